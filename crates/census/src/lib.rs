@@ -1,0 +1,86 @@
+//! What a server counts about itself, and the heartbeats of its work.
+//!
+//! Every number is kept by a guard that is released on drop, so no early return, no dropped future and no panic can
+//! miss it. The numbers are served by a plain thread that shares nothing with the runtime under test: an instrument
+//! must not depend on its subject, and starving the runtime must not blind it.
+//!
+//! - [`counts`]: the counters, and what they look like as JSON and as Prometheus text.
+//! - [`guards`]: connections, requests, contexts and work, counted while they live.
+//! - [`witness`]: the heartbeats, one UDP datagram each, for an observer who trusts no counter.
+//! - [`admin`]: the endpoint.
+
+pub mod admin;
+pub mod counts;
+pub mod guards;
+pub mod witness;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use contract::Settings;
+
+use crate::counts::{Counts, Snapshot};
+pub use crate::guards::{Connection, Job, Request, Scope, Work};
+use crate::witness::Witness;
+
+/// A server's counters; clones count into the same ones.
+#[derive(Clone, Debug)]
+pub struct Census {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    server: &'static str,
+    started: Instant,
+    counts: Counts,
+    witness: Witness,
+}
+
+impl Census {
+    /// Opens the witness socket, and serves the counters of `server` at the admin address of `settings` on a new
+    /// thread; returns the address it really listens on. `tasks` reads the number of the runtime's live tasks, where
+    /// the runtime knows it.
+    ///
+    /// # Errors
+    /// The address is taken, or the process has no descriptor or thread left.
+    pub fn start(
+        server: &'static str,
+        settings: &Settings,
+        tasks: impl Fn() -> Option<usize> + Send + 'static,
+    ) -> io::Result<(Self, SocketAddr)> {
+        let witness = Witness::open(settings.witness)?;
+        let inner = Inner { server, started: Instant::now(), counts: Counts::default(), witness };
+        let census = Self { inner: Arc::new(inner) };
+        let address = admin::start(settings.admin, census.clone(), tasks)?;
+        Ok((census, address))
+    }
+
+    /// The counters as they are now.
+    #[must_use]
+    pub fn snapshot(&self, tasks: Option<usize>) -> Snapshot {
+        self.inner.counts.snapshot(self.inner.server, self.inner.started.elapsed(), tasks)
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.inner.counts.connections_live.load(Relaxed).try_into().unwrap_or(0)
+    }
+
+    /// How many pieces of work are alive, wanted or not.
+    #[must_use]
+    pub fn work(&self) -> usize {
+        self.inner.counts.work_live.load(Relaxed).try_into().unwrap_or(0)
+    }
+
+    /// Makes the id of a request that came without one: unique within this process.
+    #[must_use]
+    pub fn make_id(&self) -> String {
+        let number = self.inner.counts.ids_made.fetch_add(1, Relaxed);
+        format!("lab-{}-{number}", std::process::id())
+    }
+}

@@ -1,0 +1,115 @@
+//! The caller's deadline: a duration in a header, from the moment the head is parsed.
+//!
+//! `grpc-timeout` follows the gRPC-over-HTTP/2 specification (at most 8 digits and one unit), and
+//! `x-envoy-expected-rq-timeout-ms` is what Envoy tells an upstream. Both are relative, so no clocks need to agree.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::Refusal;
+
+const GRPC: &str = "grpc-timeout";
+const ENVOY: &str = "x-envoy-expected-rq-timeout-ms";
+
+/// How long the caller waits: the smaller of its two headers; `None` when it names neither.
+///
+/// # Errors
+/// A header that is malformed or given more than once is refused with its name.
+pub fn read(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
+    let grpc = single(headers, GRPC, "takes at most 8 digits and one of `H M S m u n`", grpc)?;
+    let envoy = single(headers, ENVOY, "takes a whole number of milliseconds", envoy)?;
+    Ok(match (grpc, envoy) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    })
+}
+
+fn single(
+    headers: &HeaderMap,
+    name: &'static str,
+    takes: &str,
+    parse: impl Fn(&str) -> Option<Duration>,
+) -> Result<Option<Duration>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::Header { name, problem: "is given more than once".into() });
+    }
+    let parsed = HeaderValue::to_str(value).ok().and_then(parse);
+    parsed.map(Some).ok_or_else(|| Refusal::Header { name, problem: takes.into() })
+}
+
+fn grpc(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number = number(digits, 8)?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3_600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+fn envoy(text: &str) -> Option<Duration> {
+    number(text, 18).map(Duration::from_millis)
+}
+
+/// A number of 1 to `most` ASCII digits, and nothing else: `u64::from_str` would take a sign.
+fn number(digits: &str, most: usize) -> Option<u64> {
+    let fits = (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { digits.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(fields: &[(&'static str, &str)]) -> Result<Option<Duration>, Refusal> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().expect("the test's own value is a header value"));
+        }
+        read(&headers)
+    }
+
+    #[test]
+    fn reads_each_unit_of_grpc() {
+        let units = [("H", 3_600_000_000_000), ("M", 60_000_000_000), ("S", 1_000_000_000), ("m", 1_000_000)];
+        for (unit, nanos) in units.into_iter().chain([("u", 1_000), ("n", 1)]) {
+            let budget = budget(&[(GRPC, &format!("3{unit}"))]);
+            assert_eq!(budget, Ok(Some(Duration::from_nanos(3 * nanos))), "{unit}");
+        }
+    }
+
+    #[test]
+    fn the_largest_hours_do_not_overflow() {
+        assert_eq!(budget(&[(GRPC, "99999999H")]), Ok(Some(Duration::from_secs(99_999_999 * 3_600))));
+    }
+
+    #[test]
+    fn the_smaller_of_both_holds() {
+        let smaller = Ok(Some(Duration::from_millis(200)));
+        assert_eq!(budget(&[(GRPC, "1S"), (ENVOY, "200")]), smaller);
+        assert_eq!(budget(&[(GRPC, "200m"), (ENVOY, "1000")]), smaller);
+    }
+
+    #[test]
+    fn refuses_the_malformed_by_name() {
+        for text in ["", "S", "1", "-1S", "+1S", "1.5S", "1s", "123456789S", "1 S", "1SS", "é"] {
+            let refused = budget(&[(GRPC, text)]).expect_err("the value is malformed");
+            assert!(refused.to_string().contains(GRPC), "{refused}");
+        }
+        for text in ["", "1ms", "-1", "+1", "1.0", "9999999999999999999"] {
+            assert!(budget(&[(ENVOY, text)]).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn refuses_the_duplicated() {
+        assert!(budget(&[(GRPC, "1S"), (GRPC, "1S")]).is_err());
+    }
+}

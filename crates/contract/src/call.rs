@@ -1,0 +1,259 @@
+//! A request head, read into what it asks for.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use crate::params::{self, Fanout, Slow, Stream};
+use crate::{Identity, Reason, budget, limits};
+
+/// What a well-formed request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Who asks.
+    pub identity: Identity,
+    /// How long the caller waits, when it says so.
+    pub budget: Option<Duration>,
+    /// What it asks for.
+    pub endpoint: Endpoint,
+}
+
+/// The endpoints, each with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `GET /fast`: 200 at once.
+    Fast,
+    /// `GET` or `POST /slow`: 200 when the work ends in time, else 504.
+    Slow(Slow),
+    /// `GET /values`: the values of the context as they arrive inside the work.
+    Values,
+    /// `POST /upload`: the size of the body, read under the deadline.
+    Upload,
+    /// `GET /stream`: a chunked body.
+    Stream(Stream),
+    /// `GET /fanout`: a group of children.
+    Fanout(Fanout),
+    /// `GET /panic`: the handler panics.
+    Panic,
+}
+
+/// Why a request is answered with an error before, or instead of, being served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A query parameter is wrong: 400.
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// What is wrong with it, to follow its name.
+        problem: String,
+    },
+    /// A header field is wrong: 400.
+    Header {
+        /// The field.
+        name: &'static str,
+        /// What is wrong with it, to follow its name.
+        problem: String,
+    },
+    /// The request or its body breaks the protocol: 400.
+    Malformed(&'static str),
+    /// No such path: 404.
+    NotFound,
+    /// The path is there, the method is not: 405 with what is allowed.
+    Method {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+    /// The request was not read in time: 408.
+    ReadTimeout,
+    /// The body is too large: 413.
+    BodyTooLarge,
+    /// The request target is too long: 414.
+    UriTooLong,
+    /// The head is too large or has too many fields: 431.
+    HeadTooLarge,
+    /// A transfer coding other than chunked: 501.
+    TransferCoding,
+    /// A protocol other than HTTP/1: 505.
+    Version,
+    /// The server is at one of its limits: 503 with `Retry-After`.
+    Busy,
+}
+
+impl Call {
+    /// Reads the head of a request; `made` is the id of one that came without.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, the first thing found, in the order: target too long, unknown path, method, body
+    /// size, headers, parameters.
+    pub fn read(head: &Parts, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
+        let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if target > limits::URI {
+            return Err(Refusal::UriTooLong);
+        }
+        let query = head.uri.query().unwrap_or("");
+        let path = head.uri.path();
+        check_method(path, &head.method)?;
+        if announced(head)? > limits::BODY as u64 {
+            return Err(Refusal::BodyTooLarge);
+        }
+        let identity = Identity::read(&head.headers, made)?;
+        let budget = budget::read(&head.headers)?;
+        let endpoint = match path {
+            "/fast" => params::none(query).map(|()| Endpoint::Fast)?,
+            "/slow" => Endpoint::Slow(Slow::read(query)?),
+            "/values" => params::none(query).map(|()| Endpoint::Values)?,
+            "/upload" => params::none(query).map(|()| Endpoint::Upload)?,
+            "/stream" => Endpoint::Stream(Stream::read(query)?),
+            "/fanout" => Endpoint::Fanout(Fanout::read(query)?),
+            _ => params::none(query).map(|()| Endpoint::Panic)?,
+        };
+        Ok(Self { identity, budget, endpoint })
+    }
+}
+
+fn check_method(path: &str, method: &Method) -> Result<(), Refusal> {
+    let allow = match path {
+        "/fast" | "/values" | "/stream" | "/fanout" | "/panic" => "GET, HEAD",
+        "/slow" => "GET, HEAD, POST",
+        "/upload" => "POST",
+        _ => return Err(Refusal::NotFound),
+    };
+    if allow.split(", ").any(|allowed| allowed == method) { Ok(()) } else { Err(Refusal::Method { allow }) }
+}
+
+/// The length of the body that the head announces; 0 when it announces none.
+fn announced(head: &Parts) -> Result<u64, Refusal> {
+    let Some(value) = head.headers.get(CONTENT_LENGTH) else { return Ok(0) };
+    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    length.ok_or(Refusal::Header { name: "content-length", problem: "takes a whole number of bytes".into() })
+}
+
+impl Refusal {
+    /// The status it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Parameter { .. } | Self::Header { .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ReadTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The `reason` of its body.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::NotFound => Reason::NotFound,
+            Self::ReadTimeout => Reason::Timeout,
+            Self::BodyTooLarge | Self::UriTooLong | Self::HeadTooLarge | Self::Busy => Reason::Limit,
+            _ => Reason::BadRequest,
+        }
+    }
+
+    /// Whether the connection must be closed behind the answer, because what follows on it cannot be trusted.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        !matches!(self, Self::Parameter { .. } | Self::Header { .. } | Self::NotFound | Self::Method { .. })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter { name, problem } => write!(f, "parameter `{name}` {problem}"),
+            Self::Header { name, problem } => write!(f, "header `{name}` {problem}"),
+            Self::Malformed(problem) => f.write_str(problem),
+            Self::NotFound => f.write_str("no such path"),
+            Self::Method { allow } => write!(f, "method not allowed: it takes {allow}"),
+            Self::ReadTimeout => f.write_str("request not read in time"),
+            Self::BodyTooLarge => write!(f, "body over {} bytes", limits::BODY),
+            Self::UriTooLong => write!(f, "request target over {} bytes", limits::URI),
+            Self::HeadTooLarge => {
+                write!(f, "request head over {} bytes or {} fields", limits::HEAD, limits::HEADERS)
+            }
+            Self::TransferCoding => f.write_str("transfer coding not implemented: it takes chunked"),
+            Self::Version => f.write_str("protocol version not supported: it takes HTTP/1.1"),
+            Self::Busy => f.write_str("server at its limit"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn read(method: &str, target: &str) -> Result<Call, Refusal> {
+        let request =
+            Request::builder().method(method).uri(target).body(()).expect("the test's own head is one");
+        Call::read(&request.into_parts().0, || "made".into())
+    }
+
+    #[test]
+    fn every_endpoint_is_found() {
+        for (method, target) in [
+            ("GET", "/fast"),
+            ("HEAD", "/fast"),
+            ("GET", "/slow"),
+            ("POST", "/slow?work=1s"),
+            ("GET", "/values"),
+            ("POST", "/upload"),
+            ("GET", "/stream"),
+            ("GET", "/fanout"),
+            ("GET", "/panic"),
+        ] {
+            assert!(read(method, target).is_ok(), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_path_is_404_whatever_its_method() {
+        for target in ["/", "/fast/", "/Fast", "/slow/x", "*"] {
+            assert_eq!(read("GET", target), Err(Refusal::NotFound), "{target}");
+        }
+        assert_eq!(read("DELETE", "/nothing"), Err(Refusal::NotFound));
+    }
+
+    #[test]
+    fn a_wrong_method_is_405_with_what_is_allowed() {
+        assert_eq!(read("POST", "/fast"), Err(Refusal::Method { allow: "GET, HEAD" }));
+        assert_eq!(read("DELETE", "/slow"), Err(Refusal::Method { allow: "GET, HEAD, POST" }));
+        assert_eq!(read("GET", "/upload"), Err(Refusal::Method { allow: "POST" }));
+    }
+
+    #[test]
+    fn a_target_may_have_8_kib_and_no_more() {
+        let long = |bytes: usize| format!("/fast?{}", "x".repeat(bytes - "/fast?".len()));
+        assert!(matches!(read("GET", &long(limits::URI)), Err(Refusal::Parameter { .. })));
+        assert_eq!(read("GET", &long(limits::URI + 1)), Err(Refusal::UriTooLong));
+    }
+
+    #[test]
+    fn an_announced_body_may_have_1_mib_and_no_more() {
+        let announce = |bytes: usize| {
+            let request = Request::builder().method("POST").uri("/upload").header(CONTENT_LENGTH, bytes);
+            Call::read(&request.body(()).expect("the test's own head is one").into_parts().0, String::new)
+        };
+        assert!(announce(limits::BODY).is_ok());
+        assert_eq!(announce(limits::BODY + 1), Err(Refusal::BodyTooLarge));
+    }
+
+    #[test]
+    fn a_fast_with_a_parameter_is_refused_by_name() {
+        let refused = read("GET", "/fast?work=1s").expect_err("fast takes no parameter");
+        assert!(refused.to_string().contains("`work`"), "{refused}");
+    }
+}

@@ -1,0 +1,86 @@
+//! Who asks: the values a request's context carries.
+
+use http::HeaderMap;
+
+use crate::{Refusal, limits};
+
+/// The request-scoped values, carried in the context and never passed beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The `X-Request-Id` of the request, or one made for it: 1 to 64 printable ASCII characters without a space.
+    pub request_id: String,
+    /// Whether the client sent the id; only then does work send heartbeats under it.
+    pub given: bool,
+    /// The `X-Subject` of the request.
+    pub subject: Option<String>,
+}
+
+impl Identity {
+    /// Reads the identity from a request's headers; `made` is the id of a request that came without one.
+    ///
+    /// # Errors
+    /// An id or a subject that is duplicated, empty, too long or not printable is refused with its name, never reflected.
+    pub fn read(headers: &HeaderMap, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
+        let given = single(headers, "x-request-id", limits::REQUEST_ID, |byte| byte.is_ascii_graphic())?;
+        let subject =
+            single(headers, "x-subject", limits::SUBJECT, |byte| byte == b' ' || byte.is_ascii_graphic())?;
+        Ok(Self { given: given.is_some(), request_id: given.unwrap_or_else(made), subject })
+    }
+}
+
+/// The one value of header `name`, which may have up to `most` bytes, each of them `fit`.
+fn single(
+    headers: &HeaderMap,
+    name: &'static str,
+    most: usize,
+    fit: impl Fn(u8) -> bool,
+) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::Header { name, problem: "is given more than once".into() });
+    }
+    let text = value.to_str().ok().filter(|text| (1..=most).contains(&text.len()) && text.bytes().all(fit));
+    match text {
+        Some(text) => Ok(Some(text.into())),
+        None => Err(Refusal::Header { name, problem: format!("takes 1 to {most} printable characters") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(name: &'static str, value: &[u8]) -> Result<Identity, Refusal> {
+        let mut headers = HeaderMap::new();
+        headers.append(name, HeaderValue::from_bytes(value).expect("the test's own value is a header value"));
+        Identity::read(&headers, || "made".into())
+    }
+
+    #[test]
+    fn an_absent_id_is_made() {
+        let identity = Identity::read(&HeaderMap::new(), || "made".into());
+        assert_eq!(identity, Ok(Identity { request_id: "made".into(), given: false, subject: None }));
+    }
+
+    #[test]
+    fn a_given_id_is_kept() {
+        let identity = read("x-request-id", b"abc-1").expect("the id is well formed");
+        assert_eq!((identity.request_id.as_str(), identity.given), ("abc-1", true));
+    }
+
+    #[test]
+    fn a_hostile_id_is_refused_by_name() {
+        for value in [&b""[..], b"a b", b"\xff", &[b'x'; 65]] {
+            let refused = read("x-request-id", value).expect_err("the id is hostile");
+            assert!(refused.to_string().contains("x-request-id"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn sixty_four_characters_are_taken() {
+        assert!(read("x-request-id", &[b'x'; 64]).is_ok());
+    }
+}

@@ -1,0 +1,38 @@
+//! What every server of the lab promises, in one place.
+//!
+//! A promise typed four times is four promises, so everything that the suite can check and that needs no runtime
+//! stands here. Nothing in this crate awaits, blocks, spawns, sleeps, owns a socket, or reads a clock it was not given.
+//!
+//! - [`settings`]: the flags, their defaults, and the one line a wrong flag gets.
+//! - [`call`]: a request head read into a [`Call`], or the [`Refusal`] it earns.
+//! - [`params`] and [`duration`]: the query parameters and the durations in them.
+//! - [`budget`]: the caller's deadline, from `grpc-timeout` or `x-envoy-expected-rq-timeout-ms`.
+//! - [`identity`]: the request id and the subject, carried as context values.
+//! - [`answer`]: every JSON body and status, one function each.
+//! - [`reason`]: why a request ended, as one word and as a context's cause.
+//! - [`outcome`]: what a request's work came to, judged by when it ended.
+//! - [`clock`]: how long a connection may stay in the phase it is in.
+//! - [`wire`]: heads as bytes, for a server that has no HTTP library.
+//! - [`limits`]: the numbers.
+
+pub mod answer;
+pub mod budget;
+pub mod call;
+pub mod clock;
+pub mod duration;
+pub mod identity;
+pub mod limits;
+pub mod outcome;
+pub mod params;
+pub mod reason;
+pub mod settings;
+pub mod wire;
+
+pub use answer::Answer;
+pub use call::{Call, Endpoint, Refusal};
+pub use clock::{Clock, Overdue};
+pub use identity::Identity;
+pub use outcome::{Failure, Worked};
+pub use params::{BodyUse, Fanout, Slow, Stream, Style};
+pub use reason::Reason;
+pub use settings::{OnDisconnect, Settings};

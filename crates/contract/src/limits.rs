@@ -1,0 +1,34 @@
+//! The numbers every server enforces.
+
+use std::time::Duration;
+
+/// The largest request head, in bytes; a longer one is answered 431.
+pub const HEAD: usize = 16 * 1024;
+/// The most header fields in one head; more are answered 431.
+pub const HEADERS: usize = 100;
+/// The longest request target, in bytes; a longer one is answered 414.
+pub const URI: usize = 8 * 1024;
+/// The largest request body, in bytes; a larger one is answered 413.
+pub const BODY: usize = 1024 * 1024;
+/// The longest `work`.
+pub const WORK: Duration = Duration::from_secs(3600);
+/// The shortest `tick`, and the shortest `every`.
+pub const TICK: Duration = Duration::from_millis(1);
+/// The most children of one `/fanout`.
+pub const WIDTH: u32 = 1_000;
+/// The most chunks of one `/stream`.
+pub const CHUNKS: u32 = 10_000;
+/// The longest request id, in bytes.
+pub const REQUEST_ID: usize = 64;
+/// The longest subject, in bytes.
+pub const SUBJECT: usize = 256;
+/// The backlog every listener asks for; std's 128 stalls a burst of 1,000 connects for seconds.
+pub const BACKLOG: i32 = 4096;
+/// How long a closing server goes on reading what the client still sends, so that the close does not turn into a reset
+/// that destroys the answer on its way. Go lingers as long.
+pub const LINGER: Duration = Duration::from_millis(500);
+/// How long the answers of requests canceled by a shutdown, and the work told to stop, may take before the process exits.
+pub const PARTING: Duration = Duration::from_millis(250);
+/// How long a server waits before it accepts again when the process has no descriptor left: the listener stays readable,
+/// so a loop without a pause would spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);

@@ -1,0 +1,96 @@
+//! What a request's work came to.
+
+use std::time::{Duration, Instant};
+
+use ctx::Context;
+
+use crate::{Reason, Refusal};
+
+/// Why a request that was begun came to no 200.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Its context ended.
+    Ended(Reason),
+    /// Its body was wrong or late.
+    Refused(Refusal),
+    /// This child of its group failed.
+    Child(u32),
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Self::Ended(reason)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Work that came to its natural end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worked {
+    /// When it began.
+    pub began: Instant,
+    /// When it ended.
+    pub ended: Instant,
+}
+
+impl Worked {
+    /// How long the work took, if it ended in time.
+    ///
+    /// Work is judged by when it *ended*, not by when somebody looked: a runtime may poll finished work long after its
+    /// deadline, and a cooperative worker may return before the runtime's timer fires.
+    ///
+    /// # Errors
+    /// The reason `ctx` ended for, or the deadline when the work ended after it.
+    pub fn in_time(self, ctx: &Context) -> Result<Duration, Reason> {
+        let late = ctx.deadline().is_some_and(|deadline| self.ended > deadline);
+        match Reason::of(ctx) {
+            None | Some(Reason::Deadline) if !late => Ok(self.ended - self.began),
+            Some(reason) => Err(reason),
+            None => Err(Reason::Deadline),
+        }
+    }
+}
+
+/// Passes while `ctx` is live.
+///
+/// # Errors
+/// The reason it ended for.
+pub fn live(ctx: &Context) -> Result<(), Reason> {
+    Reason::of(ctx).map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn work_that_ended_by_its_deadline_is_in_time_however_late_it_is_looked_at() {
+        let past = Instant::now() - SECOND;
+        let (ctx, _cancel) = Context::background().with_deadline(past);
+        let worked = Worked { began: past - SECOND, ended: past };
+        assert_eq!(worked.in_time(&ctx), Ok(SECOND));
+    }
+
+    #[test]
+    fn work_that_ended_after_its_deadline_is_late() {
+        let past = Instant::now() - SECOND;
+        let (ctx, _cancel) = Context::background().with_deadline(past);
+        let worked = Worked { began: past, ended: past + Duration::from_nanos(1) };
+        assert_eq!(worked.in_time(&ctx), Err(Reason::Deadline));
+    }
+
+    #[test]
+    fn finished_work_of_a_canceled_request_is_canceled() {
+        let (ctx, cancel) = Context::background().with_cancel();
+        cancel.cancel_cause(Reason::Shutdown);
+        let now = Instant::now();
+        assert_eq!(Worked { began: now, ended: now }.in_time(&ctx), Err(Reason::Shutdown));
+    }
+}

@@ -1,0 +1,221 @@
+//! The flags of every server.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
+
+use crate::duration;
+
+/// What a client's leaving does to its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnDisconnect {
+    /// FIN or RST cancels the request.
+    Cancel,
+    /// A half-close is still served; only a reset cancels.
+    Serve,
+    /// Nothing cancels; the work completes.
+    Detach,
+}
+
+/// A server's settings: every flag, each also an environment variable named `LAB_` and the flag in capitals.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    version,
+    about = "The lab's fast/slow server: /fast answers at once, /slow answers 504 at its deadline.",
+    after_help = "Every flag is also an environment variable: --request-timeout is LAB_REQUEST_TIMEOUT. A flag wins.\n\
+                  Try it: curl -i 'http://ADDR/slow?work=10s' with the address of the first line it prints."
+)]
+pub struct Settings {
+    /// Where requests are served; port 0 lets the kernel pick one
+    #[arg(long, env = "LAB_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Where the census is served
+    #[arg(long, env = "LAB_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub admin: SocketAddr,
+    /// Threads that run the executor [default: the cores]
+    #[arg(long, env = "LAB_THREADS", value_name = "N", value_parser = count)]
+    pub threads: Option<NonZeroUsize>,
+    /// Upper bound of the blocking pool
+    #[arg(long, env = "LAB_BLOCKING_THREADS", value_name = "N", default_value = "512", value_parser = count)]
+    pub blocking_threads: NonZeroUsize,
+    /// The deadline of one request, from the moment its head is parsed
+    #[arg(long, env = "LAB_REQUEST_TIMEOUT", value_name = "D", default_value = "2s", value_parser = timeout)]
+    pub request_timeout: Duration,
+    /// How long a head may take from its first byte, or on a new connection from the accept
+    #[arg(long, env = "LAB_READ_HEADER_TIMEOUT", value_name = "D", default_value = "5s", value_parser = timeout)]
+    pub read_header_timeout: Duration,
+    /// How long a whole request may take to arrive before it is answered 408
+    #[arg(long, env = "LAB_READ_TIMEOUT", value_name = "D", default_value = "10s", value_parser = timeout)]
+    pub read_timeout: Duration,
+    /// How long a response may make no progress before its connection is reset
+    #[arg(long, env = "LAB_WRITE_TIMEOUT", value_name = "D", default_value = "10s", value_parser = timeout)]
+    pub write_timeout: Duration,
+    /// How long a connection may wait for its next request
+    #[arg(long, env = "LAB_IDLE_TIMEOUT", value_name = "D", default_value = "60s", value_parser = timeout)]
+    pub idle_timeout: Duration,
+    /// How long SIGTERM lets running requests go on
+    #[arg(long, env = "LAB_SHUTDOWN_TIMEOUT", value_name = "D", default_value = "5s", value_parser = timeout)]
+    pub shutdown_timeout: Duration,
+    /// The most connections at once; one more is answered 503 [default: 20000, threads: 4000]
+    #[arg(long, env = "LAB_MAX_CONNECTIONS", value_name = "N", value_parser = count)]
+    pub max_connections: Option<NonZeroUsize>,
+    /// What a client's leaving does to its request
+    #[arg(long, env = "LAB_ON_DISCONNECT", value_name = "WHAT", value_enum, default_value = "cancel")]
+    pub on_disconnect: OnDisconnect,
+    /// Where work sends its heartbeats, over UDP
+    #[arg(long, env = "LAB_WITNESS", value_name = "ADDR")]
+    pub witness: Option<SocketAddr>,
+}
+
+impl Settings {
+    /// Reads the flags and the environment of this process.
+    ///
+    /// `--help` and `--version` print what they promise and exit 0; anything wrong is one line on stderr that names the
+    /// flag and what it takes, and exit 2.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+            _ => {
+                eprintln!("{}", one_line(&error));
+                std::process::exit(2)
+            }
+        })
+    }
+
+    /// How many threads run the executor: as flagged, or one per core.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+    }
+
+    /// The most connections at once: as flagged, or `default`.
+    #[must_use]
+    pub fn max_connections(&self, default: usize) -> usize {
+        self.max_connections.map_or(default, NonZeroUsize::get)
+    }
+
+    /// How long a request may take whose caller waits for `budget`.
+    #[must_use]
+    pub fn timeout(&self, budget: Option<Duration>) -> Duration {
+        budget.map_or(self.request_timeout, |budget| budget.min(self.request_timeout))
+    }
+}
+
+/// Prints the two lines that say where a server listens, and flushes them.
+///
+/// # Errors
+/// Nobody reads standard output any more.
+pub fn announce(listen: SocketAddr, admin: SocketAddr) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on http://{listen}\nadmin on http://{admin}")?;
+    stdout.flush()
+}
+
+/// The error of an `address`, given by `--flag`, that cannot be bound.
+#[must_use]
+pub fn taken(flag: &str, address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("failed to bind --{flag} {address}: {error}"))
+}
+
+/// Makes a panic one line on stderr, so that a contained one costs no backtrace.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        eprintln!("panic on thread `{}`: {panic}", thread.name().unwrap_or("unnamed"));
+    }));
+}
+
+/// The exit status of a server: success when every request was answered and no work was left, failure with one line on
+/// stderr otherwise.
+#[must_use]
+pub fn exit(outcome: io::Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("stopped with work abandoned");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first paragraph of clap's message on one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{line} (see --help)")
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Duration::ZERO => Err(format!("takes {}, above zero", duration::TAKES)),
+        timeout => Ok(timeout),
+    }
+}
+
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "takes a whole number, 1 or more".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Settings, String> {
+        Settings::try_parse_from([&["server"], args].concat()).map_err(|error| one_line(&error))
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let settings = parse(&[]).expect("no flag is needed");
+        let seconds = [
+            (settings.request_timeout, 2),
+            (settings.read_header_timeout, 5),
+            (settings.read_timeout, 10),
+            (settings.write_timeout, 10),
+            (settings.idle_timeout, 60),
+            (settings.shutdown_timeout, 5),
+        ];
+        for (timeout, seconds) in seconds {
+            assert_eq!(timeout, Duration::from_secs(seconds));
+        }
+        assert_eq!(settings.blocking_threads.get(), 512);
+        assert_eq!(settings.on_disconnect, OnDisconnect::Cancel);
+        assert_eq!((settings.max_connections(20_000), settings.witness), (20_000, None));
+    }
+
+    #[test]
+    fn a_wrong_flag_is_one_line_with_its_name_and_what_it_takes() {
+        for (args, name, takes) in [
+            (&["--request-timeout", "2x"][..], "--request-timeout", "250ms"),
+            (&["--request-timeout", "0s"], "--request-timeout", "above zero"),
+            (&["--threads", "0"], "--threads", "1 or more"),
+            (&["--on-disconnect", "maybe"], "--on-disconnect", "cancel, serve, detach"),
+            (&["--listen", "here"], "--listen", "socket address"),
+            (&["--nonsense"], "--nonsense", "unexpected"),
+            (&["--witness"], "--witness", "ADDR"),
+        ] {
+            let line = parse(args).expect_err(name);
+            assert!(line.contains(name) && line.contains(takes) && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_callers_budget_shortens_the_deadline_and_never_lengthens_it() {
+        let settings = parse(&["--request-timeout", "2s"]).expect("the flag is well formed");
+        let seconds = Duration::from_secs;
+        assert_eq!(settings.timeout(Some(seconds(1))), seconds(1));
+        assert_eq!(settings.timeout(Some(seconds(60))), seconds(2));
+        assert_eq!(settings.timeout(None), seconds(2));
+    }
+}

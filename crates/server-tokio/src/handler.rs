@@ -1,0 +1,251 @@
+//! One request: read, run under its context, answered.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use census::{Request as Counted, Scope, Work};
+use contract::{
+    Answer, BodyUse, Call, Endpoint, Failure, Fanout, Identity, Reason, Refusal, Slow, Stream, answer,
+    limits, outcome, params,
+};
+use ctx::{Cancel, Context};
+
+use bytes::Bytes;
+use futures_lite::{FutureExt, stream};
+use http::{Method, Request, Response};
+use http_body::{Body as _, Frame};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full, StreamBody};
+use hyper::body::Incoming;
+use tokio::select;
+use tokio::task::JoinSet;
+
+use crate::connection::Conn;
+use crate::{until, work};
+
+/// The body of an answer: whole, or streamed.
+type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Reason>>;
+
+/// Answers one request; whatever happens, there is an answer.
+pub(crate) async fn handle(
+    conn: &Arc<Conn>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let now = Instant::now();
+    let read_by = conn.clock.busy(now);
+    let (head, body) = request.into_parts();
+    let mut upload = Upload { body: Some(body), read_by, whole: true };
+    let census = &conn.server.census;
+    let call = match Call::read(&head, || census.make_id()) {
+        Ok(call) => call,
+        Err(refusal) => {
+            let identity = Identity::read(&head.headers, || census.make_id()).ok();
+            let answer = answer::refused(identity.as_ref(), &refusal);
+            return Ok(done(conn, census.request(&conn.ctx, &Identity::default()), answer, &upload));
+        }
+    };
+    let timeout = conn.server.settings.timeout(call.budget);
+    let (ctx, cancel) = conn.ctx.with_value(census.scope(call.identity)).with_timeout(timeout);
+    let identity = identity(&ctx);
+    let counted = census.request(&ctx, identity);
+    if let (Endpoint::Stream(params), &Method::GET) = (&call.endpoint, &head.method) {
+        return Ok(streamed(conn, &ctx, cancel, counted, params));
+    }
+    let running = answered(&ctx, &counted, &call.endpoint, &mut upload);
+    let answer = match AssertUnwindSafe(running).catch_unwind().await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(failure)) => answer::failed(identity, &failure),
+        Err(_) => answer::panicked(identity),
+    };
+    Ok(done(conn, counted, answer, &upload))
+}
+
+/// Runs the endpoint of a request.
+async fn answered(
+    ctx: &Context,
+    counted: &Counted,
+    endpoint: &Endpoint,
+    upload: &mut Upload,
+) -> Result<Answer, Failure> {
+    let identity = identity(ctx);
+    match endpoint {
+        Endpoint::Fast => Ok(answer::fast(identity)),
+        Endpoint::Slow(params) => slow(ctx, counted, params, upload).await,
+        Endpoint::Values => values(ctx).await,
+        Endpoint::Upload => Ok(answer::upload(identity, upload.read(ctx).await?)),
+        Endpoint::Stream(_) => {
+            Ok(answer::stream(identity).body(String::new()).expect("its head is well formed"))
+        }
+        Endpoint::Fanout(params) => fanout(ctx, counted, params).await,
+        Endpoint::Panic => {
+            let _work = counted.job().start();
+            panic!("asked to panic by request {}", identity.request_id)
+        }
+    }
+}
+
+/// `/slow`: reads the body, does the work, and asks when it ended.
+async fn slow(
+    ctx: &Context,
+    counted: &Counted,
+    params: &Slow,
+    upload: &mut Upload,
+) -> Result<Answer, Failure> {
+    outcome::live(ctx)?;
+    match params.body {
+        BodyUse::Read => drop(upload.read(ctx).await?),
+        BodyUse::Ignore => {}
+        BodyUse::Drop => upload.drop_body(),
+    }
+    let worked = work::run(ctx, counted.job(), params).await?;
+    Ok(answer::slow(identity(ctx), worked.in_time(ctx)?))
+}
+
+/// `/values`: what the context carries, as seen from a task spawned for the purpose.
+async fn values(ctx: &Context) -> Result<Answer, Failure> {
+    let inside = ctx.clone();
+    let task = tokio::spawn(async move { inside.value::<Scope>().map(|scope| Identity::clone(scope)) });
+    let found = task.await.expect("reading a value does not panic");
+    Ok(answer::values(identity(ctx), found.as_ref()))
+}
+
+/// `/fanout`: a group of children that cannot outlive it; the first failure cancels the others.
+async fn fanout(ctx: &Context, counted: &Counted, params: &Fanout) -> Result<Answer, Failure> {
+    outcome::live(ctx)?;
+    let (group, cancel) = ctx.with_cancel();
+    let mut children = JoinSet::new();
+    for number in 0..params.width {
+        let (child, guard) = group.with_cancel();
+        let (job, params) = (counted.job(), params.clone());
+        children.spawn(async move {
+            let _guard = guard;
+            work::child(&child, job, &params, number).await
+        });
+    }
+    let mut failed = None;
+    // tokio: dropping the set would return before the children's destructors ran, so each of them is awaited.
+    while let Some(child) = children.join_next().await {
+        if let Err(failure) = child.expect("a child returns its failure") {
+            cancel.cancel();
+            failed.get_or_insert(failure);
+        }
+    }
+    match failed {
+        None => Ok(answer::fanout(identity(ctx), params.width)),
+        Some(failure) => Err(failure),
+    }
+}
+
+/// `/stream`: a chunk at each tick, until the deadline truncates it.
+fn streamed(
+    conn: &Arc<Conn>,
+    ctx: &Context,
+    cancel: Cancel,
+    counted: Counted,
+    params: &Stream,
+) -> Response<Body> {
+    if let Some(deadline) = ctx.deadline() {
+        conn.clock.streaming(deadline);
+    }
+    let work = counted.job().start();
+    let ticks = params::ticks(Instant::now(), params.every * params.chunks, params.every);
+    let flow = Flow { conn: conn.clone(), ctx: ctx.clone(), _cancel: cancel, counted, work };
+    let chunks = stream::unfold((flow, (0..).zip(ticks)), |(mut flow, mut ticks)| async move {
+        let Some((number, end)) = ticks.next() else {
+            flow.finish();
+            return None;
+        };
+        let chunk = flow.chunk(number, end).await;
+        Some((chunk, (flow, ticks)))
+    });
+    let body = StreamBody::new(chunks).boxed_unsync();
+    answer::stream(identity(ctx)).body(Either::Right(body)).expect("its head is well formed")
+}
+
+/// A `/stream` under way.
+struct Flow {
+    conn: Arc<Conn>,
+    ctx: Context,
+    _cancel: Cancel,
+    counted: Counted,
+    work: Work,
+}
+
+impl Flow {
+    async fn chunk(&mut self, number: u32, end: Instant) -> Result<Frame<Bytes>, Reason> {
+        select! {
+            biased;
+            _ = self.ctx.done(until) => Err(Reason::of(&self.ctx).unwrap_or(Reason::Canceled)),
+            () = until(end) => {
+                self.work.beat();
+                Ok(Frame::data(answer::chunk(number).into()))
+            }
+        }
+    }
+
+    fn finish(mut self) {
+        self.counted.answered(http::StatusCode::OK);
+        self.work.completed();
+        self.conn.clock.idle(Instant::now());
+    }
+}
+
+/// The request's body, read under its deadline or left alone.
+struct Upload {
+    body: Option<Incoming>,
+    read_by: Instant,
+    whole: bool,
+}
+
+impl Upload {
+    /// Reads the body to its end and returns its size.
+    async fn read(&mut self, ctx: &Context) -> Result<usize, Failure> {
+        let Some(body) = self.body.as_mut().filter(|body| !body.is_end_stream()) else { return Ok(0) };
+        let mut expired = pin!(ctx.done(until));
+        let mut late = pin!(until(self.read_by));
+        let mut bytes = 0;
+        loop {
+            let frame = select! {
+                biased;
+                frame = body.frame() => frame,
+                _ = expired.as_mut() => return Err(Reason::of(ctx).unwrap_or(Reason::Canceled).into()),
+                () = late.as_mut() => return Err(Refusal::ReadTimeout.into()),
+            };
+            match frame {
+                None => return Ok(bytes),
+                Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
+                Some(Err(_)) => return Err(Refusal::Malformed("malformed or incomplete body").into()),
+            }
+            if bytes > limits::BODY {
+                return Err(Refusal::BodyTooLarge.into());
+            }
+        }
+    }
+
+    /// Drops the body, read or not.
+    fn drop_body(&mut self) {
+        self.whole = self.is_whole();
+        self.body = None;
+    }
+
+    /// Whether nothing of the request is left unread.
+    fn is_whole(&self) -> bool {
+        self.body.as_ref().map_or(self.whole, |body| body.is_end_stream())
+    }
+}
+
+/// Ends a request: counts its answer, and closes behind it when some of the request is left unread.
+fn done(conn: &Conn, mut counted: Counted, answer: Answer, upload: &Upload) -> Response<Body> {
+    let answer = if upload.is_whole() { answer } else { answer::closing(answer) };
+    counted.answered(answer.status());
+    conn.clock.idle(Instant::now());
+    answer.map(|text| Either::Left(Full::from(text)))
+}
+
+/// The identity that a request's context carries.
+fn identity(ctx: &Context) -> &Identity {
+    ctx.value::<Scope>().expect("a request's context carries its scope")
+}

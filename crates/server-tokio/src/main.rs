@@ -1,0 +1,146 @@
+//! The fast/slow server on tokio.
+//!
+//! | idea   | here                                                                  |
+//! | ------ | --------------------------------------------------------------------- |
+//! | spawn  | `tokio::spawn`; dropping the `JoinHandle` detaches the task           |
+//! | race   | `select! { biased; … }`, which polls its branches from the top        |
+//! | timer  | `time::sleep_until`, on a wheel of 1 ms that is never early           |
+//! | cancel | dropping the losing future, at its next `.await`                      |
+//! | gone   | `ready(PRIORITY)`, which wakes at a FIN or RST behind unread bytes    |
+
+mod connection;
+mod handler;
+mod socket;
+mod work;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use census::Census;
+use contract::{Reason, Settings, limits};
+use ctx::{Cancel, Context};
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::{runtime, select, time};
+
+/// The most connections at once, unless flagged otherwise.
+const MAX_CONNECTIONS: usize = 20_000;
+
+/// What every connection of this server shares.
+struct Server {
+    settings: Settings,
+    census: Census,
+    /// The parent of every connection's context; canceled when a shutdown runs out of patience.
+    base: Context,
+    /// Done once the server stops accepting.
+    stopping: Context,
+}
+
+fn main() -> ExitCode {
+    let settings = Settings::of_process();
+    contract::settings::log_panics();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(settings.threads())
+        .max_blocking_threads(settings.blocking_threads.get())
+        .enable_all()
+        .build();
+    let outcome = runtime.and_then(|runtime| {
+        let outcome = runtime.block_on(serve(settings));
+        // tokio: dropping the runtime would wait for every blocking closure, however long it runs.
+        runtime.shutdown_background();
+        outcome
+    });
+    contract::settings::exit(outcome)
+}
+
+/// Serves until a signal stops it; returns whether all work has ended.
+async fn serve(settings: Settings) -> io::Result<bool> {
+    let listener = listen(&settings)?;
+    let metrics = runtime::Handle::current().metrics();
+    let (census, admin) = Census::start("tokio", &settings, move || Some(metrics.num_alive_tasks()))?;
+    let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    contract::settings::announce(listener.local_addr()?, admin)?;
+
+    let (base, cancel) = Context::background().with_cancel();
+    let (stopping, stop) = Context::background().with_cancel();
+    tokio::spawn(obey(signals, stop));
+    let server = Arc::new(Server { settings, census, base, stopping });
+    let (alive, closed) = mpsc::channel(1);
+    accept(&server, &listener, alive).await;
+    drop(listener);
+    Ok(drain(&server, closed, cancel).await)
+}
+
+/// Opens the listener, with the backlog that a burst needs.
+fn listen(settings: &Settings) -> io::Result<TcpListener> {
+    let address = settings.listen;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    socket.listen(limits::BACKLOG.cast_unsigned())
+}
+
+/// Stops the server at the first signal, and the process at the second.
+async fn obey([mut interrupt, mut terminate]: [Signal; 2], stop: Cancel) {
+    for first in [true, false] {
+        let status = select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        };
+        if first {
+            stop.cancel();
+        } else {
+            std::process::exit(status);
+        }
+    }
+}
+
+/// Accepts until the server stops. Every connection holds a clone of `alive`.
+async fn accept(server: &Arc<Server>, listener: &TcpListener, alive: mpsc::Sender<()>) {
+    let most = server.settings.max_connections(MAX_CONNECTIONS);
+    loop {
+        let accepted = select! {
+            biased;
+            _ = server.stopping.done(until) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            time::sleep(limits::ACCEPT_PAUSE).await;
+            continue;
+        };
+        match server.census.connection(most) {
+            Some(counted) => {
+                drop(tokio::spawn(connection::serve(server.clone(), stream, counted, alive.clone())))
+            }
+            None => drop(tokio::spawn(connection::refuse(stream))),
+        }
+    }
+}
+
+/// Waits for the open connections to end; past the shutdown timeout, cancels what they run and gives it a moment.
+/// Returns whether all of them ended, and all work with them.
+async fn drain(server: &Server, mut closed: mpsc::Receiver<()>, cancel: Cancel) -> bool {
+    let mut answered = select! {
+        _ = closed.recv() => true,
+        () = time::sleep(server.settings.shutdown_timeout) => false,
+    };
+    if !answered {
+        cancel.cancel_cause(Reason::Shutdown);
+        answered = time::timeout(limits::PARTING, closed.recv()).await.is_ok();
+    }
+    // Work that was told to stop is given a moment to do so before it counts as abandoned.
+    let parting = Instant::now() + limits::PARTING;
+    while server.census.work() > 0 && Instant::now() < parting {
+        time::sleep(limits::TICK).await;
+    }
+    answered && server.census.work() == 0
+}
+
+/// Sleeps until `at`.
+fn until(at: Instant) -> time::Sleep {
+    time::sleep_until(at.into())
+}

@@ -1,0 +1,88 @@
+//! A connection's stream as hyper sees it: the bytes go through, and the connection's clock hears of them.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, ready};
+use std::time::Instant;
+
+use crate::connection::Conn;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// The stream of a connection, shared with the connection that watches it.
+pub(crate) struct Socket {
+    pub(crate) stream: Arc<TcpStream>,
+    pub(crate) conn: Arc<Conn>,
+}
+
+impl Socket {
+    /// Tells the clock what became of a write.
+    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => self.conn.clock.blocked(Instant::now()),
+            Poll::Ready(_) => self.conn.clock.wrote(),
+        }
+        written
+    }
+
+    // tokio: a shared stream is written by trying; only one that is owned has `poll_write`.
+    fn poll_try(
+        &self,
+        cx: &mut Task<'_>,
+        mut attempt: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match attempt(&self.stream) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read_buf(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => {
+                    if read? > 0 {
+                        self.conn.clock.received(Instant::now());
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.wrote(self.poll_try(cx, |stream| stream.try_write(buf)))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Task<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.wrote(self.poll_try(cx, |stream| stream.try_write_vectored(bufs)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Leaves the stream open: the connection shuts it down itself, and lingers where that is needed.
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

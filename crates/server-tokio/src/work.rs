@@ -1,0 +1,133 @@
+//! Work under a deadline, in every style it is written in.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+use std::{hint, thread};
+
+use census::{Job, Work};
+use contract::{Failure, Fanout, Reason, Slow, Style, Worked, params};
+use ctx::Context;
+
+use tokio::{select, task};
+
+use crate::until;
+
+/// Does the work of one `/slow` in its style.
+pub(crate) async fn run(ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Reason> {
+    let ticks = Ticks { work: slow.work, tick: slow.tick };
+    match slow.style {
+        Style::Context => context(ctx, job, ticks).await,
+        Style::Drop => race(ctx, unaware(job, ticks)).await,
+        Style::Detached => race(ctx, detached(job, ticks)).await,
+        Style::Blocking => race(ctx, blocking(job, ticks)).await,
+        Style::Polling => race(ctx, polling(ctx.clone(), job, ticks)).await?,
+        Style::Spin => Ok(spin(job, ticks)),
+    }
+}
+
+/// How long the work takes, and one unit of it.
+#[derive(Clone, Copy)]
+struct Ticks {
+    work: Duration,
+    tick: Duration,
+}
+
+/// Waits for the next tick or for the context, whichever is first.
+async fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
+    let (mut work, began) = (job.start(), Instant::now());
+    let mut done = pin!(ctx.done(until));
+    for end in params::ticks(began, ticks.work, ticks.tick) {
+        select! {
+            biased;
+            _ = done.as_mut() => return Err(reason(ctx)),
+            () = until(end) => work.beat(),
+        }
+    }
+    Ok(worked(work, began))
+}
+
+/// Knows no context: it ends at its natural end, or where it is dropped.
+async fn unaware(job: Job, ticks: Ticks) -> Worked {
+    let (mut work, began) = (job.start(), Instant::now());
+    for end in params::ticks(began, ticks.work, ticks.tick) {
+        until(end).await;
+        work.beat();
+    }
+    worked(work, began)
+}
+
+/// The same on a task of its own, which outlives whoever waits for it.
+async fn detached(job: Job, ticks: Ticks) -> Worked {
+    let task = tokio::spawn(unaware(job, ticks));
+    task.await.expect("work does not panic")
+}
+
+/// Knows no context and sleeps on the blocking pool, where nothing can stop it.
+async fn blocking(job: Job, ticks: Ticks) -> Worked {
+    let task = task::spawn_blocking(move || {
+        let (mut work, began) = (job.start(), Instant::now());
+        for end in params::ticks(began, ticks.work, ticks.tick) {
+            thread::sleep(end.saturating_duration_since(Instant::now()));
+            work.beat();
+        }
+        worked(work, began)
+    });
+    task.await.expect("work does not panic")
+}
+
+/// Sleeps on the blocking pool and asks its context at every tick.
+async fn polling(ctx: Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
+    let task = task::spawn_blocking(move || {
+        let (mut work, began) = (job.start(), Instant::now());
+        for end in params::ticks(began, ticks.work, ticks.tick) {
+            contract::outcome::live(&ctx)?;
+            thread::sleep(end.saturating_duration_since(Instant::now()));
+            work.beat();
+        }
+        Ok(worked(work, began))
+    });
+    task.await.expect("work does not panic")
+}
+
+/// Burns CPU on the executor and never yields: no deadline can interrupt it.
+fn spin(job: Job, ticks: Ticks) -> Worked {
+    let (mut work, began) = (job.start(), Instant::now());
+    for end in params::ticks(began, ticks.work, ticks.tick) {
+        while Instant::now() < end {
+            hint::spin_loop();
+        }
+        work.beat();
+    }
+    worked(work, began)
+}
+
+/// One child of a `/fanout`; the child that is to fail does so after its first tick.
+pub(crate) async fn child(ctx: &Context, job: Job, fanout: &Fanout, number: u32) -> Result<(), Failure> {
+    if fanout.fail == Some(number) {
+        context(ctx, job, Ticks { work: fanout.tick, tick: fanout.tick }).await?;
+        return Err(Failure::Child(number));
+    }
+    let worked = context(ctx, job, Ticks { work: fanout.work, tick: fanout.tick }).await?;
+    worked.in_time(ctx)?;
+    Ok(())
+}
+
+/// Waits for `work` or for the context. Work that is ready wins: it is judged by when it ended.
+async fn race<T>(ctx: &Context, work: impl Future<Output = T>) -> Result<T, Reason> {
+    select! {
+        biased;
+        worked = work => Ok(worked),
+        _ = ctx.done(until) => Err(reason(ctx)),
+    }
+}
+
+/// The work came to its natural end, now.
+fn worked(work: Work, began: Instant) -> Worked {
+    work.completed();
+    Worked { began, ended: Instant::now() }
+}
+
+/// Why the context is done.
+fn reason(ctx: &Context) -> Reason {
+    Reason::of(ctx).unwrap_or(Reason::Canceled)
+}
