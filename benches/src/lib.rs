@@ -1,1 +1,1 @@
-//! What the lab's benches share.
+//! What the parts cost: contexts, tasks and timers, measured side by side.

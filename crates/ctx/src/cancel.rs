@@ -1,0 +1,132 @@
+//! The handles that end a context and that take a callback back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Cause;
+use crate::node::{End, NOWHERE, Node, run_one};
+use crate::sync::{AtomicU32, Ordering};
+
+/// Cancels its context: on [`cancel`](Self::cancel), or when it is dropped.
+///
+/// Dropping is Go's `defer cancel()`, which here nobody can forget. Bind it to a name: `let (ctx, _) = …`
+/// drops it, and so cancels, at once. [`keep`](Self::keep) opts out.
+///
+/// ```
+/// let (ctx, cancel) = ctx::Context::background().with_cancel();
+/// drop(cancel);
+/// assert_eq!(ctx.err(), Some(ctx::Error::Canceled));
+/// ```
+#[must_use = "dropping a `Cancel` cancels its context at once; bind it to a name"]
+pub struct Cancel {
+    pub(crate) node: Option<Arc<Node>>,
+}
+
+impl Cancel {
+    /// Ends the context with [`Error::Canceled`](crate::Error::Canceled); does nothing if it has ended.
+    ///
+    /// When it returns, every descendant has ended too, unless another thread is ending one of them right
+    /// now. It wakes all waiters and runs all callbacks, but does not wait for the work to stop.
+    pub fn cancel(&self) {
+        self.end(None);
+    }
+
+    /// Ends the context as [`cancel`](Self::cancel) does, and gives the cause.
+    pub fn cancel_cause(&self, cause: impl Into<Cause>) {
+        self.end(Some(cause.into()));
+    }
+
+    /// Gives up the right to cancel: the context ends with its parent or at its deadline only.
+    pub fn keep(mut self) {
+        self.node = None;
+    }
+
+    fn end(&self, cause: Option<Cause>) {
+        if let Some(node) = &self.node {
+            node.finish(End::Cancel(cause));
+        }
+    }
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.end(None);
+    }
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cancel")
+    }
+}
+
+/// Takes a callback back that [`Context::after_func`](crate::Context::after_func) registered.
+///
+/// Dropping it leaves the callback registered for the life of the context, as in Go; say so with
+/// [`keep`](Self::keep). [`on_drop`](Self::on_drop) makes it a guard.
+#[must_use = "call `stop` to take the callback back, or `keep` to leave it"]
+pub struct Stop {
+    node: Option<Arc<Node>>,
+    place: AtomicU32,
+}
+
+impl Stop {
+    pub(crate) fn register(node: Option<&Arc<Node>>, f: impl FnOnce() + Send + 'static) -> Self {
+        let Some(node) = node else { return Self { node: None, place: AtomicU32::new(NOWHERE) } };
+        // An expired context may not know it yet: ask, so that the callback runs now.
+        node.err();
+        let place = match node.register(Box::new(f)) {
+            Ok(place) => place,
+            Err(f) => {
+                run_one(f);
+                NOWHERE
+            }
+        };
+        Self { node: Some(node.clone()), place: AtomicU32::new(place) }
+    }
+
+    /// Takes the callback back: true if it has not started and now never will.
+    ///
+    /// False if it was started, or stopped before, or if the context can never end and so kept nothing. It
+    /// does not wait for a callback that is running.
+    pub fn stop(&self) -> bool {
+        let place = self.place.swap(NOWHERE, Ordering::Relaxed);
+        if place == NOWHERE {
+            return false;
+        }
+        let gone = self.node.as_ref().and_then(|node| node.unregister(place));
+        gone.is_some()
+    }
+
+    /// Leaves the callback registered for the life of the context.
+    pub fn keep(self) {}
+
+    /// Turns this into a guard that stops the callback when it is dropped.
+    pub fn on_drop(self) -> StopOnDrop {
+        StopOnDrop(self)
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stop")
+    }
+}
+
+/// A [`Stop`] that takes the callback back when it is dropped.
+#[must_use = "dropping it takes the callback back at once; bind it to a name"]
+#[derive(Debug)]
+pub struct StopOnDrop(Stop);
+
+impl StopOnDrop {
+    /// Takes the callback back, as [`Stop::stop`] does.
+    pub fn stop(&self) -> bool {
+        self.0.stop()
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}

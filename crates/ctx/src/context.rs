@@ -1,0 +1,241 @@
+//! The context: a cheap handle to the nearest node that can end and the nearest value.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cancel::{Cancel, Stop};
+use crate::error::{Cause, Error};
+use crate::node::{LIVE, Node, TIMED};
+use crate::value::{AnyLayer, Detached, Layer};
+use crate::wait;
+
+/// The root is `todo`, not `background`.
+pub(crate) const TODO: u8 = 1;
+
+/// Carries a deadline, a cancellation signal and values across calls, tasks and threads.
+///
+/// A clone is the same context. `Debug` shows the way from the root in Go's style, and never a value.
+///
+/// ```
+/// use std::time::Duration;
+/// use ctx::{Context, Error};
+///
+/// let (ctx, cancel) = Context::background().with_timeout(Duration::from_secs(60));
+/// assert_eq!(ctx.err(), None);
+/// cancel.cancel();
+/// assert_eq!(ctx.err(), Some(Error::Canceled));
+/// ```
+#[derive(Clone, Default)]
+pub struct Context {
+    pub(crate) node: Option<Arc<Node>>,
+    pub(crate) layer: Option<Arc<AnyLayer>>,
+    pub(crate) flags: u8,
+}
+
+impl Context {
+    /// Returns the root of all: never ends, has no deadline and no values. Allocates nothing.
+    #[must_use]
+    pub const fn background() -> Self {
+        Self { node: None, layer: None, flags: 0 }
+    }
+
+    /// Returns a root that says "which context belongs here is not decided yet".
+    #[must_use]
+    pub const fn todo() -> Self {
+        Self { node: None, layer: None, flags: TODO }
+    }
+
+    /// Derives a context that ends when the handle says so, or with this one.
+    pub fn with_cancel(&self) -> (Self, Cancel) {
+        self.derive(None, None)
+    }
+
+    /// Derives a context that also ends at `deadline`; one that has passed makes it born ended.
+    ///
+    /// A deadline that is not earlier than this context's changes nothing: on a tie the parent's stands.
+    pub fn with_deadline(&self, deadline: Instant) -> (Self, Cancel) {
+        self.with_deadline_inner(deadline, None)
+    }
+
+    /// Derives as [`with_deadline`](Self::with_deadline) does, with the cause its expiry will have.
+    ///
+    /// When the parent's deadline comes first, or on a tie, the parent's cause shows and not this one.
+    pub fn with_deadline_cause(&self, deadline: Instant, cause: impl Into<Cause>) -> (Self, Cancel) {
+        self.with_deadline_inner(deadline, Some(cause.into()))
+    }
+
+    /// Derives a context that also ends `timeout` from now; a timeout beyond the clock's range sets no deadline.
+    pub fn with_timeout(&self, timeout: Duration) -> (Self, Cancel) {
+        self.with_timeout_inner(timeout, None)
+    }
+
+    /// Derives as [`with_timeout`](Self::with_timeout) does, with the cause its expiry will have.
+    pub fn with_timeout_cause(&self, timeout: Duration, cause: impl Into<Cause>) -> (Self, Cancel) {
+        self.with_timeout_inner(timeout, Some(cause.into()))
+    }
+
+    /// Derives a context that carries `value`; its type is its key. Nothing else changes.
+    #[must_use]
+    pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Self {
+        Self { node: self.node.clone(), layer: Some(Layer::new(self.clone(), value)), flags: self.flags }
+    }
+
+    /// Returns the nearest value of type `T` outward. An ended context still serves its values.
+    #[must_use]
+    pub fn value<T: 'static>(&self) -> Option<&T> {
+        let mut layer = self.layer.as_deref();
+        while let Some(here) = layer {
+            if let Some(value) = here.get::<T>() {
+                return Some(value);
+            }
+            layer = here.parent.layer.as_deref();
+        }
+        None
+    }
+
+    /// Derives a context with the same values that never ends and has no deadline.
+    #[must_use]
+    pub fn without_cancel(&self) -> Self {
+        Self { node: None, layer: Some(Layer::new(self.clone(), Detached)), flags: self.flags }
+    }
+
+    /// Returns the earliest deadline from here to the root; it stays the same after the end.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.node.as_ref()?.deadline
+    }
+
+    /// Returns the time until the deadline, zero once it has passed.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        Some(self.deadline()?.saturating_duration_since(Instant::now()))
+    }
+
+    /// Returns how the context ended, or `None` while it lives. Once set it never changes.
+    ///
+    /// It is exact: with a deadline that nobody expired yet it reads the clock.
+    #[must_use]
+    pub fn err(&self) -> Option<Error> {
+        self.node.as_ref()?.err()
+    }
+
+    /// Returns why the context ended: the cause given, or else the [`Error`] itself.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        let node = self.node.as_ref()?;
+        node.err()?;
+        let (error, cause) = node.outcome()?;
+        Some(cause.unwrap_or_else(|| error.into()))
+    }
+
+    /// Waits for the end in a task of any executor.
+    ///
+    /// `sleep` is the runtime's own sleep-until. It is called at most once, and only when there is a deadline
+    /// that nobody else watches. The end is never early, even if that timer is.
+    ///
+    /// # Cancellation safety
+    ///
+    /// Dropping the future takes the waiter back; nothing is lost.
+    pub async fn done<S, F>(&self, sleep: S) -> Error
+    where
+        S: FnOnce(Instant) -> F,
+        F: Future,
+    {
+        match &self.node {
+            Some(node) => wait::done(node, sleep).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Blocks the thread until the context ends; on one that cannot end, for ever.
+    pub fn wait(&self) -> Error {
+        loop {
+            if let Some(error) = self.wait_inner(None) {
+                return error;
+            }
+        }
+    }
+
+    /// Blocks the thread until the context ends, or until `at`: then `None`.
+    pub fn wait_until(&self, at: Instant) -> Option<Error> {
+        self.wait_inner(Some(at))
+    }
+
+    /// Blocks the thread until the context ends, or for `timeout`: then `None`.
+    pub fn wait_timeout(&self, timeout: Duration) -> Option<Error> {
+        self.wait_inner(Instant::now().checked_add(timeout))
+    }
+
+    /// Registers `f` to run once when the context ends, at once if it has.
+    ///
+    /// It runs on the thread that ends the context, or that notices its deadline, after all descendants
+    /// have ended. So it must be short: hand long work to your runtime from inside. Its panic is caught.
+    pub fn after_func(&self, f: impl FnOnce() + Send + 'static) -> Stop {
+        Stop::register(self.node.as_ref(), f)
+    }
+
+    /// Counts what is registered directly on this context's node: derived contexts and callbacks.
+    #[must_use]
+    pub fn registered(&self) -> usize {
+        self.node.as_ref().map_or(0, |node| node.registered())
+    }
+
+    /// Counts those who wait for this context's node right now.
+    pub fn waiters(&self) -> usize {
+        self.node.as_ref().map_or(0, |node| node.waiters())
+    }
+
+    /// Counts the live contexts below this one, by walking them.
+    #[must_use]
+    pub fn descendants(&self) -> usize {
+        self.node.as_ref().map_or(0, |node| node.descendants())
+    }
+
+    pub(crate) fn node(&self) -> Option<&Node> {
+        self.node.as_deref()
+    }
+
+    fn wait_inner(&self, at: Option<Instant>) -> Option<Error> {
+        match &self.node {
+            Some(node) => wait::wait(node, at),
+            None => {
+                wait::sleep(at);
+                None
+            }
+        }
+    }
+
+    fn with_timeout_inner(&self, timeout: Duration, cause: Option<Cause>) -> (Self, Cancel) {
+        match Instant::now().checked_add(timeout) {
+            Some(deadline) => self.with_deadline_inner(deadline, cause),
+            None => self.derive(None, None),
+        }
+    }
+
+    fn with_deadline_inner(&self, deadline: Instant, cause: Option<Cause>) -> (Self, Cancel) {
+        if self.deadline().is_some_and(|earlier| earlier <= deadline) {
+            return self.derive(None, None);
+        }
+        let derived = self.derive(Some(deadline), cause);
+        // One that has passed is noticed now: it is born ended.
+        let _ = derived.0.err();
+        derived
+    }
+
+    /// Makes a node; `deadline` is given only when it is earlier than the parent's.
+    fn derive(&self, deadline: Option<Instant>, cause: Option<Cause>) -> (Self, Cancel) {
+        let parent = self.node.as_ref();
+        let state = match (deadline, parent) {
+            (Some(_), _) => TIMED,
+            (None, Some(parent)) => parent.inherited_state(),
+            (None, None) => LIVE,
+        };
+        let deadline = deadline.or(self.deadline());
+        let node = Arc::new(Node::new(self.clone(), deadline, state, cause));
+        if let Some(parent) = parent {
+            parent.adopt(&node);
+        }
+        let derived = Self { node: Some(node.clone()), layer: self.layer.clone(), flags: self.flags };
+        (derived, Cancel { node: Some(node) })
+    }
+}

@@ -1,0 +1,65 @@
+//! Debug strings in Go's style: the way from the root, one word per layer, and never a payload.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::context::{Context, TODO};
+use crate::value::Detached;
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut layers = Vec::new();
+        let mut at = Some(self);
+        while let Some(ctx) = at {
+            layers.push(ctx);
+            at = ctx.outer();
+        }
+        layers.iter().rev().try_for_each(|ctx| ctx.fmt_layer(f))
+    }
+}
+
+impl Context {
+    /// Tells whether the node, rather than the value, is the innermost layer.
+    fn ends_in_node(&self) -> bool {
+        let same = |a: &Self, b: &Self| match (&a.layer, &b.layer) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        self.node.as_ref().is_some_and(|node| same(&node.parent, self))
+    }
+
+    /// The context that this one was derived from.
+    fn outer(&self) -> Option<&Self> {
+        match (&self.node, &self.layer) {
+            (Some(node), _) if self.ends_in_node() => Some(&node.parent),
+            (_, Some(layer)) => Some(&layer.parent),
+            _ => None,
+        }
+    }
+
+    fn fmt_layer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.node, &self.layer) {
+            (Some(node), _) if self.ends_in_node() => {
+                match node.deadline.filter(|_| node.parent.deadline() != node.deadline) {
+                    Some(deadline) => fmt_deadline(deadline, f),
+                    None => f.write_str(".WithCancel"),
+                }
+            }
+            (_, Some(layer)) if layer.get::<Detached>().is_some() => f.write_str(".WithoutCancel"),
+            (_, Some(layer)) => write!(f, ".WithValue({})", layer.name),
+            _ if self.flags & TODO != 0 => f.write_str("context.TODO"),
+            _ => f.write_str("context.Background"),
+        }
+    }
+}
+
+/// An `Instant` has no calendar time, so only what remains is shown.
+fn fmt_deadline(deadline: Instant, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let now = Instant::now();
+    match deadline.checked_duration_since(now) {
+        Some(left) => write!(f, ".WithDeadline([{left:?}])"),
+        None => write!(f, ".WithDeadline([-{:?}])", now - deadline),
+    }
+}

@@ -1,0 +1,182 @@
+//! Waiting for the end of a context: in a task, or on a thread.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::node::{NOWHERE, Node};
+use crate::sync::{Condvar, Mutex, lock};
+
+/// A registered waiter, which takes itself back when it is dropped.
+pub(crate) struct Waiting<'a> {
+    node: &'a Node,
+    place: u32,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(node: &'a Node) -> Self {
+        Self { node, place: NOWHERE }
+    }
+
+    /// Returns the end of the context, or registers `waker` to be woken by it.
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Error> {
+        if let Some(error) = self.node.err() {
+            return Some(error);
+        }
+        match self.node.watch(self.place, waker) {
+            Some(place) => {
+                self.place = place;
+                None
+            }
+            None => self.node.ended(),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.node.unwatch(self.place);
+    }
+}
+
+/// Waits in a task; see [`Context::done`](crate::Context::done).
+pub(crate) async fn done<S, F>(node: &Node, sleep: S) -> Error
+where
+    S: FnOnce(Instant) -> F,
+    F: Future,
+{
+    if let Some(error) = node.err() {
+        return error;
+    }
+    let mut waiting = Waiting::new(node);
+    let Some(deadline) = node.deadline.filter(|_| node.is_timed()) else {
+        return std::future::poll_fn(|cx| waiting.poll(cx.waker()).map_or(Poll::Pending, Poll::Ready)).await;
+    };
+    let mut sleep = pin!(sleep(deadline));
+    let mut slept = false;
+    std::future::poll_fn(|cx| {
+        if let Some(error) = waiting.poll(cx.waker()) {
+            return Poll::Ready(error);
+        }
+        if !slept && sleep.as_mut().poll(cx).is_ready() {
+            slept = true;
+        }
+        match slept.then(|| node.err()) {
+            None => Poll::Pending,
+            Some(Some(error)) => Poll::Ready(error),
+            // A timer that fired early is made up for by asking again: the end is never early.
+            Some(None) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// Blocks until the context ends, or until `at`.
+pub(crate) fn wait(node: &Node, at: Option<Instant>) -> Option<Error> {
+    if let Some(error) = node.err() {
+        return Some(error);
+    }
+    let parker = Parker::take();
+    let mut waiting = Waiting::new(node);
+    let error = loop {
+        if let Some(error) = waiting.poll(&parker.waker) {
+            break Some(error);
+        }
+        let now = Instant::now();
+        if at.is_some_and(|at| at <= now) {
+            break None;
+        }
+        let deadline = node.deadline.filter(|_| node.is_timed());
+        let next = [at, deadline].into_iter().flatten().min();
+        parker.park(next.map(|next| next.saturating_duration_since(now)));
+    };
+    drop(waiting);
+    parker.put_back();
+    error
+}
+
+/// Blocks for ever, or until `at`, for a context that cannot end.
+pub(crate) fn sleep(at: Option<Instant>) {
+    let parker = Parker::take();
+    loop {
+        let left = at.map(|at| at.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return parker.put_back();
+        }
+        parker.park(left);
+    }
+}
+
+/// What a thread blocks on. It is not `std::thread::park`, whose token belongs to the thread's owner.
+pub(crate) struct Parker {
+    flag: Arc<Flag>,
+    pub(crate) waker: Waker,
+}
+
+struct Flag {
+    up: Mutex<bool>,
+    raised: Condvar,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *lock(&self.up) = true;
+        self.raised.notify_one();
+    }
+}
+
+#[cfg(not(loom))]
+thread_local! {
+    /// A thread that waited once keeps its parker, so that waiting again allocates nothing.
+    static PARKER: Cell<Option<Parker>> = const { Cell::new(None) };
+}
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        let flag = Arc::new(Flag { up: Mutex::new(false), raised: Condvar::new() });
+        Self { waker: Waker::from(flag.clone()), flag }
+    }
+
+    /// Takes the thread's own parker, or a new one while that is in use further up the stack.
+    #[cfg(not(loom))]
+    pub(crate) fn take() -> Self {
+        PARKER.try_with(Cell::take).ok().flatten().unwrap_or_else(Self::new)
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn take() -> Self {
+        Self::new()
+    }
+
+    pub(crate) fn put_back(self) {
+        #[cfg(not(loom))]
+        let _ = PARKER.try_with(|cell| cell.set(Some(self)));
+    }
+
+    /// Blocks until woken or for `timeout`; may return early.
+    pub(crate) fn park(&self, timeout: Option<Duration>) {
+        let up = lock(&self.flag.up);
+        let mut up = match timeout {
+            _ if *up => up,
+            None => self.flag.raised.wait(up).unwrap_or_else(std::sync::PoisonError::into_inner),
+            Some(timeout) => {
+                self.flag
+                    .raised
+                    .wait_timeout(up, timeout)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .0
+            }
+        };
+        *up = false;
+    }
+}
