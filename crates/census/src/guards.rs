@@ -29,15 +29,15 @@ pub struct Scope {
 
 /// A running request, until it is dropped.
 ///
-/// How it ended follows from the status it was [answered](Self::answered) with; a request dropped without an answer
-/// ended as its context did, or in a panic.
+/// How it ended follows from the status it was [answered](Self::answered) with; a request that is dropped without a whole
+/// answer ended as its context did, or in a panic.
 #[derive(Debug)]
 pub struct Request {
     census: Census,
     ctx: Context,
     id: Option<Arc<str>>,
     tally: OnceLock<Arc<Tally>>,
-    status: Option<StatusCode>,
+    ending: Option<Ending>,
     _live: Live,
 }
 
@@ -84,11 +84,11 @@ impl Census {
         self.inner.counts.requests_started.fetch_add(1, Relaxed);
         let watched = identity.given && self.inner.witness.is_open();
         Request {
-            census: self.clone(),
+            census: *self,
             ctx: ctx.clone(),
             id: watched.then(|| identity.request_id.as_str().into()),
             tally: OnceLock::new(),
-            status: None,
+            ending: None,
             _live: Live::new(self, |counts| &counts.requests_live),
         }
     }
@@ -106,33 +106,39 @@ impl Request {
     /// Leave to do work for this request.
     #[must_use]
     pub fn job(&self) -> Job {
-        Job {
-            census: self.census.clone(),
-            tally: self.tally.get_or_init(Arc::default).clone(),
-            id: self.id.clone(),
-        }
+        Job { census: self.census, tally: self.tally.get_or_init(Arc::default).clone(), id: self.id.clone() }
     }
 
-    /// Notes the status it was answered with.
+    /// Notes the status of its whole answer.
     pub fn answered(&mut self, status: StatusCode) {
-        self.status = Some(status);
+        self.streams(status);
+        self.ending = Some(match status {
+            StatusCode::GATEWAY_TIMEOUT => Ending::Deadline,
+            StatusCode::SERVICE_UNAVAILABLE if Reason::of(&self.ctx).is_some() => self.left(),
+            StatusCode::INTERNAL_SERVER_ERROR => Ending::Panic,
+            _ => Ending::Completed,
+        });
+    }
+
+    /// Notes the status of an answer whose body is still to come; it is whole once it is [completed](Self::completed).
+    pub fn streams(&mut self, status: StatusCode) {
         if let Some(count) = self.census.inner.counts.answered.get(usize::from(status.as_u16()) - 100) {
             count.fetch_add(1, Relaxed);
         }
     }
 
-    fn ending(&self) -> Ending {
-        match self.status {
-            Some(StatusCode::GATEWAY_TIMEOUT) => Ending::Deadline,
-            Some(StatusCode::SERVICE_UNAVAILABLE) => Ending::Shutdown,
-            Some(StatusCode::INTERNAL_SERVER_ERROR) => Ending::Panic,
+    /// The whole answer is out.
+    pub fn completed(&mut self) {
+        self.ending = Some(Ending::Completed);
+    }
+
+    /// How a request ended whose context ended.
+    fn left(&self) -> Ending {
+        match Reason::of(&self.ctx) {
+            Some(Reason::Deadline) => Ending::Deadline,
+            Some(Reason::Shutdown) => Ending::Shutdown,
+            Some(Reason::Disconnect) | None => Ending::Disconnect,
             Some(_) => Ending::Completed,
-            None if thread::panicking() => Ending::Panic,
-            None => match Reason::of(&self.ctx) {
-                Some(Reason::Deadline) => Ending::Deadline,
-                Some(Reason::Shutdown) => Ending::Shutdown,
-                _ => Ending::Disconnect,
-            },
         }
     }
 }
@@ -140,7 +146,8 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         let counts = &self.census.inner.counts;
-        counts.ended[self.ending() as usize].fetch_add(1, Relaxed);
+        let dropped = || if thread::panicking() { Ending::Panic } else { self.left() };
+        counts.ended[self.ending.unwrap_or_else(dropped) as usize].fetch_add(1, Relaxed);
         if let Some(tally) = self.tally.get() {
             counts.work_zombie.fetch_add(tally.request_ended(), Relaxed);
         }
@@ -215,7 +222,7 @@ struct Live {
 impl Live {
     fn new(census: &Census, counter: fn(&Counts) -> &AtomicI64) -> Self {
         let before = counter(&census.inner.counts).fetch_add(1, Relaxed);
-        Self { census: census.clone(), counter, before }
+        Self { census: *census, counter, before }
     }
 }
 

@@ -59,7 +59,7 @@ fn envoy(text: &str) -> Option<Duration> {
 }
 
 /// A number of 1 to `most` ASCII digits, and nothing else: `u64::from_str` would take a sign.
-fn number(digits: &str, most: usize) -> Option<u64> {
+pub(crate) fn number(digits: &str, most: usize) -> Option<u64> {
     let fits = (1..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     if fits { digits.parse().ok() } else { None }
 }

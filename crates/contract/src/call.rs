@@ -127,7 +127,7 @@ fn check_method(path: &str, method: &Method) -> Result<(), Refusal> {
 /// The length of the body that the head announces; 0 when it announces none.
 fn announced(head: &Parts) -> Result<u64, Refusal> {
     let Some(value) = head.headers.get(CONTENT_LENGTH) else { return Ok(0) };
-    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    let length = value.to_str().ok().and_then(|text| budget::number(text, 18));
     length.ok_or(Refusal::Header { name: "content-length", problem: "takes a whole number of bytes".into() })
 }
 

@@ -51,6 +51,10 @@ struct State {
     blocked: Option<Instant>,
     /// Set while a response is streamed under a deadline.
     truncate: Option<Instant>,
+    /// Whether an answer is owed, or on its way out.
+    owed: bool,
+    /// Whether what arrived last ended in the middle of something.
+    torn: bool,
 }
 
 impl Clock {
@@ -62,13 +66,21 @@ impl Clock {
             read: settings.read_timeout,
             write: settings.write_timeout,
             idle: settings.idle_timeout,
-            state: Mutex::new(State { phase: Phase::Head, since: now, blocked: None, truncate: None }),
+            state: Mutex::new(State {
+                phase: Phase::Head,
+                since: now,
+                blocked: None,
+                truncate: None,
+                owed: false,
+                torn: false,
+            }),
         }
     }
 
-    /// Bytes arrived: an idle connection begins its next head.
-    pub fn received(&self, now: Instant) {
+    /// `bytes` arrived: an idle connection begins its next head.
+    pub fn received(&self, now: Instant, bytes: &[u8]) {
         let mut state = self.lock();
+        state.torn = !bytes.ends_with(b"\r\n\r\n");
         if state.phase == Phase::Idle {
             (state.phase, state.since) = (Phase::Head, now);
         }
@@ -80,14 +92,28 @@ impl Clock {
         if state.phase != Phase::Head {
             state.since = now;
         }
-        state.phase = Phase::Busy;
+        (state.phase, state.owed) = (Phase::Busy, true);
         far(state.since, self.read)
     }
 
-    /// The answer is made.
-    pub fn idle(&self, now: Instant) {
+    /// The answer is made, to a request that had a body or none. What had arrived behind a request without a body and
+    /// is no whole head begins the next one.
+    pub fn idle(&self, now: Instant, had_body: bool) {
         let mut state = self.lock();
-        (state.phase, state.since, state.truncate) = (Phase::Idle, now, None);
+        let next = if state.torn && !had_body { Phase::Head } else { Phase::Idle };
+        (state.phase, state.since, state.truncate) = (next, now, None);
+    }
+
+    /// Everything written so far has left.
+    pub fn flushed(&self) {
+        let mut state = self.lock();
+        state.owed = state.phase == Phase::Busy;
+    }
+
+    /// Whether nothing is owed to the client, so that what an HTTP library writes now is a refusal of its own.
+    #[must_use]
+    pub fn owes_nothing(&self) -> bool {
+        !self.lock().owed
     }
 
     /// The answer is being streamed, until `deadline` at most.
@@ -105,10 +131,11 @@ impl Clock {
         self.lock().blocked = None;
     }
 
-    /// Whether a request runs.
+    /// Whether a request runs, or its answer is stuck on its way out.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.lock().phase == Phase::Busy
+        let state = self.lock();
+        state.phase == Phase::Busy || state.blocked.is_some()
     }
 
     /// When patience ends, as things stand; `None` while a request runs whose own deadline rules.
@@ -143,7 +170,7 @@ impl Clock {
 }
 
 /// `since + timeout`, or a century later where that would overflow.
-fn far(since: Instant, timeout: Duration) -> Instant {
+pub(crate) fn far(since: Instant, timeout: Duration) -> Instant {
     since.checked_add(timeout).unwrap_or(since + Duration::from_secs(100 * 365 * 86_400))
 }
 
@@ -163,7 +190,7 @@ mod tests {
     #[test]
     fn a_head_is_awaited_from_the_accept() {
         let (clock, start) = start();
-        clock.received(start + 4 * SECOND);
+        clock.received(start + 4 * SECOND, b"G");
         assert_eq!(clock.deadline(), Some(start + 5 * SECOND));
         assert_eq!(clock.overdue(start + 5 * SECOND), Some(Overdue::Header));
     }
@@ -172,9 +199,9 @@ mod tests {
     fn dripping_bytes_do_not_extend_a_head() {
         let (clock, start) = start();
         clock.busy(start);
-        clock.idle(start);
+        clock.idle(start, false);
         for second in 10..14 {
-            clock.received(start + second * SECOND);
+            clock.received(start + second * SECOND, b"G");
         }
         assert_eq!(clock.deadline(), Some(start + 15 * SECOND));
     }
@@ -183,9 +210,31 @@ mod tests {
     fn an_idle_connection_waits_for_the_idle_timeout() {
         let (clock, start) = start();
         clock.busy(start);
-        clock.idle(start + SECOND);
+        clock.idle(start + SECOND, false);
         assert_eq!(clock.overdue(start + 60 * SECOND), None);
         assert_eq!(clock.overdue(start + 61 * SECOND), Some(Overdue::Idle));
+    }
+
+    #[test]
+    fn a_torn_head_behind_a_request_is_awaited_as_a_head() {
+        let (clock, start) = start();
+        clock.received(start, b"GET /fast HTTP/1.1\r\n\r\nGET /fa");
+        clock.busy(start);
+        clock.idle(start + SECOND, false);
+        assert_eq!(clock.overdue(start + 6 * SECOND), Some(Overdue::Header));
+    }
+
+    #[test]
+    fn an_answer_is_owed_from_the_head_until_it_has_left() {
+        let (clock, start) = start();
+        assert!(clock.owes_nothing());
+        clock.busy(start);
+        clock.flushed();
+        assert!(!clock.owes_nothing());
+        clock.idle(start, false);
+        assert!(!clock.owes_nothing());
+        clock.flushed();
+        assert!(clock.owes_nothing());
     }
 
     #[test]
@@ -199,7 +248,7 @@ mod tests {
     fn the_whole_request_is_due_from_its_first_byte() {
         let (clock, start) = start();
         assert_eq!(clock.busy(start + 3 * SECOND), start + 10 * SECOND);
-        clock.idle(start + 4 * SECOND);
+        clock.idle(start + 4 * SECOND, false);
         assert_eq!(clock.busy(start + 20 * SECOND), start + 30 * SECOND);
     }
 

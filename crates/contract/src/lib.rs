@@ -33,6 +33,6 @@ pub use call::{Call, Endpoint, Refusal};
 pub use clock::{Clock, Overdue};
 pub use identity::Identity;
 pub use outcome::{Failure, Worked};
-pub use params::{BodyUse, Fanout, Slow, Stream, Style};
+pub use params::{BodyUse, Fanout, Slow, Stream, Style, Ticks};
 pub use reason::Reason;
 pub use settings::{OnDisconnect, Settings};

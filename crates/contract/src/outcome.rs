@@ -1,10 +1,12 @@
 //! What a request's work came to.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
+use std::{io, iter};
 
 use ctx::Context;
 
-use crate::{Reason, Refusal};
+use crate::{OnDisconnect, Reason, Refusal};
 
 /// Why a request that was begun came to no 200.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,26 @@ impl Worked {
     }
 }
 
+/// What a request comes to whose body broke off with `error`: `None` when the client has left, and its leaving is about
+/// to cancel the request; else the refusal it earns.
+#[must_use]
+pub fn broken_body(error: &(dyn Error + 'static), on_disconnect: OnDisconnect) -> Option<Refusal> {
+    let causes = iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    let left = causes
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| LEFT.contains(&error.kind()));
+    let canceled = left && on_disconnect == OnDisconnect::Cancel;
+    (!canceled).then_some(Refusal::Malformed("malformed or incomplete body"))
+}
+
+/// What reading a body fails with when its client is gone.
+const LEFT: [io::ErrorKind; 4] = [
+    io::ErrorKind::UnexpectedEof,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::BrokenPipe,
+];
+
 /// Passes while `ctx` is live.
 ///
 /// # Errors
@@ -84,6 +106,15 @@ mod tests {
         let (ctx, _cancel) = Context::background().with_deadline(past);
         let worked = Worked { began: past, ended: past + Duration::from_nanos(1) };
         assert_eq!(worked.in_time(&ctx), Err(Reason::Deadline));
+    }
+
+    #[test]
+    fn a_body_broken_off_by_a_client_that_left_is_no_bad_request() {
+        let left = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert_eq!(broken_body(&left, OnDisconnect::Cancel), None);
+        assert!(broken_body(&left, OnDisconnect::Serve).is_some());
+        let malformed = io::Error::from(io::ErrorKind::InvalidInput);
+        assert!(broken_body(&malformed, OnDisconnect::Cancel).is_some());
     }
 
     #[test]

@@ -67,20 +67,37 @@ pub struct Fanout {
     pub tick: Duration,
 }
 
-/// The instants at which the ticks of work of length `work`, begun at `start`, end; the last may be shorter.
-///
-/// They are counted from the start and not from one another, so a timer's lateness does not add up.
-pub fn ticks(start: Instant, work: Duration, tick: Duration) -> impl Iterator<Item = Instant> + Send {
-    let mut done = Duration::ZERO;
-    std::iter::from_fn(move || {
-        (done < work).then(|| {
-            done = (done + tick).min(work);
-            start + done
+/// How long work takes, and how long one unit of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticks {
+    /// All of it.
+    pub work: Duration,
+    /// One unit.
+    pub tick: Duration,
+}
+
+impl Ticks {
+    /// The instants at which the units of work begun at `start` end; the last may be shorter.
+    ///
+    /// They are counted from the start and not from one another, so a timer's lateness does not add up.
+    pub fn from(self, start: Instant) -> impl Iterator<Item = Instant> + Send {
+        let mut done = Duration::ZERO;
+        std::iter::from_fn(move || {
+            (done < self.work).then(|| {
+                done = (done + self.tick).min(self.work);
+                start + done
+            })
         })
-    })
+    }
 }
 
 impl Slow {
+    /// The units of its work.
+    #[must_use]
+    pub fn ticks(&self) -> Ticks {
+        Ticks { work: self.work, tick: self.tick }
+    }
+
     pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
         let mut params = Params::of(query, &["work", "style", "tick", "body"])?;
         Ok(Self {
@@ -93,6 +110,12 @@ impl Slow {
 }
 
 impl Stream {
+    /// Its chunks as units of work.
+    #[must_use]
+    pub fn ticks(&self) -> Ticks {
+        Ticks { work: self.every * self.chunks, tick: self.every }
+    }
+
     pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
         let mut params = Params::of(query, &["chunks", "every"])?;
         Ok(Self {
@@ -103,6 +126,13 @@ impl Stream {
 }
 
 impl Fanout {
+    /// The units of work of child number `child`; the one that is to fail does so after its first.
+    #[must_use]
+    pub fn ticks(&self, child: u32) -> Ticks {
+        let work = if self.fail == Some(child) { self.tick } else { self.work };
+        Ticks { work, tick: self.tick }
+    }
+
     pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
         let mut params = Params::of(query, &["width", "work", "fail", "tick"])?;
         let width = params.number("width", 4, 1, limits::WIDTH)?;
@@ -273,8 +303,8 @@ mod tests {
     fn ticks_end_on_a_grid_and_the_last_is_cut() {
         let start = Instant::now();
         let ms = Duration::from_millis;
-        let ends: Vec<_> = ticks(start, ms(25), ms(10)).map(|end| end - start).collect();
+        let ends: Vec<_> = Ticks { work: ms(25), tick: ms(10) }.from(start).map(|end| end - start).collect();
         assert_eq!(ends, [ms(10), ms(20), ms(25)]);
-        assert_eq!(ticks(start, Duration::ZERO, ms(10)).count(), 0);
+        assert_eq!(Ticks { work: Duration::ZERO, tick: ms(10) }.from(start).count(), 0);
     }
 }

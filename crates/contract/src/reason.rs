@@ -59,6 +59,14 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Why `ctx`, which is done, is done.
+    #[must_use]
+    pub fn why(ctx: &Context) -> Self {
+        Self::of(ctx).unwrap_or(Self::Canceled)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
-use crate::duration;
+use crate::{clock, duration};
 
 /// What a client's leaving does to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -100,10 +100,11 @@ impl Settings {
         self.max_connections.map_or(default, NonZeroUsize::get)
     }
 
-    /// How long a request may take whose caller waits for `budget`.
+    /// The deadline of a request whose head was parsed at `now` and whose caller waits for `budget`.
     #[must_use]
-    pub fn timeout(&self, budget: Option<Duration>) -> Duration {
-        budget.map_or(self.request_timeout, |budget| budget.min(self.request_timeout))
+    pub fn deadline(&self, now: Instant, budget: Option<Duration>) -> Instant {
+        let timeout = budget.map_or(self.request_timeout, |budget| budget.min(self.request_timeout));
+        clock::far(now, timeout)
     }
 }
 
@@ -214,8 +215,9 @@ mod tests {
     fn the_callers_budget_shortens_the_deadline_and_never_lengthens_it() {
         let settings = parse(&["--request-timeout", "2s"]).expect("the flag is well formed");
         let seconds = Duration::from_secs;
-        assert_eq!(settings.timeout(Some(seconds(1))), seconds(1));
-        assert_eq!(settings.timeout(Some(seconds(60))), seconds(2));
-        assert_eq!(settings.timeout(None), seconds(2));
+        let now = Instant::now();
+        assert_eq!(settings.deadline(now, Some(seconds(1))), now + seconds(1));
+        assert_eq!(settings.deadline(now, Some(seconds(60))), now + seconds(2));
+        assert_eq!(settings.deadline(now, None), now + seconds(2));
     }
 }

@@ -1,9 +1,11 @@
 //! One connection: its context, the watch over its client and its clock, and its end.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::io;
 use std::net::Shutdown;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -29,12 +31,18 @@ pub(crate) struct Conn {
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
     pub(crate) ctx: Context,
     pub(crate) clock: Clock,
+    /// Whether the answer went out before its request was read whole.
+    pub(crate) unread: AtomicBool,
 }
 
 /// How a connection ends.
 enum End {
     /// The last answer is out, or nothing is owed: close it.
     Close,
+    /// The last answer is out, and the client may still be sending: close it late.
+    Linger,
+    /// What came is no request: say so, and close it late.
+    Refuse(Refusal),
     /// A response that cannot be delivered is under way: reset it.
     Reset,
 }
@@ -49,7 +57,9 @@ pub(crate) async fn serve(
     let stream = Arc::new(stream);
     let _ = stream.set_nodelay(true);
     match exchange(server, &stream).await {
-        End::Close => linger(&stream).await,
+        End::Close => {}
+        End::Linger => linger(&stream).await,
+        End::Refuse(refusal) => refuse(&stream, &refusal).await,
         End::Reset => drop(SockRef::from(&*stream).set_linger(Some(Duration::ZERO))),
     }
 }
@@ -59,13 +69,12 @@ async fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
     let (ctx, cancel) = server.base.with_cancel();
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
-    let conn = Arc::new(Conn { server, ctx, clock });
+    let conn = Arc::new(Conn { server, ctx, clock, unread: AtomicBool::new(false) });
     let socket = Socket { stream: stream.clone(), conn: conn.clone() };
     // Half-closed connections are hyper's to serve: whether the client has left is judged here, by `gone`.
     let http = http1::Builder::new()
         .half_close(true)
         .max_buf_size(limits::HEAD)
-        .max_headers(limits::HEADERS)
         .serve_connection(TokioIo::new(socket), service_fn(|request| handler::handle(&conn, request)));
     let mut http = pin!(http);
     let mut gone = pin!(gone(&conn, stream));
@@ -76,10 +85,15 @@ async fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
         // hyper is polled first, so that an answer that is ready leaves before the client's leaving is looked at.
         select! {
             biased;
-            _ = http.as_mut() => return End::Close,
+            ended = http.as_mut() => {
+                if conn.clock.is_busy() {
+                    cancel.cancel_cause(Reason::Disconnect);
+                }
+                return ended_by(ended, &conn);
+            }
             () = gone.as_mut() => {
                 cancel.cancel_cause(Reason::Disconnect);
-                return End::Reset;
+                return End::Close;
             }
             overdue = overdue.as_mut() => match overdue {
                 Overdue::Write => {
@@ -99,13 +113,28 @@ async fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
     }
 }
 
+/// How a connection ends that hyper is done with.
+fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
+    match ended {
+        Err(error) if error.is_parse() && conn.clock.owes_nothing() => {
+            End::Refuse(if error.is_parse_too_large() {
+                Refusal::HeadTooLarge
+            } else {
+                Refusal::Malformed("malformed request head")
+            })
+        }
+        _ if conn.unread.load(Ordering::Relaxed) => End::Linger,
+        _ => End::Close,
+    }
+}
+
 /// Waits until the client of a running request has left, as far as the server's settings care.
 async fn gone(conn: &Conn, stream: &TcpStream) {
     let sign = match conn.server.settings.on_disconnect {
         // tokio: PRIORITY is asked for because readiness for it includes the closed read side, whatever lies unread.
         OnDisconnect::Cancel => Interest::PRIORITY,
         OnDisconnect::Serve => Interest::ERROR,
-        OnDisconnect::Detach => return std::future::pending().await,
+        OnDisconnect::Detach => return pending().await,
     };
     let mut left = pin!(stream.ready(sign));
     poll_fn(|cx| if conn.clock.is_busy() { left.as_mut().poll(cx).map(drop) } else { Poll::Pending }).await;
@@ -139,28 +168,29 @@ async fn overdue(clock: &Clock) -> Overdue {
 /// reads what the client still sends, for a moment.
 async fn linger(stream: &TcpStream) {
     let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+    let closed = Instant::now() + limits::LINGER;
     let mut unread = [0; 4096];
     let drained = async {
-        loop {
+        while stream.readable().await.is_ok() && Instant::now() < closed {
             match stream.try_read(&mut unread) {
                 Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    if stream.readable().await.is_err() {
-                        return;
-                    }
-                }
-                Err(_) => return,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                _ => {}
             }
         }
     };
-    let _ = time::timeout(limits::LINGER, drained).await;
+    let _ = time::timeout_at(closed.into(), drained).await;
 }
 
-/// Turns away a connection over the limit with a 503.
-pub(crate) async fn refuse(stream: TcpStream) {
-    let answer = wire::bytes(&answer::refused(None, &Refusal::Busy), false);
+/// Answers what is no request, or a connection over the limit, and closes.
+pub(crate) async fn refuse(stream: &TcpStream, refusal: &Refusal) {
+    let answer = wire::bytes(&answer::refused(None, refusal), false);
     if stream.writable().await.is_ok() && stream.try_write(&answer).is_ok() {
-        linger(&stream).await;
+        linger(stream).await;
     }
+}
+
+/// Turns away a connection over the limit.
+pub(crate) async fn turn_away(stream: TcpStream) {
+    refuse(&stream, &Refusal::Busy).await;
 }

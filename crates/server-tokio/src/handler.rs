@@ -4,18 +4,19 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use census::{Request as Counted, Scope, Work};
 use contract::{
-    Answer, BodyUse, Call, Endpoint, Failure, Fanout, Identity, Reason, Refusal, Slow, Stream, answer,
-    limits, outcome, params,
+    Answer, BodyUse, Call, Endpoint, Failure, Fanout, Identity, OnDisconnect, Reason, Refusal, Slow, Stream,
+    answer, limits, outcome,
 };
 use ctx::{Cancel, Context};
 
 use bytes::Bytes;
 use futures_lite::{FutureExt, stream};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
@@ -37,7 +38,7 @@ pub(crate) async fn handle(
     let now = Instant::now();
     let read_by = conn.clock.busy(now);
     let (head, body) = request.into_parts();
-    let mut upload = Upload { body: Some(body), read_by, whole: true };
+    let mut upload = Upload::of(conn, body, read_by);
     let census = &conn.server.census;
     let call = match Call::read(&head, || census.make_id()) {
         Ok(call) => call,
@@ -47,10 +48,13 @@ pub(crate) async fn handle(
             return Ok(done(conn, census.request(&conn.ctx, &Identity::default()), answer, &upload));
         }
     };
-    let timeout = conn.server.settings.timeout(call.budget);
-    let (ctx, cancel) = conn.ctx.with_value(census.scope(call.identity)).with_timeout(timeout);
+    let deadline = conn.server.settings.deadline(now, call.budget);
+    let (ctx, cancel) = conn.ctx.with_value(census.scope(call.identity)).with_deadline(deadline);
     let identity = identity(&ctx);
     let counted = census.request(&ctx, identity);
+    if let Err(reason) = outcome::live(&ctx) {
+        return Ok(done(conn, counted, answer::ended(identity, reason), &upload));
+    }
     if let (Endpoint::Stream(params), &Method::GET) = (&call.endpoint, &head.method) {
         return Ok(streamed(conn, &ctx, cancel, counted, params));
     }
@@ -94,11 +98,10 @@ async fn slow(
     params: &Slow,
     upload: &mut Upload,
 ) -> Result<Answer, Failure> {
-    outcome::live(ctx)?;
     match params.body {
         BodyUse::Read => drop(upload.read(ctx).await?),
         BodyUse::Ignore => {}
-        BodyUse::Drop => upload.drop_body(),
+        BodyUse::Drop => upload.body = None,
     }
     let worked = work::run(ctx, counted.job(), params).await?;
     Ok(answer::slow(identity(ctx), worked.in_time(ctx)?))
@@ -114,7 +117,6 @@ async fn values(ctx: &Context) -> Result<Answer, Failure> {
 
 /// `/fanout`: a group of children that cannot outlive it; the first failure cancels the others.
 async fn fanout(ctx: &Context, counted: &Counted, params: &Fanout) -> Result<Answer, Failure> {
-    outcome::live(ctx)?;
     let (group, cancel) = ctx.with_cancel();
     let mut children = JoinSet::new();
     for number in 0..params.width {
@@ -144,14 +146,15 @@ fn streamed(
     conn: &Arc<Conn>,
     ctx: &Context,
     cancel: Cancel,
-    counted: Counted,
+    mut counted: Counted,
     params: &Stream,
 ) -> Response<Body> {
     if let Some(deadline) = ctx.deadline() {
         conn.clock.streaming(deadline);
     }
+    counted.streams(StatusCode::OK);
     let work = counted.job().start();
-    let ticks = params::ticks(Instant::now(), params.every * params.chunks, params.every);
+    let ticks = params.ticks().from(Instant::now());
     let flow = Flow { conn: conn.clone(), ctx: ctx.clone(), _cancel: cancel, counted, work };
     let chunks = stream::unfold((flow, (0..).zip(ticks)), |(mut flow, mut ticks)| async move {
         let Some((number, end)) = ticks.next() else {
@@ -178,7 +181,7 @@ impl Flow {
     async fn chunk(&mut self, number: u32, end: Instant) -> Result<Frame<Bytes>, Reason> {
         select! {
             biased;
-            _ = self.ctx.done(until) => Err(Reason::of(&self.ctx).unwrap_or(Reason::Canceled)),
+            _ = self.ctx.done(until) => Err(Reason::why(&self.ctx)),
             () = until(end) => {
                 self.work.beat();
                 Ok(Frame::data(answer::chunk(number).into()))
@@ -187,9 +190,9 @@ impl Flow {
     }
 
     fn finish(mut self) {
-        self.counted.answered(http::StatusCode::OK);
+        self.counted.completed();
         self.work.completed();
-        self.conn.clock.idle(Instant::now());
+        self.conn.clock.idle(Instant::now(), false);
     }
 }
 
@@ -197,13 +200,23 @@ impl Flow {
 struct Upload {
     body: Option<Incoming>,
     read_by: Instant,
+    on_disconnect: OnDisconnect,
+    /// Whether the request has a body.
+    any: bool,
+    /// Whether the body was read to its end.
     whole: bool,
 }
 
 impl Upload {
+    fn of(conn: &Conn, body: Incoming, read_by: Instant) -> Self {
+        let whole = body.is_end_stream();
+        let on_disconnect = conn.server.settings.on_disconnect;
+        Self { body: Some(body), read_by, on_disconnect, any: !whole, whole }
+    }
+
     /// Reads the body to its end and returns its size.
     async fn read(&mut self, ctx: &Context) -> Result<usize, Failure> {
-        let Some(body) = self.body.as_mut().filter(|body| !body.is_end_stream()) else { return Ok(0) };
+        let Some(body) = self.body.as_mut().filter(|_| !self.whole) else { return Ok(0) };
         let mut expired = pin!(ctx.done(until));
         let mut late = pin!(until(self.read_by));
         let mut bytes = 0;
@@ -211,37 +224,36 @@ impl Upload {
             let frame = select! {
                 biased;
                 frame = body.frame() => frame,
-                _ = expired.as_mut() => return Err(Reason::of(ctx).unwrap_or(Reason::Canceled).into()),
+                _ = expired.as_mut() => return Err(Reason::why(ctx).into()),
                 () = late.as_mut() => return Err(Refusal::ReadTimeout.into()),
             };
             match frame {
-                None => return Ok(bytes),
+                None => break,
                 Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
-                Some(Err(_)) => return Err(Refusal::Malformed("malformed or incomplete body").into()),
+                Some(Err(error)) => {
+                    if let Some(refusal) = outcome::broken_body(&error, self.on_disconnect) {
+                        return Err(refusal.into());
+                    }
+                    expired.as_mut().await;
+                }
             }
             if bytes > limits::BODY {
                 return Err(Refusal::BodyTooLarge.into());
             }
         }
-    }
-
-    /// Drops the body, read or not.
-    fn drop_body(&mut self) {
-        self.whole = self.is_whole();
-        self.body = None;
-    }
-
-    /// Whether nothing of the request is left unread.
-    fn is_whole(&self) -> bool {
-        self.body.as_ref().map_or(self.whole, |body| body.is_end_stream())
+        self.whole = true;
+        // A body whose last byte came after the deadline came too late, however soon the timer notices.
+        outcome::live(ctx)?;
+        Ok(bytes)
     }
 }
 
 /// Ends a request: counts its answer, and closes behind it when some of the request is left unread.
 fn done(conn: &Conn, mut counted: Counted, answer: Answer, upload: &Upload) -> Response<Body> {
-    let answer = if upload.is_whole() { answer } else { answer::closing(answer) };
+    let answer = if upload.whole { answer } else { answer::closing(answer) };
+    conn.unread.fetch_or(!upload.whole, Ordering::Relaxed);
     counted.answered(answer.status());
-    conn.clock.idle(Instant::now());
+    conn.clock.idle(Instant::now(), upload.any);
     answer.map(|text| Either::Left(Full::from(text)))
 }
 

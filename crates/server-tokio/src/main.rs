@@ -13,17 +13,18 @@ mod handler;
 mod socket;
 mod work;
 
-use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
+use std::{io, thread};
 
 use census::Census;
 use contract::{Reason, Settings, limits};
 use ctx::{Cancel, Context};
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::{runtime, select, time};
 
@@ -62,12 +63,12 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let listener = listen(&settings)?;
     let metrics = runtime::Handle::current().metrics();
     let (census, admin) = Census::start("tokio", &settings, move || Some(metrics.num_alive_tasks()))?;
-    let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let signals = Signals::new([SIGINT, SIGTERM])?;
     contract::settings::announce(listener.local_addr()?, admin)?;
 
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
-    tokio::spawn(obey(signals, stop));
+    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
     let server = Arc::new(Server { settings, census, base, stopping });
     let (alive, closed) = mpsc::channel(1);
     accept(&server, &listener, alive).await;
@@ -84,19 +85,14 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
     socket.listen(limits::BACKLOG.cast_unsigned())
 }
 
-/// Stops the server at the first signal, and the process at the second.
-async fn obey([mut interrupt, mut terminate]: [Signal; 2], stop: Cancel) {
-    for first in [true, false] {
-        let status = select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-        };
-        if first {
-            stop.cancel();
-        } else {
-            std::process::exit(status);
-        }
-    }
+/// Stops the server at the first signal, and the process at the second; on a thread of its own, so that work which
+/// starves the executor cannot keep the process alive.
+fn obey(mut signals: Signals, stop: Cancel) {
+    let mut signals = signals.forever();
+    signals.next();
+    stop.cancel();
+    let second = signals.next().unwrap_or(SIGTERM);
+    std::process::exit(128 + second);
 }
 
 /// Accepts until the server stops. Every connection holds a clone of `alive`.
@@ -116,7 +112,7 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener, alive: mpsc::Sende
             Some(counted) => {
                 drop(tokio::spawn(connection::serve(server.clone(), stream, counted, alive.clone())))
             }
-            None => drop(tokio::spawn(connection::refuse(stream))),
+            None => drop(tokio::spawn(connection::turn_away(stream))),
         }
     }
 }
@@ -133,8 +129,8 @@ async fn drain(server: &Server, mut closed: mpsc::Receiver<()>, cancel: Cancel) 
         answered = time::timeout(limits::PARTING, closed.recv()).await.is_ok();
     }
     // Work that was told to stop is given a moment to do so before it counts as abandoned.
-    let parting = Instant::now() + limits::PARTING;
-    while server.census.work() > 0 && Instant::now() < parting {
+    let abandoned = Instant::now() + limits::STOPPING;
+    while server.census.work() > 0 && Instant::now() < abandoned {
         time::sleep(limits::TICK).await;
     }
     answered && server.census.work() == 0

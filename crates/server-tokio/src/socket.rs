@@ -18,6 +18,12 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
+    /// Whether what hyper writes now is its own, empty answer to a head it could not parse: the connection's end sends
+    /// the contract's instead.
+    fn withholds(&self) -> bool {
+        self.conn.clock.owes_nothing()
+    }
+
     /// Tells the clock what became of a write.
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
@@ -27,7 +33,8 @@ impl Socket {
         written
     }
 
-    // tokio: a shared stream is written by trying; only one that is owned has `poll_write`.
+    // tokio: only here, because a shared stream is written by trying; only one that is owned has `poll_write`.
+    /// Tries to write once the stream is ready for it.
     fn poll_try(
         &self,
         cx: &mut Task<'_>,
@@ -50,8 +57,10 @@ impl AsyncRead for Socket {
             match self.stream.try_read_buf(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => {
-                    if read? > 0 {
-                        self.conn.clock.received(Instant::now());
+                    let filled = buf.filled();
+                    match read? {
+                        0 => {}
+                        read => self.conn.clock.received(Instant::now(), &filled[filled.len() - read..]),
                     }
                     return Poll::Ready(Ok(()));
                 }
@@ -62,6 +71,9 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.withholds() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         self.wrote(self.poll_try(cx, |stream| stream.try_write(buf)))
     }
 
@@ -70,6 +82,9 @@ impl AsyncWrite for Socket {
         cx: &mut Task<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.withholds() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         self.wrote(self.poll_try(cx, |stream| stream.try_write_vectored(bufs)))
     }
 
@@ -78,6 +93,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
+        self.conn.clock.flushed();
         Poll::Ready(Ok(()))
     }
 

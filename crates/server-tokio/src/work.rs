@@ -1,11 +1,11 @@
 //! Work under a deadline, in every style it is written in.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{hint, thread};
 
 use census::{Job, Work};
-use contract::{Failure, Fanout, Reason, Slow, Style, Worked, params};
+use contract::{Failure, Fanout, Reason, Slow, Style, Ticks, Worked};
 use ctx::Context;
 
 use tokio::{select, task};
@@ -14,7 +14,7 @@ use crate::until;
 
 /// Does the work of one `/slow` in its style.
 pub(crate) async fn run(ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Reason> {
-    let ticks = Ticks { work: slow.work, tick: slow.tick };
+    let ticks = slow.ticks();
     match slow.style {
         Style::Context => context(ctx, job, ticks).await,
         Style::Drop => race(ctx, unaware(job, ticks)).await,
@@ -25,21 +25,14 @@ pub(crate) async fn run(ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, 
     }
 }
 
-/// How long the work takes, and one unit of it.
-#[derive(Clone, Copy)]
-struct Ticks {
-    work: Duration,
-    tick: Duration,
-}
-
 /// Waits for the next tick or for the context, whichever is first.
 async fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
     let (mut work, began) = (job.start(), Instant::now());
     let mut done = pin!(ctx.done(until));
-    for end in params::ticks(began, ticks.work, ticks.tick) {
+    for end in ticks.from(began) {
         select! {
             biased;
-            _ = done.as_mut() => return Err(reason(ctx)),
+            _ = done.as_mut() => return Err(Reason::why(ctx)),
             () = until(end) => work.beat(),
         }
     }
@@ -49,7 +42,7 @@ async fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason
 /// Knows no context: it ends at its natural end, or where it is dropped.
 async fn unaware(job: Job, ticks: Ticks) -> Worked {
     let (mut work, began) = (job.start(), Instant::now());
-    for end in params::ticks(began, ticks.work, ticks.tick) {
+    for end in ticks.from(began) {
         until(end).await;
         work.beat();
     }
@@ -66,7 +59,7 @@ async fn detached(job: Job, ticks: Ticks) -> Worked {
 async fn blocking(job: Job, ticks: Ticks) -> Worked {
     let task = task::spawn_blocking(move || {
         let (mut work, began) = (job.start(), Instant::now());
-        for end in params::ticks(began, ticks.work, ticks.tick) {
+        for end in ticks.from(began) {
             thread::sleep(end.saturating_duration_since(Instant::now()));
             work.beat();
         }
@@ -79,7 +72,7 @@ async fn blocking(job: Job, ticks: Ticks) -> Worked {
 async fn polling(ctx: Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
     let task = task::spawn_blocking(move || {
         let (mut work, began) = (job.start(), Instant::now());
-        for end in params::ticks(began, ticks.work, ticks.tick) {
+        for end in ticks.from(began) {
             contract::outcome::live(&ctx)?;
             thread::sleep(end.saturating_duration_since(Instant::now()));
             work.beat();
@@ -92,7 +85,7 @@ async fn polling(ctx: Context, job: Job, ticks: Ticks) -> Result<Worked, Reason>
 /// Burns CPU on the executor and never yields: no deadline can interrupt it.
 fn spin(job: Job, ticks: Ticks) -> Worked {
     let (mut work, began) = (job.start(), Instant::now());
-    for end in params::ticks(began, ticks.work, ticks.tick) {
+    for end in ticks.from(began) {
         while Instant::now() < end {
             hint::spin_loop();
         }
@@ -103,11 +96,10 @@ fn spin(job: Job, ticks: Ticks) -> Worked {
 
 /// One child of a `/fanout`; the child that is to fail does so after its first tick.
 pub(crate) async fn child(ctx: &Context, job: Job, fanout: &Fanout, number: u32) -> Result<(), Failure> {
+    let worked = context(ctx, job, fanout.ticks(number)).await?;
     if fanout.fail == Some(number) {
-        context(ctx, job, Ticks { work: fanout.tick, tick: fanout.tick }).await?;
         return Err(Failure::Child(number));
     }
-    let worked = context(ctx, job, Ticks { work: fanout.work, tick: fanout.tick }).await?;
     worked.in_time(ctx)?;
     Ok(())
 }
@@ -117,7 +109,7 @@ async fn race<T>(ctx: &Context, work: impl Future<Output = T>) -> Result<T, Reas
     select! {
         biased;
         worked = work => Ok(worked),
-        _ = ctx.done(until) => Err(reason(ctx)),
+        _ = ctx.done(until) => Err(Reason::why(ctx)),
     }
 }
 
@@ -125,9 +117,4 @@ async fn race<T>(ctx: &Context, work: impl Future<Output = T>) -> Result<T, Reas
 fn worked(work: Work, began: Instant) -> Worked {
     work.completed();
     Worked { began, ended: Instant::now() }
-}
-
-/// Why the context is done.
-fn reason(ctx: &Context) -> Reason {
-    Reason::of(ctx).unwrap_or(Reason::Canceled)
 }
