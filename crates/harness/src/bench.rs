@@ -1,0 +1,221 @@
+//! What a scenario works with: a server, a clock with tolerances, and eyes on the work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::census::{self, Census};
+use crate::ensure;
+use crate::proc::{self, Usage};
+use crate::profile::Profile;
+use crate::server::Server;
+use crate::storm::Storm;
+use crate::trace::Trace;
+use crate::verdict::Failure;
+use crate::wire::{Answer, Request, Wire};
+use crate::witness::{Witness, Word};
+
+/// One attempt at one scenario.
+#[derive(Debug)]
+pub struct Bench {
+    pub(crate) server: Arc<Server>,
+    pub(crate) profile: Profile,
+    pub(crate) scale: u32,
+    pub(crate) slug: &'static str,
+    pub(crate) trace: Trace,
+    pub(crate) give_up_at: Instant,
+}
+
+impl Bench {
+    /// The server under test.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// This attempt's log; note in it what a reader of a failure should know.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// So many milliseconds, doubled on a retry: every duration of a scenario comes from here.
+    pub fn ms(&self, milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds) * self.scale
+    }
+
+    /// The deadline that [`Bench::slow`] gives: 300 ms.
+    pub fn deadline(&self) -> Duration {
+        self.ms(300)
+    }
+
+    /// How late an answer may be in this profile.
+    pub fn answer_late(&self) -> Duration {
+        self.profile.answer_late() * self.scale
+    }
+
+    /// How long work may go on after it was told to stop.
+    pub fn stop_late(&self) -> Duration {
+        self.profile.stop_late() * self.scale
+    }
+
+    /// How long to wait for something that must happen soon but is not itself timed.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(3) * self.scale
+    }
+
+    /// A request id that nobody has used.
+    pub fn id(&self) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // The process id keeps two runs against one server apart.
+        let run = std::process::id();
+        format!("{}-{run}-{}", self.slug, NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// `GET /slow` with 3 s of work, a deadline of 300 ms and a fresh id; `more` is appended to the query
+    /// (`"style=drop&tick=5ms"`, or nothing).
+    pub fn slow(&self, more: &str) -> Request {
+        self.slow_for(self.ms(3000), self.deadline(), more)
+    }
+
+    /// `GET /slow` with `work` to do in `timeout` and a fresh id.
+    pub fn slow_for(&self, work: Duration, timeout: Duration, more: &str) -> Request {
+        Request::get(self.slow_target(work, more)).timeout(timeout).id(self.id())
+    }
+
+    /// The path and query of a `/slow` request.
+    pub fn slow_target(&self, work: Duration, more: &str) -> String {
+        let join = if more.is_empty() { "" } else { "&" };
+        format!("/slow?work={}ms{join}{more}", work.as_millis())
+    }
+
+    /// `GET /fast` with a fresh id.
+    pub fn fast(&self) -> Request {
+        Request::get("/fast").id(self.id())
+    }
+
+    /// A new connection to the server.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub fn connect(&self) -> Result<Wire, Failure> {
+        Wire::connect(self.server.address(), self.give_up_at, &self.trace)
+    }
+
+    /// Sends the request on a new connection and reads its answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        self.connect()?.ask(request)
+    }
+
+    /// Sends all the requests at once, a connection each.
+    ///
+    /// # Errors
+    /// When the sockets cannot be made.
+    pub fn storm(&self, requests: Vec<Request>) -> Result<Storm, Failure> {
+        self.trace.say(0, &format!("storm of {} requests", requests.len()));
+        Storm::launch(self.server.address(), requests, self.give_up_at)
+    }
+
+    /// Checks that the answer is a 504 at its deadline: never early, and late within the profile. Gives the lateness.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn is_504(&self, answer: &Answer, deadline: Duration) -> Result<Duration, Failure> {
+        let (status, after) = (answer.status(), answer.after());
+        ensure!(status == 504, "{status} instead of 504, {after:.1?} after sending");
+        self.in_time(after, deadline)
+    }
+
+    /// Checks that `after` is at or past `deadline`, and late within the profile. Gives the lateness.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn in_time(&self, after: Duration, deadline: Duration) -> Result<Duration, Failure> {
+        let Some(late) = after.checked_sub(deadline) else {
+            return Err(Failure::broken(format!("early: {after:.3?} for a deadline of {deadline:?}")));
+        };
+        let most = self.answer_late();
+        ensure!(late <= most, "{late:.1?} late for a deadline of {deadline:?}; at most {most:?} is forgiven");
+        Ok(late)
+    }
+
+    /// Checks that `at` is within `stop_late` of `since`, when the work was told to stop. Gives the time between;
+    /// work that stopped before is in time.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn stopped_soon(&self, since: Instant, at: Instant) -> Result<Duration, Failure> {
+        let (late, most) = (at.saturating_duration_since(since), self.stop_late());
+        ensure!(
+            late <= most,
+            "work went on for {late:.1?} after it had to stop; at most {most:?} is forgiven"
+        );
+        Ok(late)
+    }
+
+    /// The witness; scenarios that use it need `witness`.
+    ///
+    /// # Errors
+    /// When the server has none.
+    pub fn witness(&self) -> Result<&Witness, Failure> {
+        self.server.witness().ok_or_else(|| Failure::unsupported("no witness"))
+    }
+
+    /// Waits until the work of `id` has begun.
+    ///
+    /// # Errors
+    /// When it does not begin.
+    pub fn work_begins(&self, id: &str) -> Result<Instant, Failure> {
+        let began = self.witness()?.wait_start(id, self.patience());
+        began.ok_or_else(|| Failure::broken(format!("the work of {id} did not begin")))
+    }
+
+    /// Waits until the work of `id` has ended.
+    ///
+    /// # Errors
+    /// When it goes on, with the number of its beats.
+    pub fn work_ends(&self, id: &str, within: Duration) -> Result<(Instant, Word), Failure> {
+        let asked_at = Instant::now();
+        let witness = self.witness()?;
+        witness.wait_end(id, within).ok_or_else(|| {
+            let beats = witness.beats_after(id, asked_at);
+            Failure::broken(format!("work goes on {within:.1?} later, with {beats} more beats"))
+        })
+    }
+
+    /// Reads the census once; scenarios that use it need `admin`.
+    ///
+    /// # Errors
+    /// When the server has none or it does not answer.
+    pub fn census(&self) -> Result<Census, Failure> {
+        let census = Census::read(self.admin()?)?;
+        self.trace.say(0, &format!("census: {}", census.line()));
+        Ok(census)
+    }
+
+    /// Reads the census until `wanted` holds; `what` completes "not … after 3 s".
+    ///
+    /// # Errors
+    /// When it does not hold in time.
+    pub fn census_until(
+        &self,
+        within: Duration,
+        what: &str,
+        wanted: impl Fn(&Census) -> bool,
+    ) -> Result<(Census, Instant), Failure> {
+        census::wait_until(self.admin()?, within, what, wanted)
+    }
+
+    /// The server's process as the kernel sees it; scenarios that use it need `process`.
+    ///
+    /// # Errors
+    /// When we did not start the server or it is gone.
+    pub fn usage(&self) -> Result<Usage, Failure> {
+        proc::usage(self.server.pid().ok_or_else(|| Failure::unsupported("not our process"))?)
+    }
+
+    fn admin(&self) -> Result<std::net::SocketAddr, Failure> {
+        self.server.admin().ok_or_else(|| Failure::unsupported("no census"))
+    }
+}

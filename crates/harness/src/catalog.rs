@@ -1,0 +1,209 @@
+//! The server list, `servers.toml`: how each server is built and run, and what it supports.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The file's name, at the root of the repository.
+pub const FILE: &str = "servers.toml";
+
+/// Every server of the list, in its order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalog {
+    /// The servers.
+    #[serde(rename = "server")]
+    pub servers: Vec<Stanza>,
+}
+
+/// One server of the list.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stanza {
+    /// Its name in commands and tables.
+    pub name: String,
+    /// What it is, in one line.
+    pub about: String,
+    /// The command that builds it; none for a script.
+    pub build: Option<String>,
+    /// The command that runs it.
+    pub run: String,
+    /// The command that prints its version.
+    pub version: Option<String>,
+    /// Programs that must be on the PATH; without them the server is absent.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// What it supports.
+    pub supports: Supports,
+    /// True for a server that stands beside the lab's own for comparison.
+    #[serde(default)]
+    pub peer: bool,
+}
+
+/// What a server supports: `"all"` of the contract, or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "SupportsText")]
+pub enum Supports {
+    /// The whole contract.
+    All,
+    /// These, and nothing else.
+    Only(BTreeSet<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SupportsText {
+    Word(String),
+    List(BTreeSet<String>),
+}
+
+impl From<SupportsText> for Supports {
+    fn from(text: SupportsText) -> Self {
+        match text {
+            SupportsText::Word(word) if word == "all" => Self::All,
+            SupportsText::Word(word) => Self::Only(BTreeSet::from([word])),
+            SupportsText::List(list) => Self::Only(list),
+        }
+    }
+}
+
+impl Supports {
+    /// True when the need is met.
+    pub fn has(&self, need: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(list) => list.contains(need),
+        }
+    }
+}
+
+impl Catalog {
+    /// Reads the list at `root`.
+    ///
+    /// # Errors
+    /// A sentence that names the file and what is wrong with it.
+    pub fn read(root: &Path) -> Result<Self, String> {
+        let path = root.join(FILE);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+        Self::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))
+    }
+
+    /// Parses the list.
+    ///
+    /// # Errors
+    /// When it is no such list.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The server of that name.
+    ///
+    /// # Errors
+    /// A sentence that lists the names there are.
+    pub fn find(&self, name: &str) -> Result<&Stanza, String> {
+        self.servers.iter().find(|server| server.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.servers.iter().map(|server| server.name.as_str()).collect();
+            format!("unknown server `{name}`; the list has: {}", names.join(", "))
+        })
+    }
+}
+
+impl Stanza {
+    /// A program that it needs and that is not on the PATH.
+    pub fn missing(&self) -> Option<&str> {
+        self.needs.iter().map(String::as_str).find(|program| !on_path(program))
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// The root of the repository: the nearest folder upwards with a server list.
+///
+/// # Errors
+/// When there is none, with what to do about it.
+pub fn root() -> Result<PathBuf, String> {
+    let here =
+        std::env::current_dir().map_err(|error| format!("failed to find the current folder: {error}"))?;
+    let upwards = here.ancestors().find(|folder| folder.join(FILE).is_file()).map(Path::to_path_buf);
+    // A test binary or an installed command may run anywhere; the sources it was built from are the next guess.
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf);
+    upwards
+        .or_else(|| built.filter(|folder| folder.join(FILE).is_file()))
+        .ok_or_else(|| format!("no `{FILE}` here or above; run this inside the repository"))
+}
+
+/// Splits a command of the list into words and finds its first word: a path is taken from `root`, and
+/// `target/…` from wherever cargo builds to.
+///
+/// # Errors
+/// When the quotes do not close or nothing is there.
+pub fn words(command: &str, root: &Path) -> Result<Vec<std::ffi::OsString>, String> {
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let words = words.ok_or_else(|| format!("`{command}` is no command"))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let resolve = |word: String| match (word.strip_prefix("target/"), &target) {
+        (Some(rest), Some(target)) => target.join(rest).into_os_string(),
+        (Some(_), None) => root.join(word).into_os_string(),
+        (None, _) => word.into(),
+    };
+    Ok(words.into_iter().map(resolve).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = r#"
+        [[server]]
+        name = "one"
+        about = "the whole contract"
+        build = "cargo build"
+        run = "target/release/one --flag 'a b'"
+        supports = "all"
+
+        [[server]]
+        name = "two"
+        about = "less"
+        run = "python3 two.py"
+        needs = ["sh", "no-such-program-anywhere"]
+        supports = ["admin", "style:context"]
+    "#;
+
+    #[test]
+    fn a_server_supports_all_or_what_it_lists() {
+        let catalog = Catalog::parse(LIST).unwrap();
+        assert!(catalog.find("one").unwrap().supports.has("witness"));
+        let two = &catalog.find("two").unwrap().supports;
+        assert!(two.has("style:context") && !two.has("witness"));
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = Catalog::parse(LIST).unwrap().find("three").unwrap_err();
+        assert_eq!(error, "unknown server `three`; the list has: one, two");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let catalog = Catalog::parse(LIST).unwrap();
+        assert_eq!(catalog.find("two").unwrap().missing(), Some("no-such-program-anywhere"));
+        assert_eq!(catalog.find("one").unwrap().missing(), None);
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused() {
+        assert!(Catalog::parse("[[server]]\nname = 'x'\nabuot = 'y'\nrun = 'z'\nsupports = 'all'").is_err());
+    }
+
+    #[test]
+    fn words_keep_quotes_together() {
+        let words = words("sh -c 'a b'", Path::new("/root")).unwrap();
+        assert_eq!(words, ["sh", "-c", "a b"]);
+        assert!(super::words("'", Path::new("/")).is_err());
+    }
+}

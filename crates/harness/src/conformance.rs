@@ -1,0 +1,70 @@
+//! The table as tests: each scenario is a trial of its own, under cargo test and under nextest.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::catalog::{Catalog, root};
+use crate::expect::Expectations;
+use crate::profile::Profile;
+use crate::runner::Runner;
+use crate::scenario::{Scenario, Seat};
+use crate::subject::Subject;
+use crate::verdict::Verdict;
+use crate::{guard, scenarios};
+
+/// Judges the server `name` of the list, built at `executable`, with every scenario as a test.
+///
+/// The profile is `ci` unless `LAB_PROFILE` says otherwise. It is the whole `main` of a server's conformance test.
+pub fn conformance(name: &str, executable: &str) -> ExitCode {
+    guard::exec_if_asked();
+    match prepare(name, executable) {
+        Ok(conclusion) => conclusion,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn prepare(name: &str, executable: &str) -> Result<ExitCode, String> {
+    let mut args = Arguments::from_args();
+    let root = root()?;
+    let catalog = Catalog::read(&root)?;
+    let subject = Subject::listed(catalog.find(name)?, &root, Some(Path::new(executable)))?;
+    let expectations = Expectations::read(&root, name)?;
+    let profile = std::env::var("LAB_PROFILE").map_or(Ok(Profile::Ci), |text| text.parse())?;
+    let mut planned = scenarios::all();
+    // Who sits alone waits for everybody else; at the end that is no wait.
+    planned.sort_by_key(|scenario| scenario.seat == Seat::Alone);
+    if !args.list {
+        guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+        guard::limit_descriptors(None).map_err(|error| format!("failed to raise the limit: {error}"))?;
+    }
+    // Scenarios wait much more than they work.
+    args.test_threads.get_or_insert_with(|| profile.jobs());
+    // Under nextest a process runs one of them; which one is for the filter to say, so nothing is stopped early.
+    let runner = Arc::new(Runner::new(subject, profile, expectations, &planned));
+    let trials = planned.into_iter().map(|scenario| trial(&runner, scenario)).collect();
+    let conclusion = libtest_mimic::run(&args, trials);
+    drop(runner);
+    guard::kill_all();
+    Ok(conclusion.exit_code())
+}
+
+fn trial(runner: &Arc<Runner>, scenario: &'static Scenario) -> Trial {
+    let runner = Arc::clone(runner);
+    Trial::test(format!("{}: {}", scenario.id, scenario.promise), move || {
+        let row = runner.run(scenario);
+        match row.verdict {
+            Verdict::Fail | Verdict::Xpass | Verdict::Error => {
+                let expected = row.expected.map(|why| format!("\nexpected: {why}")).unwrap_or_default();
+                let trace = row.trace.join("\n");
+                Err(Failed::from(format!("{}: {}{expected}\n{trace}", row.verdict, row.observed)))
+            }
+            _ => Ok(()),
+        }
+    })
+}

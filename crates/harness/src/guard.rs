@@ -1,0 +1,230 @@
+//! Starts child processes that cannot outlive this one.
+//!
+//! Three nets, each for the hole in the one before:
+//!
+//! 1. [`Child`] kills its process group and reaps it when it is dropped: early returns, panics.
+//! 2. [`kill_on_signals`] kills every live group before Ctrl-C or SIGTERM ends this process.
+//! 3. The kernel kills the child when this process dies in any other way. A child asks for that itself: it
+//!    is started through our own executable, which sets its parent-death signal and then becomes the command.
+//!
+//! The parent-death signal fires when the *thread* that started the child ends, so every child is started by
+//! one thread that never ends.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+/// The first argument that turns our executable into a guard.
+const GUARD: &str = "__guard";
+
+/// A command to start under the guard.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// The program and its arguments.
+    pub words: Vec<OsString>,
+    /// Where it runs; `None` is here.
+    pub folder: Option<PathBuf>,
+    /// Environment variables on top of ours.
+    pub env: Vec<(String, String)>,
+    /// The most descriptors it may have open (`RLIMIT_NOFILE`); `None` is as many as the system allows.
+    pub descriptors: Option<u64>,
+}
+
+/// Becomes the guarded command if this process was started to be one; returns at once otherwise.
+///
+/// Call it first in `main` of every program that starts servers.
+pub fn exec_if_asked() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_none_or(|arg| arg != GUARD) {
+        return;
+    }
+    let error = become_command(args);
+    eprintln!("failed to start: {error}");
+    std::process::exit(127);
+}
+
+/// Sets the death signal and the limit, and replaces this process; returns only an error.
+fn become_command(mut args: impl Iterator<Item = OsString>) -> io::Error {
+    let mut number = || args.next()?.to_str()?.parse::<u64>().ok();
+    let (Some(parent), Some(descriptors)) = (number(), number()) else {
+        return io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the guard takes a parent, a limit and a command",
+        );
+    };
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
+        return error.into();
+    }
+    // The parent may have died before the signal was armed; then nobody would ever send it.
+    let alive = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u64 == parent);
+    if !alive {
+        std::process::exit(0);
+    }
+    if let Err(error) = limit_descriptors((descriptors > 0).then_some(descriptors)) {
+        return error;
+    }
+    let Some(program) = args.next() else {
+        return io::Error::new(io::ErrorKind::InvalidInput, "no command");
+    };
+    let error = Command::new(&program).args(args).exec();
+    io::Error::new(error.kind(), format!("`{}`: {error}", program.display()))
+}
+
+/// Limits this process to `most` descriptors, or lifts the limit as far as the system allows.
+///
+/// # Errors
+/// When the system refuses the limit.
+pub fn limit_descriptors(most: Option<u64>) -> io::Result<()> {
+    let now = rustix::process::getrlimit(Resource::Nofile);
+    let limit = match most {
+        Some(most) => Rlimit { current: Some(most), maximum: now.maximum },
+        None => Rlimit { current: now.maximum, maximum: now.maximum },
+    };
+    Ok(rustix::process::setrlimit(Resource::Nofile, limit)?)
+}
+
+/// A running child in a process group of its own; dropping it kills the group and reaps the child.
+#[derive(Debug)]
+pub struct Child {
+    child: std::process::Child,
+    group: Pid,
+    status: Option<ExitStatus>,
+}
+
+impl Child {
+    /// Starts `launch` with stdout and stderr piped and stdin empty.
+    ///
+    /// # Errors
+    /// When the process cannot be created. A program that does not exist shows as exit status 127 with the
+    /// reason on stderr.
+    pub fn start(launch: Launch) -> io::Result<Self> {
+        let (answer, started) = mpsc::channel();
+        spawner().send((launch, answer)).map_err(|_| io::Error::other("the spawner thread is gone"))?;
+        let child = started.recv().map_err(|_| io::Error::other("the spawner thread is gone"))??;
+        let group = Pid::from_child(&child);
+        live().insert(group.as_raw_nonzero().get());
+        Ok(Self { child, group, status: None })
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Takes the pipes for stdout and stderr, once.
+    pub fn pipes(&mut self) -> Option<(std::process::ChildStdout, std::process::ChildStderr)> {
+        self.child.stdout.take().zip(self.child.stderr.take())
+    }
+
+    /// Sends `signal` to the process alone, if it still runs.
+    pub fn signal(&self, signal: Signal) {
+        if self.status.is_none() {
+            // ESRCH means that it ended by itself, which is what the caller learns from `ended`.
+            let _ = rustix::process::kill_process(self.group, signal);
+        }
+    }
+
+    /// The exit status, if the process has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().ok().flatten();
+        }
+        self.status
+    }
+
+    /// Waits for the end, at most `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let end_at = Instant::now() + limit;
+        while self.ended().is_none() && Instant::now() < end_at {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.status
+    }
+
+    /// Kills the whole group and reaps the child.
+    pub fn kill(&mut self) {
+        // Once only: a later group of the same number would be a stranger's.
+        if !live().remove(&self.group.as_raw_nonzero().get()) {
+            return;
+        }
+        // The group may hold grandchildren even after the child has ended.
+        let _ = rustix::process::kill_process_group(self.group, Signal::KILL);
+        if self.status.is_none() {
+            self.status = self.child.wait().ok();
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Kills every child when SIGINT or SIGTERM arrives, then ends this process with 130 or 143.
+///
+/// # Errors
+/// When the signals cannot be caught.
+pub fn kill_on_signals() -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            kill_all();
+            std::process::exit(128 + signal);
+        }
+    })?;
+    Ok(())
+}
+
+/// Kills every live group; their owners may still reap them.
+pub fn kill_all() {
+    for group in live().iter().filter_map(|raw| Pid::from_raw(*raw)) {
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// The process groups that run now.
+fn live() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
+    static LIVE: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Job = (Launch, mpsc::Sender<io::Result<std::process::Child>>);
+
+/// The one thread that starts children; it lives as long as this process.
+fn spawner() -> mpsc::Sender<Job> {
+    static SPAWNER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+    SPAWNER
+        .get_or_init(|| {
+            let (jobs, inbox) = mpsc::channel::<Job>();
+            // Without the thread the channel is closed, and `Child::start` reports that.
+            let _ = std::thread::Builder::new().name("spawner".into()).spawn(move || {
+                for (launch, answer) in inbox {
+                    let _ = answer.send(spawn(&launch));
+                }
+            });
+            jobs
+        })
+        .clone()
+}
+
+/// Starts our own executable as the guard of `launch`.
+fn spawn(launch: &Launch) -> io::Result<std::process::Child> {
+    // By this name the executable is found even after a new build has replaced its file.
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(GUARD).arg(std::process::id().to_string());
+    command.arg(launch.descriptors.unwrap_or(0).to_string()).args(&launch.words);
+    command.envs(launch.env.iter().map(|(name, value)| (name, value)));
+    if let Some(folder) = &launch.folder {
+        command.current_dir(folder);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()
+}

@@ -1,0 +1,93 @@
+//! What an unknown server supports, found out by asking for something that cannot exist first.
+//!
+//! A server that answers nonsense as it answers sense does not understand the question, so it is not asked.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::census::Census;
+use crate::server::Server;
+use crate::trace::Trace;
+use crate::verdict::Failure;
+use crate::wire::{Answer, Request, Wire};
+
+/// How long one question may take; a server that does not answer lacks what was asked for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The styles of work in the contract.
+const STYLES: &[&str] = &["context", "drop", "detached", "blocking", "polling", "spin"];
+
+/// Asks `server` what it supports.
+pub fn supports(server: &Server) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut note = |yes: bool, what: String| {
+        if yes {
+            found.insert(what);
+        }
+    };
+    note(server.admin().is_some_and(|admin| Census::read(admin).is_ok()), "admin".into());
+    note(hears_witness(server), "witness".into());
+    note(keeps_alive(server).unwrap_or(false), "keep-alive".into());
+    note(echoes_id(server), "request-id".into());
+    let brief = |query: &str| status(server, &slow(query));
+    note(brief("work=no-such-duration") == Some(400) && brief("work=1ms") == Some(200), "param:work".into());
+    note(
+        status(server, &Request::get("/fast").timeout_text("nonsense")) == Some(400),
+        "timeout-header".into(),
+    );
+    if brief("work=1ms&style=no-such-style") == Some(400) {
+        for style in STYLES {
+            note(brief(&format!("work=1ms&style={style}")) == Some(200), format!("style:{style}"));
+        }
+    }
+    let lost = ask(server, &Request::get("/no-such-path-anywhere"));
+    if lost.as_ref().is_ok_and(|answer| answer.status() == 404) {
+        note(true, "routing".into());
+        let is_json = lost.is_ok_and(|answer| answer.response.field("reason").is_some());
+        note(is_json, "json-errors".into());
+        for (path, request, expected) in endpoints() {
+            note(status(server, &request) == Some(expected), format!("endpoint:{path}"));
+        }
+    }
+    found
+}
+
+/// A request to each endpoint beyond the least, and what it must be answered with.
+fn endpoints() -> [(&'static str, Request, u16); 5] {
+    [
+        ("/values", Request::get("/values"), 200),
+        ("/upload", Request::post("/upload", "lab"), 200),
+        ("/stream", Request::get("/stream?chunks=1&every=1ms"), 200),
+        ("/fanout", Request::get("/fanout?width=1&work=1ms"), 200),
+        ("/panic", Request::get("/panic"), 500),
+    ]
+}
+
+fn slow(query: &str) -> Request {
+    Request::get(format!("/slow?{query}")).timeout(Duration::from_millis(1500))
+}
+
+fn ask(server: &Server, request: &Request) -> Result<Answer, Failure> {
+    Wire::connect(server.address(), Instant::now() + PATIENCE, &Trace::default())?.ask(request)
+}
+
+fn status(server: &Server, request: &Request) -> Option<u16> {
+    ask(server, request).ok().map(|answer| answer.status())
+}
+
+fn echoes_id(server: &Server) -> bool {
+    let answer = ask(server, &Request::get("/fast").id("lab-probe-1"));
+    answer.is_ok_and(|answer| answer.response.header("x-request-id") == Some("lab-probe-1"))
+}
+
+fn keeps_alive(server: &Server) -> Result<bool, Failure> {
+    let mut wire = Wire::connect(server.address(), Instant::now() + PATIENCE, &Trace::default())?;
+    let first = wire.ask(&Request::get("/fast"))?;
+    Ok(!first.response.says_close() && wire.ask(&Request::get("/fast"))?.status() == 200)
+}
+
+fn hears_witness(server: &Server) -> bool {
+    let Some(witness) = server.witness() else { return false };
+    let _ = ask(server, &slow("work=1ms").id("lab-probe-2"));
+    witness.wait_start("lab-probe-2", Duration::from_millis(300)).is_some()
+}

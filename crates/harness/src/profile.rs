@@ -1,0 +1,72 @@
+//! How much lateness is forgiven. Lower bounds are strict in every profile: a 504 is never early.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// A named set of upper bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Loose, for a noisy box with two cores; a miss is tried once more with everything doubled.
+    Ci,
+    /// Tight, for a quiet box; one try.
+    Lab,
+}
+
+impl Profile {
+    /// How late an answer may be after its deadline.
+    pub fn answer_late(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Ci => 400,
+            Self::Lab => 50,
+        })
+    }
+
+    /// How long work may go on after it was told to stop.
+    pub fn stop_late(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Ci => 250,
+            Self::Lab => 10,
+        })
+    }
+
+    /// How many times a scenario is tried.
+    pub fn attempts(self) -> u32 {
+        match self {
+            Self::Ci => 2,
+            Self::Lab => 1,
+        }
+    }
+
+    /// How many scenarios may run side by side; nearly all of their time is waiting.
+    pub fn jobs(self) -> usize {
+        match self {
+            Self::Ci => 16,
+            Self::Lab => 4,
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ci => "ci",
+            Self::Lab => "lab",
+        })
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ci" => Ok(Self::Ci),
+            "lab" => Ok(Self::Lab),
+            other => Err(format!("`{other}` is no profile: ci or lab")),
+        }
+    }
+}

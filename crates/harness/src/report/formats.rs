@@ -1,0 +1,186 @@
+//! One run as text for people, JSON, JUnit XML and Markdown.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Row, Run};
+use crate::verdict::Verdict;
+
+/// The run as one JSON document.
+pub fn json(run: &Run) -> String {
+    let mut text = serde_json::to_string_pretty(run).expect("a run holds nothing that JSON cannot say");
+    text.push('\n');
+    text
+}
+
+/// The run for people; `color` adds ANSI colors.
+pub fn human(run: &Run, color: bool) -> String {
+    let mut text = String::new();
+    let width = run.results.iter().map(|row| row.id.len()).max().unwrap_or(0);
+    for server in &run.servers {
+        let version = server.version.as_deref().unwrap_or("no version");
+        let _ = writeln!(text, "{} ({version})", server.name);
+        for row in run.results.iter().filter(|row| row.server == server.name) {
+            line(&mut text, row, width, color);
+        }
+        let counts = run.counts(Some(&server.name));
+        let counts: Vec<_> = counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+        let _ = writeln!(text, "  = {}\n", counts.join(", "));
+    }
+    let _ =
+        writeln!(text, "profile {}, {} cores, kernel {}; {}", run.profile, run.cores, run.kernel, run.noise);
+    text
+}
+
+fn line(text: &mut String, row: &Row, width: usize, color: bool) {
+    let verdict = format!("{:<11}", row.verdict.word());
+    let verdict = match (color, code(row.verdict)) {
+        (true, Some(code)) => format!("\x1b[{code}m{verdict}\x1b[0m"),
+        _ => verdict,
+    };
+    let _ = writeln!(text, "  {verdict} {:<width$}  {}", row.id, row.observed.replace('\n', "\n      "));
+    if let (Verdict::Xfail | Verdict::Xpass | Verdict::Flaky, Some(why)) = (row.verdict, &row.expected) {
+        let _ = writeln!(text, "      expected: {why}");
+    }
+    if row.verdict.is_red() || row.verdict == Verdict::Error {
+        let _ = writeln!(text, "      promise: {} ({})", row.promise, row.level);
+        for line in &row.trace {
+            let _ = writeln!(text, "      | {}", line.replace('\n', "\n      | "));
+        }
+    }
+}
+
+fn code(verdict: Verdict) -> Option<u8> {
+    match verdict {
+        Verdict::Pass => Some(32),
+        Verdict::Fail | Verdict::Xpass | Verdict::Error => Some(31),
+        Verdict::Warn | Verdict::Xfail | Verdict::Flaky => Some(33),
+        Verdict::Unsupported => None,
+    }
+}
+
+/// The run as a matrix, a scenario a line and a server a column, with the misses below.
+pub fn markdown(run: &Run) -> String {
+    let names: Vec<_> = run.servers.iter().map(|server| server.name.as_str()).collect();
+    let mut text = format!("| scenario | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    let mut ids: Vec<&str> = Vec::new();
+    for row in &run.results {
+        if !ids.contains(&row.id.as_str()) {
+            ids.push(&row.id);
+        }
+    }
+    for id in ids {
+        let cell = |name: &&str| {
+            let row = run.results.iter().find(|row| row.id == id && row.server == **name);
+            row.map_or("", |row| row.verdict.word())
+        };
+        let cells: Vec<_> = names.iter().map(cell).collect();
+        let _ = writeln!(text, "| `{id}` | {} |", cells.join(" | "));
+    }
+    for row in run.results.iter().filter(|row| !matches!(row.verdict, Verdict::Pass | Verdict::Unsupported)) {
+        let observed = row.observed.lines().next().unwrap_or_default();
+        let _ = write!(text, "\n- `{}` on {}: **{}**, {observed}", row.id, row.server, row.verdict);
+        if let Some(why) = &row.expected {
+            let _ = write!(text, " (expected: {why})");
+        }
+    }
+    let _ = writeln!(text, "\n\nProfile {}, {} cores; {}.", run.profile, run.cores, run.noise);
+    text
+}
+
+/// The run as JUnit XML: a suite per server, a class per area; a broken promise is a failure, what could not be judged
+/// an error.
+pub fn junit(run: &Run) -> String {
+    let mut report = Report::new("deadline-lab");
+    for server in &run.servers {
+        let mut suite = TestSuite::new(server.name.as_str());
+        for row in run.results.iter().filter(|row| row.server == server.name) {
+            suite.add_test_case(case(row));
+        }
+        report.add_test_suite(suite);
+    }
+    report.to_string().expect("the report has no character that XML cannot hold")
+}
+
+fn case(row: &Row) -> TestCase {
+    let non_success = |kind| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_message(row.observed.lines().next().unwrap_or_default());
+        status.set_description(format!("{}\n{}", row.observed, row.trace.join("\n")));
+        status
+    };
+    let status = match row.verdict {
+        Verdict::Pass | Verdict::Warn => TestCaseStatus::success(),
+        Verdict::Fail | Verdict::Xpass => non_success(NonSuccessKind::Failure),
+        Verdict::Error => non_success(NonSuccessKind::Error),
+        Verdict::Unsupported | Verdict::Xfail | Verdict::Flaky => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!(
+                "{}: {}",
+                row.verdict,
+                row.observed.lines().next().unwrap_or_default()
+            ));
+            status
+        }
+    };
+    let area = row.id.split_once('/').map_or(row.id.as_str(), |(area, _)| area);
+    let mut case = TestCase::new(row.id.as_str(), status);
+    case.set_classname(format!("{}.{area}", row.server));
+    case.set_time(Duration::from_millis(row.took_ms));
+    case.set_system_out(format!("{}: {}", row.promise, row.observed));
+    case
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::Noise;
+    use crate::profile::Profile;
+    use crate::report::Judged;
+
+    fn run() -> Run {
+        let row = |id, verdict, observed: &str| Row::whole_server("tokio", id, verdict, observed);
+        Run {
+            profile: Profile::Ci,
+            noise: Noise::default(),
+            kernel: "6".into(),
+            cores: 2,
+            servers: vec![Judged { name: "tokio".into(), version: None, status: "judged" }],
+            results: vec![
+                row("work/drop", Verdict::Pass, "stopped"),
+                row("work/spin", Verdict::Fail, "went on <&>"),
+                row("server/start", Verdict::Error, "no"),
+            ],
+        }
+    }
+
+    #[test]
+    fn json_has_the_documented_fields() {
+        let value: serde_json::Value = serde_json::from_str(&json(&run())).unwrap();
+        let row = &value["results"][1];
+        assert_eq!((&row["server"], &row["id"]), (&"tokio".into(), &"work/spin".into()));
+        assert_eq!((&row["verdict"], &row["observed"]), (&"fail".into(), &"went on <&>".into()));
+    }
+
+    #[test]
+    fn junit_tells_a_failure_from_an_error() {
+        let xml = junit(&run());
+        assert!(xml.contains(r#"failures="1""#) && xml.contains(r#"errors="1""#), "{xml}");
+        assert!(xml.contains("went on &lt;&amp;&gt;"), "{xml}");
+    }
+
+    #[test]
+    fn markdown_is_a_matrix_with_the_misses_below() {
+        let text = markdown(&run());
+        assert!(text.contains("| `work/drop` | pass |"), "{text}");
+        assert!(text.contains("- `work/spin` on tokio: **fail**, went on <&>"), "{text}");
+    }
+
+    #[test]
+    fn text_without_color_has_no_escape() {
+        assert!(!human(&run(), false).contains('\x1b'));
+        assert!(human(&run(), true).contains("\x1b[31m"));
+    }
+}

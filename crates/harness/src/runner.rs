@@ -1,0 +1,235 @@
+//! Runs scenarios against one server: seats, watchdog, retries, verdicts.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
+use std::time::{Duration, Instant};
+
+use crate::bench::Bench;
+use crate::census::Census;
+use crate::expect::Expectations;
+use crate::profile::Profile;
+use crate::report::Row;
+use crate::scenario::{Outcome, Scenario, Seat};
+use crate::server::Server;
+use crate::subject::Subject;
+use crate::trace::Trace;
+use crate::verdict::{Failure, judge};
+
+/// How much longer than a scenario's own limit the watchdog waits: enough for it to say itself what it missed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Whoever sits alone holds it for writing, everybody else for reading. One for the process: servers share the machine.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Flags and the limit on descriptors: what makes two servers of one program differ.
+type Setup = (Vec<(&'static str, &'static str)>, Option<u64>);
+
+/// Runs scenarios against one subject.
+#[derive(Debug)]
+pub struct Runner {
+    subject: Subject,
+    profile: Profile,
+    expectations: Expectations,
+    keep_traces: bool,
+    shared: Mutex<HashMap<Setup, Shared>>,
+}
+
+/// A shared server and how many scenarios still want one of its setup.
+#[derive(Debug, Default)]
+struct Shared {
+    server: Option<Arc<Server>>,
+    waiting: usize,
+}
+
+impl Runner {
+    /// A runner for `subject`; `planned` are the scenarios that it will be given, so that a shared server is stopped
+    /// after the last of them.
+    pub fn new(
+        subject: Subject,
+        profile: Profile,
+        expectations: Expectations,
+        planned: &[&Scenario],
+    ) -> Self {
+        let mut shared: HashMap<Setup, Shared> = HashMap::new();
+        for scenario in planned.iter().filter(|scenario| scenario.seat == Seat::Shared) {
+            shared.entry(setup(scenario)).or_default().waiting += 1;
+        }
+        Self { subject, profile, expectations, keep_traces: false, shared: Mutex::new(shared) }
+    }
+
+    /// Keeps the trace of every scenario, not only of those that miss.
+    #[must_use]
+    pub fn keep_traces(mut self, keep: bool) -> Self {
+        self.keep_traces = keep;
+        self
+    }
+
+    /// The server under test.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Runs one scenario to its verdict.
+    pub fn run(&self, scenario: &'static Scenario) -> Row {
+        let start_at = Instant::now();
+        let mut trace = Vec::new();
+        let mut attempts = 0;
+        let outcome = match scenario.lacking(|need| self.subject.supports(need)) {
+            Some(need) => Err(Failure::unsupported(format!("lacks {need}"))),
+            None => loop {
+                let (outcome, lines) = self.seated(scenario, 1 << attempts);
+                attempts += 1;
+                trace.extend(lines);
+                if !matches!(outcome, Err(Failure::Broken(_))) || attempts >= self.profile.attempts() {
+                    break outcome;
+                }
+            },
+        };
+        self.release(scenario);
+        let expectation = self.expectations.of(scenario.id);
+        let verdict = judge(&outcome, scenario.level, expectation.map(|expectation| expectation.kind));
+        let (text, figures) = match outcome {
+            Ok(observed) => (observed.text, observed.figures),
+            Err(failure) => (failure.text().to_owned(), Vec::new()),
+        };
+        Row {
+            server: self.subject.name().to_owned(),
+            id: scenario.id.to_owned(),
+            verdict,
+            level: scenario.level,
+            promise: scenario.promise.to_owned(),
+            observed: text,
+            figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            expected: expectation.map(|expectation| expectation.why.clone()),
+            attempts,
+            took_ms: start_at.elapsed().as_millis() as u64,
+            trace,
+        }
+    }
+
+    /// Takes the scenario's seat and tries it once.
+    fn seated(&self, scenario: &'static Scenario, scale: u32) -> (Outcome, Vec<String>) {
+        let alone = scenario.seat == Seat::Alone || (scenario.seat == Seat::Own && self.subject.is_fixed());
+        let (_reader, _writer);
+        if alone {
+            _writer = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+        } else {
+            _reader = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        let server = match self.seat(scenario) {
+            Ok(server) => server,
+            Err(error) => return (Err(Failure::harness(error)), Vec::new()),
+        };
+        let (outcome, mut lines) = self.attempt(scenario, &server, scale);
+        let missed = matches!(outcome, Err(Failure::Broken(_) | Failure::Harness(_)));
+        if missed {
+            lines.extend(around(&server));
+            self.discard(scenario, &server);
+        }
+        (outcome, if missed || self.keep_traces { lines } else { Vec::new() })
+    }
+
+    /// Runs the scenario's function on a thread of its own, under the watchdog.
+    fn attempt(
+        &self,
+        scenario: &'static Scenario,
+        server: &Arc<Server>,
+        scale: u32,
+    ) -> (Outcome, Vec<String>) {
+        let limit = scenario.limit * scale;
+        let trace = Trace::default();
+        let bench = Bench {
+            server: Arc::clone(server),
+            profile: self.profile,
+            scale,
+            slug: scenario.id.rsplit('/').next().unwrap_or(scenario.id),
+            trace: trace.clone(),
+            give_up_at: Instant::now() + limit,
+        };
+        let (sender, done) = mpsc::channel();
+        let run = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&bench)));
+            // The bench holds the server; it must be gone before the runner goes on.
+            drop(bench);
+            let _ = sender.send(outcome);
+        };
+        if let Err(error) = std::thread::Builder::new().name(scenario.id.into()).spawn(run) {
+            return (Err(Failure::harness(format!("failed to start a thread: {error}"))), Vec::new());
+        }
+        let outcome = match done.recv_timeout(limit + GRACE) {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => {
+                Err(Failure::harness(format!("the scenario panicked: {}", panic_text(&*panic))))
+            }
+            Err(_) => {
+                server.kill();
+                Err(Failure::broken(format!("hung: not over {:?} after it began", limit + GRACE)))
+            }
+        };
+        match (outcome, server.died()) {
+            (Err(Failure::Broken(how)), Some(death)) => {
+                (Err(Failure::broken(format!("{how}; {death}"))), trace.lines())
+            }
+            (Ok(_), Some(death)) => (Err(Failure::broken(death)), trace.lines()),
+            (outcome, _) => (outcome, trace.lines()),
+        }
+    }
+
+    /// The server for a scenario: the shared one of its setup, or a new one.
+    fn seat(&self, scenario: &Scenario) -> Result<Arc<Server>, String> {
+        if scenario.seat != Seat::Shared {
+            return self.subject.start(scenario.flags, scenario.descriptors);
+        }
+        let mut shared = self.shared();
+        let slot = shared.entry(setup(scenario)).or_default();
+        if let Some(server) = slot.server.as_ref().filter(|server| server.ended().is_none()) {
+            return Ok(Arc::clone(server));
+        }
+        let server = self.subject.start(scenario.flags, scenario.descriptors)?;
+        slot.server = Some(Arc::clone(&server));
+        Ok(server)
+    }
+
+    /// Forgets a shared server that may be in a bad state; whoever still uses it goes on with it.
+    fn discard(&self, scenario: &Scenario, server: &Arc<Server>) {
+        if let Some(slot) = self.shared().get_mut(&setup(scenario)) {
+            slot.server.take_if(|shared| Arc::ptr_eq(shared, server));
+        }
+    }
+
+    /// Stops a shared server after the last scenario that wanted it.
+    fn release(&self, scenario: &Scenario) {
+        if scenario.seat != Seat::Shared {
+            return;
+        }
+        let mut shared = self.shared();
+        if let Some(slot) = shared.get_mut(&setup(scenario)) {
+            slot.waiting = slot.waiting.saturating_sub(1);
+            if slot.waiting == 0 {
+                slot.server = None;
+            }
+        }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, HashMap<Setup, Shared>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn setup(scenario: &Scenario) -> Setup {
+    (scenario.flags.to_vec(), scenario.descriptors)
+}
+
+/// The census and the end of stderr, for the report of a miss.
+fn around(server: &Server) -> Vec<String> {
+    let census = server.admin().and_then(|admin| Census::read(admin).ok());
+    let census = census.map(|census| format!("census afterwards: {}", census.line()));
+    let stderr = Some(server.stderr_tail()).filter(|tail| !tail.is_empty());
+    census.into_iter().chain(stderr.map(|tail| format!("stderr ends:\n{tail}"))).collect()
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

@@ -1,0 +1,165 @@
+//! The scenario: a promise that a black box can check. One table of them drives everything.
+//!
+//! # Writing one
+//!
+//! A scenario is a constant of type [`Scenario`] in the table of its area (`scenarios/<area>.rs`) and a function from a
+//! [`Bench`] to an [`Outcome`]. A whole one:
+//!
+//! ```
+//! use harness::ensure;
+//! use harness::scenario::{Bench, Judges, Level, Outcome, Scenario};
+//!
+//! const ANSWERS_504: Scenario = Scenario {
+//!     id: "deadline/answers-504",
+//!     promise: "work longer than its deadline is answered 504",
+//!     level: Level::Must,
+//!     judges: &[Judges::Answer],
+//!     sent: "GET /slow?work=3000ms with grpc-timeout: 300m",
+//!     why: "a client that is told nothing waits for its own timeout, and a proxy's comes first",
+//!     wrong: "hyper and axum have no timeout of a request at all",
+//!     sources: &["https://docs.rs/hyper/1"],
+//!     run: answers_504,
+//!     ..Scenario::BASE
+//! };
+//!
+//! fn answers_504(bench: &Bench) -> Outcome {
+//!     let request = bench.slow("");               // 3 s of work, 300 ms to do it in, a fresh request id
+//!     let answer = bench.ask(&request)?;          // a new connection; waits as long as the watchdog does
+//!     let late = bench.is_504(&answer, bench.deadline())?; // 504, never early, late within the profile
+//!     ensure!(!answer.response.body.is_empty(), "the 504 says nothing");
+//!     Ok(format!("504, {late:.1?} late").into())
+//! }
+//! # let _ = ANSWERS_504;
+//! ```
+//!
+//! # Rules
+//! - Take every duration from [`Bench::ms`] and every tolerance from the bench, so that a retry can double them.
+//! - Lower bounds are strict, upper bounds come from the profile.
+//! - A scenario shares its server with others unless it takes a [`Seat`] of its own: judge by its own request ids,
+//!   never by counters of the whole server, unless it sits alone on one. Even then compare with a reading taken before:
+//!   a server given by address has a past.
+//! - `needs` lists what the server must support (`admin`, `witness`, `process`, `style:x`, `endpoint:/x`, `param:work`,
+//!   `routing`, `keep-alive`, `request-id`, `json-errors`); `flags` imply their `flag:--x`. Lacking one, the verdict is
+//!   `unsupported`.
+//! - Return [`Failure::broken`] (or use [`ensure!`](crate::ensure)) for the server's fault, [`Failure::harness`] for ours.
+
+use std::time::Duration;
+
+pub use crate::bench::Bench;
+pub use crate::verdict::{Failure, Level, Observed};
+
+/// What a scenario's function comes to.
+pub type Outcome = Result<Observed, Failure>;
+
+/// Which of the three things a scenario looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judges {
+    /// Status, bytes, time.
+    Answer,
+    /// Whether it is told to stop, and stops.
+    Work,
+    /// Kept, closed or reset.
+    Connection,
+}
+
+impl Judges {
+    /// The word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Work => "work",
+            Self::Connection => "connection",
+        }
+    }
+}
+
+/// What a scenario needs for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// A server shared with every scenario of the same flags, side by side.
+    Shared,
+    /// A server of its own; others run beside it.
+    Own,
+    /// A server of its own and the machine to itself: storms, and figures of time.
+    Alone,
+}
+
+/// A promise, and how to check it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// `area/slug`; never changes, and is never used again once retired.
+    pub id: &'static str,
+    /// One sentence without a full stop.
+    pub promise: &'static str,
+    /// How much it binds.
+    pub level: Level,
+    /// What it looks at.
+    pub judges: &'static [Judges],
+    /// What the server must support.
+    pub needs: &'static [&'static str],
+    /// Flags that the server is started with.
+    pub flags: &'static [(&'static str, &'static str)],
+    /// The most descriptors the server may have open; `None` leaves the system's limit.
+    pub descriptors: Option<u64>,
+    /// What it needs for itself.
+    pub seat: Seat,
+    /// The watchdog: after this long the scenario has failed and its server is killed.
+    pub limit: Duration,
+    /// What is sent, byte for byte where bytes matter.
+    pub sent: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// How runtimes and frameworks get it wrong.
+    pub wrong: &'static str,
+    /// Where that is written.
+    pub sources: &'static [&'static str],
+    /// The check.
+    pub run: fn(&Bench) -> Outcome,
+}
+
+impl Scenario {
+    /// What most scenarios have in common: a MUST on a shared server with default flags, 10 s to do it in.
+    pub const BASE: Self = Self {
+        id: "",
+        promise: "",
+        level: Level::Must,
+        judges: &[Judges::Answer],
+        needs: &[],
+        flags: &[],
+        descriptors: None,
+        seat: Seat::Shared,
+        limit: Duration::from_secs(10),
+        sent: "",
+        why: "",
+        wrong: "",
+        sources: &[],
+        run: |_| Err(Failure::Harness(String::new())),
+    };
+
+    /// The part of the id before the slash.
+    pub fn area(&self) -> &'static str {
+        self.id.split_once('/').map_or(self.id, |(area, _)| area)
+    }
+
+    /// The first need that `supports` says is not met.
+    pub fn lacking(&self, supports: impl Fn(&str) -> bool) -> Option<String> {
+        let flags = self.flags.iter().map(|(name, _)| format!("flag:{name}"));
+        let needs = self.needs.iter().map(|need| (*need).to_owned());
+        // A limit on descriptors is set before the server starts.
+        let process = self.descriptors.map(|_| "process".to_owned());
+        needs.chain(flags).chain(process).find(|need| !supports(need))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_is_a_need() {
+        let scenario = Scenario { flags: &[("--threads", "2")], needs: &["admin"], ..Scenario::BASE };
+        assert_eq!(scenario.lacking(|_| true), None);
+        assert_eq!(scenario.lacking(|need| need == "admin"), Some("flag:--threads".to_owned()));
+        assert_eq!(scenario.lacking(|need| need != "admin"), Some("admin".to_owned()));
+    }
+}

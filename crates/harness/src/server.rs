@@ -1,0 +1,244 @@
+//! One running server: started by us and killed on drop, or somebody else's at an address.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::guard::{Child, Launch};
+use crate::witness::Witness;
+
+/// How long a server may take to say where it listens.
+const START: Duration = Duration::from_secs(10);
+/// How long a server that need not have an admin address may take to name one.
+const ADMIN: Duration = Duration::from_millis(300);
+/// Lines of stderr kept for a failure's report.
+const TAIL: usize = 20;
+
+/// A server under test.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+    witness: Option<Witness>,
+    process: Option<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    id: u32,
+    child: Mutex<Child>,
+    stderr: Tail,
+    end_expected: AtomicBool,
+}
+
+/// The last lines of a stream, filled by a thread that reads it to its end.
+#[derive(Debug, Clone, Default)]
+struct Tail(Arc<Mutex<VecDeque<String>>>);
+
+impl Tail {
+    fn fill(&self, stream: impl Read + Send + 'static) -> std::io::Result<()> {
+        let tail = self.clone();
+        std::thread::Builder::new().name("stderr".into()).spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                let mut lines = tail.0.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.push_back(line);
+                if lines.len() > TAIL {
+                    lines.pop_front();
+                }
+            }
+        })?;
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Server {
+    /// Starts `launch` and waits for the lines that say where it listens.
+    ///
+    /// `witness` is a socket that the command line or the environment already names; `with_admin` makes the
+    /// admin line part of the start.
+    ///
+    /// # Errors
+    /// A sentence that says what the server did instead, with the end of its stderr.
+    pub fn start(launch: Launch, witness: Option<Witness>, with_admin: bool) -> Result<Self, String> {
+        let shown = launch.words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let failed = |error| format!("failed to start `{shown}`: {error}");
+        let mut child = Child::start(launch).map_err(failed)?;
+        let (stdout, stderr) = child.pipes().expect("a child's pipes are taken once");
+        let tail = Tail::default();
+        tail.fill(stderr).map_err(failed)?;
+        let lines = lines_of(stdout).map_err(failed)?;
+        let listening = wait_for(&lines, "listening on http://", START);
+        let Some(address) = listening else {
+            let told = match child.wait(Duration::from_millis(100)) {
+                Some(status) => format!("`{shown}` ended ({status})"),
+                None => format!("`{shown}` did not print `listening on http://ADDR` within {START:?}"),
+            };
+            child.kill();
+            return Err(with_tail(told, &tail.text()));
+        };
+        let admin = wait_for(&lines, "admin on http://", if with_admin { START } else { ADMIN });
+        if with_admin && admin.is_none() {
+            let told = format!("`{shown}` did not print `admin on http://ADDR`");
+            return Err(with_tail(told, &tail.text()));
+        }
+        let id = child.id();
+        let child = Mutex::new(child);
+        let process = Process { id, child, stderr: tail, end_expected: AtomicBool::new(false) };
+        Ok(Self { address, admin, witness, process: Some(process) })
+    }
+
+    /// A server that runs already, whoever started it.
+    pub fn at(address: SocketAddr, admin: Option<SocketAddr>) -> Self {
+        Self { address, admin, witness: None, process: None }
+    }
+
+    /// Where it serves requests.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it serves its census.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The witness that its work reports to.
+    pub fn witness(&self) -> Option<&Witness> {
+        self.witness.as_ref()
+    }
+
+    /// Its process id, if we started it.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(|process| process.id)
+    }
+
+    /// The end of its stderr.
+    pub fn stderr_tail(&self) -> String {
+        self.process.as_ref().map(|process| process.stderr.text()).unwrap_or_default()
+    }
+
+    /// Its exit status, if it has ended.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.process.as_ref().and_then(|process| process.lock().ended())
+    }
+
+    /// Sends it a signal; from now on its end is no surprise.
+    pub fn signal(&self, signal: Signal) -> Instant {
+        if let Some(process) = &self.process {
+            process.end_expected.store(true, Ordering::Relaxed);
+            process.lock().signal(signal);
+        }
+        Instant::now()
+    }
+
+    /// Waits for its end, at most `limit`.
+    pub fn wait_end(&self, limit: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + limit;
+        let process = self.process.as_ref()?;
+        loop {
+            let status = process.lock().ended();
+            if status.is_some() || Instant::now() >= until {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Kills it.
+    pub fn kill(&self) {
+        if let Some(process) = &self.process {
+            process.lock().kill();
+        }
+    }
+
+    /// How it died, if it died and nobody told it to.
+    pub fn died(&self) -> Option<String> {
+        let process = self.process.as_ref()?;
+        if process.end_expected.load(Ordering::Relaxed) {
+            return None;
+        }
+        let status = process.lock().ended()?;
+        Some(with_tail(format!("the server died ({status})"), &process.stderr.text()))
+    }
+}
+
+impl Process {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds the end of a server's stderr to a message about it.
+pub fn with_tail(told: String, tail: &str) -> String {
+    if tail.is_empty() { told } else { format!("{told}; its stderr ends:\n{tail}") }
+}
+
+/// Parses `http://HOST:PORT[/]` (the scheme may be missing).
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn parse_url(url: &str) -> Result<SocketAddr, String> {
+    let rest = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+    let mut found =
+        rest.to_socket_addrs().map_err(|error| format!("`{url}` is no `http://HOST:PORT`: {error}"))?;
+    found.next().ok_or_else(|| format!("`{url}` names no address"))
+}
+
+/// Reads a stream to its end on a thread, so that a chatty server never blocks on a full pipe.
+fn lines_of(stdout: impl Read + Send + 'static) -> std::io::Result<mpsc::Receiver<String>> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::Builder::new().name("stdout".into()).spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // Nobody listens any more once the server has started.
+            let _ = sender.send(line);
+        }
+    })?;
+    Ok(lines)
+}
+
+/// Waits for the line that starts with `prefix` and gives the address after it.
+fn wait_for(lines: &mpsc::Receiver<String>, prefix: &str, within: Duration) -> Option<SocketAddr> {
+    let until = Instant::now() + within;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let line = lines.recv_timeout(left).ok()?;
+        if let Some(address) = line.strip_prefix(prefix).and_then(|rest| parse_url(rest.trim()).ok()) {
+            return Some(address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_with_or_without_its_scheme() {
+        let expected: SocketAddr = "127.0.0.1:8080".parse().unwrap();
+        for url in ["http://127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:8080/"] {
+            assert_eq!(parse_url(url), Ok(expected), "{url}");
+        }
+        assert!(parse_url("http://127.0.0.1").is_err());
+    }
+
+    #[test]
+    fn the_line_is_found_among_others() {
+        let (sender, lines) = mpsc::channel();
+        for line in ["hello", "listening on http://127.0.0.1:81", "admin on http://127.0.0.1:82"] {
+            sender.send(line.to_owned()).unwrap();
+        }
+        let found = wait_for(&lines, "listening on http://", Duration::from_secs(1));
+        assert_eq!(found, Some("127.0.0.1:81".parse().unwrap()));
+    }
+}

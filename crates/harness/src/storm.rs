@@ -1,0 +1,215 @@
+//! Many connections at once, from one thread and one epoll.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::verdict::Failure;
+use crate::wire::response::{self, Response};
+use crate::wire::{End, Request};
+
+/// One request of a storm and what became of it.
+#[derive(Debug)]
+pub struct Shot {
+    /// The request's id, if it has one.
+    pub id: Option<String>,
+    /// Just before its connection was opened.
+    pub sent_at: Instant,
+    /// When the first byte of the answer was here.
+    pub first_byte_at: Option<Instant>,
+    /// When the answer was whole or the connection had ended.
+    pub done_at: Option<Instant>,
+    /// The answer.
+    pub response: Option<Response>,
+    /// How the connection ended, if it did before an answer.
+    pub ended: Option<End>,
+    stream: Option<TcpStream>,
+    unsent: Vec<u8>,
+    head_only: bool,
+    received: Vec<u8>,
+}
+
+impl Shot {
+    /// From sending to the first byte of the answer.
+    pub fn after(&self) -> Option<Duration> {
+        self.first_byte_at.map(|at| at - self.sent_at)
+    }
+
+    /// The answer's status.
+    pub fn status(&self) -> Option<u16> {
+        self.response.as_ref().map(|response| response.status)
+    }
+
+    /// True once nothing more is to come.
+    pub fn is_done(&self) -> bool {
+        self.done_at.is_some()
+    }
+}
+
+/// Requests in flight, a connection each.
+#[derive(Debug)]
+pub struct Storm {
+    shots: Vec<Shot>,
+    epoll: OwnedFd,
+    give_up_at: Instant,
+}
+
+impl Storm {
+    /// Opens a connection for each request and sends it as soon as it is open.
+    ///
+    /// # Errors
+    /// When sockets cannot be made: the harness's limits, not the server's.
+    pub fn launch(to: SocketAddr, requests: Vec<Request>, give_up_at: Instant) -> Result<Self, Failure> {
+        let epoll =
+            epoll::create(CreateFlags::CLOEXEC).map_err(|error| harness("make an epoll", error.into()))?;
+        let mut storm = Self { shots: Vec::with_capacity(requests.len()), epoll, give_up_at };
+        for request in requests {
+            let shot = open(to, &request).map_err(|error| harness("open a connection", error))?;
+            let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+            let number = EventData::new_u64(storm.shots.len() as u64);
+            let stream = shot.stream.as_ref().expect("a new shot has its stream");
+            epoll::add(&storm.epoll, stream, number, interest)
+                .map_err(|error| harness("watch a connection", error.into()))?;
+            storm.shots.push(shot);
+        }
+        Ok(storm)
+    }
+
+    /// Every shot so far.
+    pub fn shots(&self) -> &[Shot] {
+        &self.shots
+    }
+
+    /// Drives all connections until `until`, or until every shot is done. True when all are.
+    ///
+    /// # Errors
+    /// When the sockets cannot be watched.
+    pub fn drive(&mut self, until: Instant) -> Result<bool, Failure> {
+        let mut events: Vec<Event> = Vec::with_capacity(256);
+        let mut left = self.shots.iter().filter(|shot| !shot.is_done()).count();
+        while left > 0 {
+            let now = Instant::now();
+            if now >= until {
+                return Ok(false);
+            }
+            let nap = (until - now).min(Duration::from_millis(500));
+            let nap = Timespec { tv_sec: 0, tv_nsec: i64::from(nap.subsec_nanos()) };
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&nap)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(harness("wait for connections", error.into())),
+            }
+            let now = Instant::now();
+            for event in events.drain(..) {
+                let shot = &mut self.shots[event.data.u64() as usize];
+                if !shot.is_done() {
+                    advance(shot, now);
+                    left -= usize::from(shot.is_done());
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Drives all connections until every shot is done.
+    ///
+    /// # Errors
+    /// When some are not within the watchdog's time: how many, and of how many.
+    pub fn finish(mut self) -> Result<Vec<Shot>, Failure> {
+        if !self.drive(self.give_up_at)? {
+            let lost = self.shots.iter().filter(|shot| !shot.is_done()).count();
+            let all = self.shots.len();
+            return Err(Failure::broken(format!("{lost} of {all} requests got no answer")));
+        }
+        Ok(self.shots)
+    }
+
+    /// Resets every connection at once, and gives the moment just before.
+    pub fn reset(mut self) -> Instant {
+        let at = Instant::now();
+        for stream in self.shots.iter_mut().filter_map(|shot| shot.stream.take()) {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+        at
+    }
+
+    /// Closes every connection at once, and gives the moment just before.
+    pub fn close(self) -> Instant {
+        Instant::now()
+    }
+}
+
+fn harness(what: &str, error: std::io::Error) -> Failure {
+    Failure::harness(format!("failed to {what}: {error}"))
+}
+
+fn open(to: SocketAddr, request: &Request) -> std::io::Result<Shot> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let sent_at = Instant::now();
+    let mut ended = None;
+    if let Err(error) = socket.connect(&to.into())
+        && error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error())
+    {
+        if error.kind() != ErrorKind::ConnectionRefused {
+            return Err(error);
+        }
+        ended = Some(End::Reset);
+    }
+    Ok(Shot {
+        id: request.id_given().map(str::to_owned),
+        sent_at,
+        first_byte_at: None,
+        done_at: ended.map(|_| sent_at),
+        response: None,
+        ended,
+        stream: Some(socket.into()),
+        unsent: request.bytes(),
+        head_only: request.is_head(),
+        received: Vec::new(),
+    })
+}
+
+/// Writes and reads what the socket allows.
+fn advance(shot: &mut Shot, now: Instant) {
+    let Some(stream) = &mut shot.stream else { return };
+    while !shot.unsent.is_empty() {
+        match stream.write(&shot.unsent) {
+            Ok(length) => drop(shot.unsent.drain(..length)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // The server may have answered before it closed: look.
+            Err(_) => break,
+        }
+    }
+    let mut chunk = [0; 4096];
+    loop {
+        match stream.read(&mut chunk) {
+            Ok(0) => return conclude(shot, now, Some(End::Fin)),
+            Ok(length) => {
+                shot.first_byte_at.get_or_insert(now);
+                shot.received.extend_from_slice(&chunk[..length]);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
+            Err(_) => return conclude(shot, now, Some(End::Reset)),
+        }
+    }
+    conclude(shot, now, None);
+}
+
+/// Takes the answer out of the bytes, if it is whole or nothing more will come.
+fn conclude(shot: &mut Shot, now: Instant, ended: Option<End>) {
+    match response::parse(&shot.received, ended.is_some(), shot.head_only) {
+        Ok(Some((response, _))) => shot.response = Some(response),
+        Ok(None) if ended.is_none() => return,
+        Ok(None) | Err(_) => shot.ended = ended.or(Some(End::Fin)),
+    }
+    shot.done_at = Some(now);
+}

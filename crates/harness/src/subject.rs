@@ -1,0 +1,167 @@
+//! Who is judged: a server of the list, a command, or an address.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::catalog::{self, Stanza, Supports};
+use crate::guard::Launch;
+use crate::server::{self, Server};
+use crate::witness::Witness;
+
+/// A server that can be judged.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    name: String,
+    source: Source,
+    supports: Supports,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// Started with the flags of the contract.
+    Listed { words: Vec<std::ffi::OsString>, folder: PathBuf },
+    /// Started as it is: no flag can be assumed.
+    Command { words: Vec<std::ffi::OsString> },
+    /// Runs already.
+    Fixed(Arc<Server>),
+}
+
+impl Subject {
+    /// A server of the list; `executable` stands in for its run command.
+    ///
+    /// # Errors
+    /// When the run command cannot be read.
+    pub fn listed(stanza: &Stanza, root: &Path, executable: Option<&Path>) -> Result<Self, String> {
+        let words = match executable {
+            Some(path) => vec![path.as_os_str().to_owned()],
+            None => catalog::words(&stanza.run, root)?,
+        };
+        let source = Source::Listed { words, folder: root.to_path_buf() };
+        Ok(Self { name: stanza.name.clone(), source, supports: stanza.supports.clone() })
+    }
+
+    /// An executable that takes the contract's flags.
+    pub fn executable(name: &str, path: &Path, supports: Supports) -> Self {
+        let folder = PathBuf::from(".");
+        let source = Source::Listed { words: vec![path.as_os_str().to_owned()], folder };
+        Self { name: name.to_owned(), source, supports }
+    }
+
+    /// A command that starts a server of any kind; what it supports is to be probed.
+    ///
+    /// # Errors
+    /// When the command cannot be split into words.
+    pub fn command(command: &str, root: &Path) -> Result<Self, String> {
+        let words = catalog::words(command, root)?;
+        Ok(Self {
+            name: "run".into(),
+            source: Source::Command { words },
+            supports: Supports::Only([].into()),
+        })
+    }
+
+    /// A server that runs already; what it supports is to be probed.
+    ///
+    /// # Errors
+    /// When an address cannot be read.
+    pub fn at(url: &str, admin: Option<&str>) -> Result<Self, String> {
+        let address = server::parse_url(url)?;
+        let admin: Option<SocketAddr> = admin.map(server::parse_url).transpose()?;
+        let server = Arc::new(Server::at(address, admin));
+        Ok(Self { name: "url".into(), source: Source::Fixed(server), supports: Supports::Only([].into()) })
+    }
+
+    /// The same subject, known to support these.
+    #[must_use]
+    pub fn with_supports(mut self, supports: Supports) -> Self {
+        self.supports = supports;
+        self
+    }
+
+    /// Its name in reports.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// True when it runs already and cannot be started afresh.
+    pub fn is_fixed(&self) -> bool {
+        matches!(self.source, Source::Fixed(_))
+    }
+
+    /// True when what it supports is not written down anywhere.
+    pub fn is_unknown(&self) -> bool {
+        !matches!(self.source, Source::Listed { .. })
+    }
+
+    /// True when it supports this.
+    pub fn supports(&self, need: &str) -> bool {
+        match need {
+            "process" => !self.is_fixed(),
+            need => self.supports.has(need),
+        }
+    }
+
+    /// Starts a server with these flags, or gives the one that runs.
+    ///
+    /// # Errors
+    /// A sentence that says what it did instead of starting.
+    pub fn start(&self, flags: &[(&str, &str)], descriptors: Option<u64>) -> Result<Arc<Server>, String> {
+        let listen = || Witness::listen().map_err(|error| format!("failed to open a witness: {error}"));
+        match &self.source {
+            Source::Fixed(server) => Ok(Arc::clone(server)),
+            Source::Listed { words, folder } => {
+                let witness = self.supports("witness").then(listen).transpose()?;
+                let mut words = words.clone();
+                for (name, value) in flags {
+                    words.extend([name.into(), value.into()]);
+                }
+                if let Some(witness) = &witness {
+                    words.extend(["--witness".into(), witness.address().to_string().into()]);
+                }
+                let launch = Launch { words, folder: Some(folder.clone()), descriptors, env: Vec::new() };
+                Server::start(launch, witness, self.supports("admin")).map(Arc::new)
+            }
+            Source::Command { words } => {
+                let witness = listen()?;
+                // The contract's other way to say it: a server that knows no witness ignores the variable.
+                let env = vec![("LAB_WITNESS".to_owned(), witness.address().to_string())];
+                let launch = Launch { words: words.clone(), folder: None, env, descriptors };
+                Server::start(launch, Some(witness), self.supports("admin")).map(Arc::new)
+            }
+        }
+    }
+}
+
+/// Runs a stanza's build command at `root`.
+///
+/// # Errors
+/// The command and the end of what it said.
+pub fn build(stanza: &Stanza, root: &Path) -> Result<(), String> {
+    let Some(command) = &stanza.build else { return Ok(()) };
+    output(command, root).map(drop).map_err(|error| format!("failed to build: {error}"))
+}
+
+/// The first line that a stanza's version command prints.
+pub fn version(stanza: &Stanza, root: &Path) -> Option<String> {
+    let printed = output(stanza.version.as_deref()?, root).ok()?;
+    printed.lines().next().map(str::to_owned)
+}
+
+fn output(command: &str, root: &Path) -> Result<String, String> {
+    const LINES: usize = 30;
+    let words = catalog::words(command, root)?;
+    let output = Command::new(&words[0])
+        .args(&words[1..])
+        .current_dir(root)
+        .output()
+        .map_err(|error| format!("`{command}`: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = stderr.lines().collect();
+    let tail = lines[lines.len().saturating_sub(LINES)..].join("\n");
+    Err(server::with_tail(format!("`{command}` ended ({})", output.status), &tail))
+}

@@ -1,0 +1,223 @@
+//! What a scenario can come to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How much a promise binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// A miss is a failure.
+    Must,
+    /// A miss is a warning.
+    Should,
+    /// Nothing is demanded; what was seen is reported.
+    Info,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Must => "MUST",
+            Self::Should => "SHOULD",
+            Self::Info => "INFO",
+        })
+    }
+}
+
+/// The verdict on one scenario and one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The promise was kept.
+    Pass,
+    /// The promise was broken.
+    Fail,
+    /// A promise that is not a MUST was broken.
+    Warn,
+    /// The server lacks what the scenario needs.
+    Unsupported,
+    /// Broken, as the expectations say.
+    Xfail,
+    /// Kept, though the expectations say that it is broken.
+    Xpass,
+    /// Broken this time; the expectations say that it comes and goes.
+    Flaky,
+    /// The harness could not judge.
+    Error,
+}
+
+impl Verdict {
+    /// Every verdict, in the order of a summary.
+    pub const ALL: [Self; 8] = [
+        Self::Pass,
+        Self::Fail,
+        Self::Warn,
+        Self::Unsupported,
+        Self::Xfail,
+        Self::Xpass,
+        Self::Flaky,
+        Self::Error,
+    ];
+
+    /// The word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Unsupported => "unsupported",
+            Self::Xfail => "xfail",
+            Self::Xpass => "xpass",
+            Self::Flaky => "flaky",
+            Self::Error => "error",
+        }
+    }
+
+    /// True when it must not be overlooked: a broken promise, or an expectation that no longer holds.
+    pub fn is_red(self) -> bool {
+        matches!(self, Self::Fail | Self::Xpass)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// What was seen when a promise was kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// A short sentence for people.
+    pub text: String,
+    /// Named numbers for tables; the unit ends the name (`late_p99_ms`).
+    pub figures: Vec<(&'static str, f64)>,
+}
+
+impl Observed {
+    /// A sentence without figures.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), figures: Vec::new() }
+    }
+
+    /// Adds a figure.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: f64) -> Self {
+        self.figures.push((name, value));
+        self
+    }
+}
+
+impl<T: Into<String>> From<T> for Observed {
+    fn from(text: T) -> Self {
+        Self::new(text)
+    }
+}
+
+/// Why a scenario did not come to "kept".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The server broke the promise.
+    Broken(String),
+    /// The server lacks something that only the run could show.
+    Unsupported(String),
+    /// The harness could not do its part.
+    Harness(String),
+}
+
+impl Failure {
+    /// The server broke the promise, like this.
+    pub fn broken(how: impl Into<String>) -> Self {
+        Self::Broken(how.into())
+    }
+
+    /// The server lacks this.
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        Self::Unsupported(what.into())
+    }
+
+    /// The harness could not do this.
+    pub fn harness(what: impl Into<String>) -> Self {
+        Self::Harness(what.into())
+    }
+
+    /// The sentence inside.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Broken(text) | Self::Unsupported(text) | Self::Harness(text) => text,
+        }
+    }
+}
+
+/// Fails the scenario with a message unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err($crate::verdict::Failure::broken(format!($($message)+)));
+        }
+    };
+}
+
+/// Judges an outcome by the promise's level and what was expected of it.
+pub fn judge(outcome: &Result<Observed, Failure>, level: Level, expected: Option<Kind>) -> Verdict {
+    match (outcome, expected) {
+        (Err(Failure::Unsupported(_)), _) => Verdict::Unsupported,
+        (Err(Failure::Harness(_)), _) => Verdict::Error,
+        (Ok(_), Some(Kind::Xfail)) => Verdict::Xpass,
+        (Ok(_), _) => Verdict::Pass,
+        (Err(Failure::Broken(_)), Some(Kind::Xfail)) => Verdict::Xfail,
+        (Err(Failure::Broken(_)), Some(Kind::Flaky)) => Verdict::Flaky,
+        (Err(Failure::Broken(_)), None) if level == Level::Must => Verdict::Fail,
+        (Err(Failure::Broken(_)), None) => Verdict::Warn,
+    }
+}
+
+/// What an expectation says of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It is broken every time.
+    Xfail,
+    /// It is broken now and then.
+    Flaky,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_must_fails_and_anything_less_warns() {
+        let broken = Err(Failure::broken("late"));
+        assert_eq!(judge(&broken, Level::Must, None), Verdict::Fail);
+        assert_eq!(judge(&broken, Level::Should, None), Verdict::Warn);
+        assert_eq!(judge(&broken, Level::Info, None), Verdict::Warn);
+    }
+
+    #[test]
+    fn an_expected_failure_that_passes_is_red() {
+        let kept = Ok(Observed::new("kept"));
+        assert_eq!(judge(&kept, Level::Must, Some(Kind::Xfail)), Verdict::Xpass);
+        assert!(Verdict::Xpass.is_red());
+        assert_eq!(judge(&kept, Level::Must, Some(Kind::Flaky)), Verdict::Pass);
+    }
+
+    #[test]
+    fn an_expected_failure_is_not_red() {
+        let broken = Err(Failure::broken("late"));
+        for (kind, verdict) in [(Kind::Xfail, Verdict::Xfail), (Kind::Flaky, Verdict::Flaky)] {
+            assert_eq!(judge(&broken, Level::Must, Some(kind)), verdict);
+            assert!(!verdict.is_red());
+        }
+    }
+
+    #[test]
+    fn an_expectation_hides_neither_an_error_nor_a_lack() {
+        let error = Err(Failure::harness("no socket"));
+        assert_eq!(judge(&error, Level::Must, Some(Kind::Xfail)), Verdict::Error);
+        let lack = Err(Failure::unsupported("no witness"));
+        assert_eq!(judge(&lack, Level::Must, Some(Kind::Xfail)), Verdict::Unsupported);
+    }
+}

@@ -1,0 +1,257 @@
+//! The misbehaving client: sends bytes as they are, sees FIN, RST and silence apart, and never gives up first.
+//!
+//! It sets no timer that could answer for the server. The one limit it knows is the watchdog's, and reaching
+//! it is a broken promise ("no answer"), never a status.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::trace::Trace;
+use crate::verdict::Failure;
+
+pub mod request;
+pub mod response;
+
+pub use request::Request;
+pub use response::Response;
+
+/// A response and when it came.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What came.
+    pub response: Response,
+    /// Just before the request's first byte was handed to the kernel, so that no answer can look early.
+    pub sent_at: Instant,
+    /// When the first byte of the response was here.
+    pub first_byte_at: Instant,
+    /// When its last byte was here.
+    pub done_at: Instant,
+}
+
+impl Answer {
+    /// From sending to the first byte of the answer.
+    pub fn after(&self) -> Duration {
+        self.first_byte_at - self.sent_at
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.response.status
+    }
+}
+
+/// How a connection ended, or did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The server closed in order.
+    Fin,
+    /// The server reset the connection.
+    Reset,
+    /// Nothing came in the time that was watched.
+    Silence,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Wire {
+    stream: TcpStream,
+    number: u64,
+    buffer: Vec<u8>,
+    arrived_at: Option<Instant>,
+    sent_at: Instant,
+    ended: Option<(End, Instant)>,
+    give_up_at: Instant,
+    trace: Trace,
+}
+
+impl Wire {
+    /// Connects to `to`; nothing on this connection waits past `give_up_at`.
+    ///
+    /// # Errors
+    /// When the server refuses or does not accept.
+    pub fn connect(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
+        let refused = |error| Failure::broken(format!("failed to connect to {to}: {error}"));
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))
+            .map_err(|error| Failure::harness(format!("failed to create a socket: {error}")))?;
+        let limit = give_up_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        socket.connect_timeout(&to.into(), limit).map_err(refused)?;
+        socket.set_tcp_nodelay(true).map_err(refused)?;
+        socket.set_write_timeout(Some(limit)).map_err(refused)?;
+        let number = trace.next_connection();
+        trace.say(number, "connected");
+        Ok(Self {
+            stream: socket.into(),
+            number,
+            buffer: Vec::new(),
+            arrived_at: None,
+            sent_at: Instant::now(),
+            ended: None,
+            give_up_at,
+            trace: trace.clone(),
+        })
+    }
+
+    /// Sends `bytes` as they are, in one write if the kernel takes them.
+    ///
+    /// # Errors
+    /// When the connection is gone or the server stops reading.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<Instant, Failure> {
+        self.trace.bytes(self.number, '>', bytes);
+        self.sent_at = Instant::now();
+        self.stream.write_all(bytes).map_err(|error| Failure::broken(format!("failed to send: {error}")))?;
+        Ok(self.sent_at)
+    }
+
+    /// Sends one request and reads its answer.
+    ///
+    /// # Errors
+    /// As [`Wire::send`] and [`Wire::answer`].
+    pub fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+        self.send(&request.bytes())?;
+        if request.is_head() { self.answer_to_head() } else { self.answer() }
+    }
+
+    /// Reads the next response; its time counts from the last [`Wire::send`].
+    ///
+    /// # Errors
+    /// When none comes, or something that is no response, or the connection ends before its first byte.
+    pub fn answer(&mut self) -> Result<Answer, Failure> {
+        self.read_answer(false)
+    }
+
+    /// Reads the next response, to a HEAD request: it has no body whatever it announces.
+    ///
+    /// # Errors
+    /// As [`Wire::answer`].
+    pub fn answer_to_head(&mut self) -> Result<Answer, Failure> {
+        self.read_answer(true)
+    }
+
+    fn read_answer(&mut self, head_only: bool) -> Result<Answer, Failure> {
+        loop {
+            let parsed = response::parse(&self.buffer, self.ended.is_some(), head_only);
+            if let Some((response, used)) = parsed.map_err(|error| Failure::broken(error.to_string()))? {
+                let first_byte_at = self.arrived_at.unwrap_or_else(Instant::now);
+                self.buffer.drain(..used);
+                self.arrived_at = (!self.buffer.is_empty()).then_some(first_byte_at);
+                let done_at = Instant::now();
+                return Ok(Answer { response, sent_at: self.sent_at, first_byte_at, done_at });
+            }
+            if let Some((end, at)) = self.ended {
+                let after = at.saturating_duration_since(self.sent_at);
+                return Err(Failure::broken(format!(
+                    "{end:?} instead of an answer, {after:.0?} after sending"
+                )));
+            }
+            if !self.fill(self.give_up_at)? {
+                let waited = self.sent_at.elapsed();
+                return Err(Failure::broken(format!("no answer within the watchdog's {waited:.1?}")));
+            }
+        }
+    }
+
+    /// Waits for the connection's end, at most `within`; bytes that come before it are kept.
+    ///
+    /// # Errors
+    /// When the socket cannot be watched.
+    pub fn end(&mut self, within: Duration) -> Result<(End, Instant), Failure> {
+        let until = (Instant::now() + within).min(self.give_up_at);
+        while self.ended.is_none() {
+            if !self.fill(until)? {
+                return Ok((End::Silence, Instant::now()));
+            }
+        }
+        Ok(self.ended.expect("the loop ends when the connection has ended"))
+    }
+
+    /// Waits `within` for bytes that nobody asked for; gives those that came.
+    ///
+    /// # Errors
+    /// When the socket cannot be watched.
+    pub fn stray(&mut self, within: Duration) -> Result<&[u8], Failure> {
+        let until = (Instant::now() + within).min(self.give_up_at);
+        while self.ended.is_none() && self.fill(until)? {}
+        Ok(&self.buffer)
+    }
+
+    /// Bytes that came and belong to no response read so far.
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Reads what is there, waiting until `until`; false when nothing came.
+    ///
+    /// # Errors
+    /// When the socket cannot be watched.
+    pub fn fill(&mut self, until: Instant) -> Result<bool, Failure> {
+        if self.ended.is_some() {
+            return Ok(true);
+        }
+        if !readable(&self.stream, until)? {
+            return Ok(false);
+        }
+        let mut chunk = [0; 16 * 1024];
+        let read = self.stream.read(&mut chunk);
+        let now = Instant::now();
+        match read {
+            Ok(0) => self.note_end(End::Fin, now),
+            Ok(length) => {
+                self.arrived_at.get_or_insert(now);
+                self.buffer.extend_from_slice(&chunk[..length]);
+                self.trace.bytes(self.number, '<', &chunk[..length]);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.note_end(End::Reset, now),
+        }
+        Ok(true)
+    }
+
+    fn note_end(&mut self, end: End, at: Instant) {
+        self.trace.say(self.number, if end == End::Fin { "server closed" } else { "server reset" });
+        self.ended = Some((end, at));
+    }
+
+    /// Closes the sending half: FIN, while answers can still be read.
+    pub fn half_close(&self) -> Instant {
+        self.trace.say(self.number, "client: shutdown(WR)");
+        let at = Instant::now();
+        // An error means that the connection is gone already, which the next read tells.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        at
+    }
+
+    /// Closes the connection in order: FIN.
+    pub fn close(self) -> Instant {
+        self.trace.say(self.number, "client: close");
+        Instant::now()
+    }
+
+    /// Resets the connection: RST (linger 0).
+    pub fn reset(self) -> Instant {
+        self.trace.say(self.number, "client: reset");
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        Instant::now()
+    }
+
+    /// Shrinks the kernel's receive buffer, so that a client that does not read is felt soon.
+    pub fn small_receive_buffer(&self) {
+        let _ = SockRef::from(&self.stream).set_recv_buffer_size(4096);
+    }
+}
+
+/// Waits until `stream` has bytes, has ended or has failed; false at `until`.
+fn readable(stream: &TcpStream, until: Instant) -> Result<bool, Failure> {
+    let left = until.saturating_duration_since(Instant::now());
+    let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+    let mut watched = [PollFd::new(stream, PollFlags::IN)];
+    match rustix::event::poll(&mut watched, Some(&timeout)) {
+        Ok(ready) => Ok(ready > 0),
+        // Interrupted: the caller's loop comes back with what time is left.
+        Err(rustix::io::Errno::INTR) => Ok(true),
+        Err(error) => Err(Failure::harness(format!("failed to poll a socket: {error}"))),
+    }
+}

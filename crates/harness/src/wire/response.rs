@@ -1,0 +1,261 @@
+//! Bytes to responses: pure, so that every framing can be tested without a socket.
+
+use std::fmt;
+
+/// The most headers a response may carry.
+const HEADERS: usize = 100;
+
+/// A response as it came over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case and values, in the order they came.
+    pub headers: Vec<(String, String)>,
+    /// The body, with chunks joined.
+    pub body: Vec<u8>,
+    /// False when the connection ended before the body did.
+    pub whole: bool,
+}
+
+impl Response {
+    /// The first header of that name (lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+
+    /// True when the response announces that the connection ends after it.
+    pub fn says_close(&self) -> bool {
+        self.header("connection")
+            .is_some_and(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("close")))
+    }
+
+    /// The body as text, for messages and searches.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON, if it is.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// A text field of the JSON body.
+    pub fn field(&self, name: &str) -> Option<String> {
+        Some(self.json()?.get(name)?.as_str()?.to_owned())
+    }
+}
+
+/// What is wrong with the bytes of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed(pub String);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed response: {}", self.0)
+    }
+}
+
+/// Parses one response from the front of `bytes`, and says how many bytes it took.
+///
+/// `Ok(None)` asks for more bytes; with `ended` (no more will come) a begun body is given as not whole.
+/// `head_only` is for answers to HEAD, which announce a body and send none. Interim responses (1xx) are given
+/// like any other, without a body.
+///
+/// # Errors
+/// When the bytes are no HTTP/1 response.
+pub fn parse(bytes: &[u8], ended: bool, head_only: bool) -> Result<Option<(Response, usize)>, Malformed> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut head = httparse::Response::new(&mut headers);
+    let start = match head.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if ended && !bytes.is_empty() => {
+            return Err(Malformed(format!("the head was cut off after {} bytes", bytes.len())));
+        }
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(error) => return Err(Malformed(format!("{error}: {:?}", preview(bytes)))),
+    };
+    let mut response = Response {
+        status: head.code.unwrap_or(0),
+        headers: head
+            .headers
+            .iter()
+            .map(|h| (h.name.to_ascii_lowercase(), String::from_utf8_lossy(h.value).into_owned()))
+            .collect(),
+        body: Vec::new(),
+        whole: true,
+    };
+    let rest = &bytes[start..];
+    let used = match framing(&response, head_only)? {
+        Framing::Empty => 0,
+        Framing::Length(length) if rest.len() >= length => {
+            response.body = rest[..length].to_vec();
+            length
+        }
+        Framing::Chunked => match chunks(rest, &mut response.body)? {
+            Some(used) => used,
+            None if ended => cut(&mut response, rest.len()),
+            None => return Ok(None),
+        },
+        Framing::UntilEnd if ended => {
+            response.body = rest.to_vec();
+            rest.len()
+        }
+        Framing::Length(_) if ended => {
+            response.body = rest.to_vec();
+            cut(&mut response, rest.len())
+        }
+        Framing::Length(_) | Framing::UntilEnd => return Ok(None),
+    };
+    Ok(Some((response, start + used)))
+}
+
+/// Marks the response as cut off; everything that came belongs to it.
+fn cut(response: &mut Response, used: usize) -> usize {
+    response.whole = false;
+    used
+}
+
+enum Framing {
+    Empty,
+    Length(usize),
+    Chunked,
+    UntilEnd,
+}
+
+/// Decides how the body ends (RFC 9112, section 6.3).
+fn framing(response: &Response, head_only: bool) -> Result<Framing, Malformed> {
+    if head_only || response.status < 200 || matches!(response.status, 204 | 304) {
+        return Ok(Framing::Empty);
+    }
+    if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        return Ok(Framing::Chunked);
+    }
+    match response.header("content-length") {
+        None => Ok(Framing::UntilEnd),
+        Some(length) => length
+            .parse()
+            .map(Framing::Length)
+            .map_err(|_| Malformed(format!("content-length is `{length}`"))),
+    }
+}
+
+/// Joins chunks into `body`; `None` means that the terminal chunk has not come.
+fn chunks(bytes: &[u8], body: &mut Vec<u8>) -> Result<Option<usize>, Malformed> {
+    body.clear();
+    let mut at = 0;
+    loop {
+        let (size_line, size) = match httparse::parse_chunk_size(&bytes[at..]) {
+            Ok(httparse::Status::Complete((line, size))) => (line, size as usize),
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(_) => return Err(Malformed(format!("chunk size {:?}", preview(&bytes[at..])))),
+        };
+        let data = at + size_line;
+        if size == 0 {
+            // No server here sends trailers; the empty line ends the body.
+            return Ok(bytes[data..].starts_with(b"\r\n").then_some(data + 2));
+        }
+        let have = &bytes[data.min(bytes.len())..];
+        body.extend_from_slice(&have[..size.min(have.len())]);
+        if have.len() < size + 2 {
+            return Ok(None);
+        }
+        at = data + size + 2;
+    }
+}
+
+/// The start of `bytes` as text for a message.
+pub fn preview(bytes: &[u8]) -> String {
+    const MOST: usize = 200;
+    let text = bytes[..bytes.len().min(MOST)].escape_ascii().to_string();
+    if bytes.len() > MOST { format!("{text}… ({} bytes)", bytes.len()) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(bytes: &[u8]) -> (Response, usize) {
+        parse(bytes, false, false).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_length_delimits_the_body_and_the_rest_is_left() {
+        let (response, used) = whole(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP");
+        assert_eq!((response.body.as_slice(), response.whole, used), (b"hi".as_slice(), true, 40));
+    }
+
+    #[test]
+    fn every_shorter_prefix_asks_for_more() {
+        let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+        for end in 0..bytes.len() {
+            assert_eq!(parse(&bytes[..end], false, false), Ok(None), "at {end}");
+        }
+        assert_eq!(whole(bytes).0.body, b"abcde");
+    }
+
+    #[test]
+    fn a_body_without_its_terminal_chunk_is_not_whole() {
+        let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n5\r\nde";
+        let (response, used) = parse(bytes, true, false).unwrap().unwrap();
+        assert_eq!(
+            (response.body.as_slice(), response.whole, used),
+            (b"abcde".as_slice(), false, bytes.len())
+        );
+    }
+
+    #[test]
+    fn a_body_shorter_than_its_length_is_not_whole() {
+        let (response, _) =
+            parse(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", true, false).unwrap().unwrap();
+        assert!(!response.whole);
+    }
+
+    #[test]
+    fn a_body_without_framing_ends_with_the_connection() {
+        let bytes = b"HTTP/1.0 200 OK\r\n\r\nhello";
+        assert_eq!(parse(bytes, false, false), Ok(None));
+        let (response, _) = parse(bytes, true, false).unwrap().unwrap();
+        assert_eq!((response.body.as_slice(), response.whole), (b"hello".as_slice(), true));
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body_whatever_it_announces() {
+        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n";
+        let (response, used) = parse(bytes, false, true).unwrap().unwrap();
+        assert_eq!((response.body.len(), used), (0, bytes.len()));
+    }
+
+    #[test]
+    fn an_interim_response_comes_first() {
+        let (response, used) = whole(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n");
+        assert_eq!((response.status, used), (100, 25));
+    }
+
+    #[test]
+    fn garbage_and_half_a_head_are_malformed() {
+        assert!(parse(b"SSH-2.0-OpenSSH\r\n", false, false).is_err());
+        assert!(parse(b"HTTP/1.1 200 OK\r\nContent-", true, false).is_err());
+        assert!(parse(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", true, false).is_err());
+    }
+
+    #[test]
+    fn close_is_found_in_a_list_of_options() {
+        let (response, _) = whole(b"HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n");
+        assert!(response.says_close());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, ended: bool, head_only: bool) {
+            let _ = parse(&bytes, ended, head_only);
+        }
+
+        #[test]
+        fn no_chunked_bytes_make_it_panic(tail: Vec<u8>) {
+            let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            bytes.extend(tail);
+            let _ = parse(&bytes, true, false);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The witness socket: hears from the work itself, and so needs to trust nobody's counters.
+//!
+//! Work sends one UDP datagram per event: `<request-id> start`, `<request-id> beat <n>`, `<request-id> end
+//! completed|canceled|panicked`.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What work said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// It has begun.
+    Start,
+    /// It has done its n-th unit.
+    Beat(u64),
+    /// It has ended by itself.
+    Completed,
+    /// It has ended because it was told to.
+    Canceled,
+    /// It has ended in a panic.
+    Panicked,
+}
+
+impl Word {
+    /// True for the three ways to end.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Completed | Self::Canceled | Self::Panicked)
+    }
+}
+
+/// Splits a datagram into the request's name and the word; `None` when it is neither.
+pub fn parse(datagram: &str) -> Option<(&str, Word)> {
+    let mut parts = datagram.trim_end().split(' ');
+    let (id, verb, object) = (parts.next()?, parts.next()?, parts.next());
+    let word = match (verb, object) {
+        ("start", None) => Word::Start,
+        ("beat", Some(number)) => Word::Beat(number.parse().ok()?),
+        ("end", Some("completed")) => Word::Completed,
+        ("end", Some("canceled")) => Word::Canceled,
+        ("end", Some("panicked")) => Word::Panicked,
+        _ => return None,
+    };
+    (!id.is_empty() && parts.next().is_none()).then_some((id, word))
+}
+
+type Heard = HashMap<String, Vec<(Instant, Word)>>;
+
+#[derive(Debug, Default)]
+struct State {
+    heard: Mutex<Heard>,
+    news: Condvar,
+    stop: AtomicBool,
+}
+
+/// A listening witness; its thread ends when it is dropped.
+#[derive(Debug)]
+pub struct Witness {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+impl Witness {
+    /// Listens on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// When the socket or the thread cannot be made.
+    pub fn listen() -> io::Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        // A storm of a thousand works beats faster than one thread wakes up.
+        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
+        // Only so that the thread notices that it is to stop.
+        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+        let address = socket.local_addr()?;
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        std::thread::Builder::new().name("witness".into()).spawn(move || listen(&socket, &shared))?;
+        Ok(Self { address, state })
+    }
+
+    /// Where work sends its datagrams.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything heard from the work of `id`, in the order it came.
+    pub fn events(&self, id: &str) -> Vec<(Instant, Word)> {
+        self.lock().get(id).cloned().unwrap_or_default()
+    }
+
+    /// When the work of `id` said that it began.
+    pub fn started(&self, id: &str) -> Option<Instant> {
+        self.find(id, |word| word == Word::Start)
+    }
+
+    /// When and how the work of `id` said that it ended.
+    pub fn ended(&self, id: &str) -> Option<(Instant, Word)> {
+        self.events(id).into_iter().find(|(_, word)| word.is_end())
+    }
+
+    /// The last sign of life of `id`: a start, a beat or its end.
+    pub fn last(&self, id: &str) -> Option<Instant> {
+        self.events(id).last().map(|(at, _)| *at)
+    }
+
+    /// Beats of `id` heard after `at`.
+    pub fn beats_after(&self, id: &str, at: Instant) -> usize {
+        self.events(id).iter().filter(|(when, word)| *when > at && matches!(word, Word::Beat(_))).count()
+    }
+
+    /// Waits until the work of `id` has begun.
+    pub fn wait_start(&self, id: &str, within: Duration) -> Option<Instant> {
+        self.wait(within, || self.started(id))
+    }
+
+    /// Waits until the work of `id` has ended.
+    pub fn wait_end(&self, id: &str, within: Duration) -> Option<(Instant, Word)> {
+        self.wait(within, || self.ended(id))
+    }
+
+    /// Forgets everything heard.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Waits until `found` finds something; it is asked again at every event.
+    pub fn wait<T>(&self, within: Duration, found: impl Fn() -> Option<T>) -> Option<T> {
+        let until = Instant::now() + within;
+        loop {
+            if let Some(value) = found() {
+                return Some(value);
+            }
+            let left = until.checked_duration_since(Instant::now())?;
+            // An event between the look and the wait is caught a moment later.
+            let nap = left.min(Duration::from_millis(5));
+            drop(self.state.news.wait_timeout(self.lock(), nap).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn find(&self, id: &str, wanted: impl Fn(Word) -> bool) -> Option<Instant> {
+        self.lock().get(id)?.iter().find(|(_, word)| wanted(*word)).map(|(at, _)| *at)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Heard> {
+        self.state.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.state.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn listen(socket: &UdpSocket, state: &State) {
+    let mut datagram = [0; 512];
+    while !state.stop.load(Ordering::Relaxed) {
+        let Ok(length) = socket.recv(&mut datagram) else { continue };
+        let now = Instant::now();
+        let text = String::from_utf8_lossy(&datagram[..length]);
+        if let Some((id, word)) = parse(&text) {
+            let mut heard = state.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.entry(id.to_owned()).or_default().push((now, word));
+            drop(heard);
+            state.news.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_words_are_understood() {
+        assert_eq!(parse("a-1 start\n"), Some(("a-1", Word::Start)));
+        assert_eq!(parse("a-1 beat 7"), Some(("a-1", Word::Beat(7))));
+        assert_eq!(parse("a-1 end canceled"), Some(("a-1", Word::Canceled)));
+    }
+
+    #[test]
+    fn anything_else_is_not_heard() {
+        for datagram in
+            ["", "a-1", "a-1 beat", "a-1 beat x", "a-1 end", "a-1 end maybe", "a-1 start 1", " start"]
+        {
+            assert_eq!(parse(datagram), None, "{datagram:?}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use harness::profile::Profile;
+
+/// When a request times out, or its client leaves, does the work really stop?
+#[derive(Debug, Parser)]
+#[command(
+    name = "lab",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        lab list                                  which servers and scenarios there are\n  \
+        lab check tokio --only deadline           judge one server, one area\n  \
+        lab check --only 'work/*' --format json   all servers, for a program to read\n  \
+        lab check --run 'python3 server.py'       judge a server of your own\n  \
+        lab explain deadline/never-early          what a scenario sends and why\n\n\
+        Exit status: 0; 1 when a promise was broken; 2 when something could not be run."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the scenarios and the servers
+    List(List),
+    /// Judge servers by the scenarios
+    Check(Check),
+    /// Print one scenario's page: what is sent, what must happen, why it matters
+    Explain {
+        /// The scenario's id, as `lab list` prints it
+        id: String,
+    },
+    /// Write docs/scenarios.md from the table of scenarios
+    Docs {
+        /// Write nothing; fail when the file is stale
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// How to print
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: ListFormat,
+    /// Only scenarios that match: `area`, `area/*`, `*/fin`, a comma between several
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A server of your own needs three things: it prints `listening on http://ADDR`, answers GET /fast \
+    with 200 at once, and GET /slow with 504 at the deadline that the header `grpc-timeout: 300m` (milliseconds) gives. \
+    What else it lacks is `unsupported`, not failed.\n\nExamples:\n  \
+    lab check --run 'python3 server.py'\n  \
+    lab check --url http://127.0.0.1:8080 --only deadline\n  \
+    lab check tokio threads --only work --profile lab --trace target/traces"
+)]
+pub(crate) struct Check {
+    /// Servers of the list [default: the lab's own]
+    #[arg(value_name = "SERVER", conflicts_with_all = ["url", "run"])]
+    pub(crate) servers: Vec<String>,
+    /// Only scenarios that match: `area`, `area/*`, `*/fin`, a comma between several
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Option<String>,
+    /// How much lateness is forgiven: ci (loose, one retry) or lab (tight)
+    #[arg(long, default_value = "ci", value_parser = str::parse::<Profile>, value_name = "PROFILE")]
+    pub(crate) profile: Profile,
+    /// How to print the results
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: CheckFormat,
+    /// Keep what every scenario sent and received in this folder, a file each
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Judge a server that runs already
+    #[arg(long, value_name = "http://HOST:PORT", conflicts_with = "run")]
+    pub(crate) url: Option<String>,
+    /// Where that server serves its census, if it has one
+    #[arg(long, value_name = "http://HOST:PORT", requires = "url")]
+    pub(crate) admin: Option<String>,
+    /// Judge the server that this command starts
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) run: Option<String>,
+    /// Scenarios side by side [default: by profile]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Do not build the servers first
+    #[arg(long)]
+    pub(crate) no_build: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    Human,
+    Json,
+    Junit,
+    Markdown,
+}

@@ -1,0 +1,221 @@
+//! `lab check`: judges servers, one after another, and prints what came of it.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use harness::catalog::{self, Catalog, Stanza, Supports};
+use harness::expect::Expectations;
+use harness::noise::Noise;
+use harness::report::{self, Judged, Row, Run};
+use harness::runner::Runner;
+use harness::scenario::{Scenario, Seat};
+use harness::subject::{self, Subject};
+use harness::verdict::Verdict;
+use harness::{guard, probe, scenarios};
+
+use crate::args::{Check, CheckFormat};
+use crate::progress::{Progress, say};
+
+/// The id of the row that stands for a server that cannot be judged.
+const WHOLE: &str = "server/start";
+
+/// Judges the servers asked for.
+pub(crate) fn check(args: &Check) -> Result<ExitCode, String> {
+    let chosen = scenarios::select(args.only.as_deref().unwrap_or("*"))?;
+    let subjects = subjects(args)?;
+    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    guard::limit_descriptors(None)
+        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    let noise = Noise::measure(300);
+    say(&format!("noise floor: {noise}"));
+    let mut run = Run {
+        profile: args.profile,
+        noise,
+        kernel: report::kernel(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        servers: Vec::new(),
+        results: Vec::new(),
+    };
+    for candidate in &subjects {
+        let (judged, rows) = judge(candidate, args, &chosen);
+        run.servers.push(judged);
+        run.results.extend(rows);
+    }
+    if let Some(folder) = &args.trace {
+        keep_traces(&run, folder)?;
+    }
+    print(&run, args.format);
+    Ok(ExitCode::from(run.exit_code()))
+}
+
+/// A server that was asked for, before it is known whether it can be judged.
+enum Candidate {
+    Listed(Stanza),
+    Own(Subject),
+}
+
+fn subjects(args: &Check) -> Result<Vec<Candidate>, String> {
+    if let Some(url) = &args.url {
+        return Ok(vec![Candidate::Own(Subject::at(url, args.admin.as_deref())?)]);
+    }
+    if let Some(command) = &args.run {
+        let here =
+            std::env::current_dir().map_err(|error| format!("failed to find the current folder: {error}"))?;
+        return Ok(vec![Candidate::Own(Subject::command(command, &here)?)]);
+    }
+    let catalog = Catalog::read(&catalog::root()?)?;
+    if args.servers.is_empty() {
+        return Ok(catalog
+            .servers
+            .into_iter()
+            .filter(|server| !server.peer)
+            .map(Candidate::Listed)
+            .collect());
+    }
+    args.servers.iter().map(|name| catalog.find(name).cloned().map(Candidate::Listed)).collect()
+}
+
+/// Judges one server; whatever keeps it from being judged is a row too.
+fn judge(candidate: &Candidate, args: &Check, chosen: &[&'static Scenario]) -> (Judged, Vec<Row>) {
+    let (name, prepared, version) = match candidate {
+        Candidate::Own(subject) => (subject.name().to_owned(), probed(subject), None),
+        Candidate::Listed(stanza) => {
+            let name = stanza.name.clone();
+            if let Some(program) = stanza.missing() {
+                let row = Row::whole_server(
+                    &name,
+                    WHOLE,
+                    Verdict::Unsupported,
+                    format!("absent: no `{program}` on the PATH"),
+                );
+                return (Judged { name, version: None, status: "absent" }, vec![row]);
+            }
+            (name, prepared(stanza, args.no_build), subject_version(stanza))
+        }
+    };
+    match prepared.and_then(|(subject, expectations)| rows(subject, expectations, args, chosen)) {
+        Ok(rows) => (Judged { name, version, status: "judged" }, rows),
+        Err(error) => {
+            let row = Row::whole_server(&name, WHOLE, Verdict::Error, error);
+            (Judged { name, version, status: "error" }, vec![row])
+        }
+    }
+}
+
+fn subject_version(stanza: &Stanza) -> Option<String> {
+    subject::version(stanza, &catalog::root().ok()?)
+}
+
+fn prepared(stanza: &Stanza, no_build: bool) -> Result<(Subject, Expectations), String> {
+    let root = catalog::root()?;
+    if !no_build {
+        say(&format!("{}: building", stanza.name));
+        subject::build(stanza, &root)?;
+    }
+    Ok((Subject::listed(stanza, &root, None)?, Expectations::read(&root, &stanza.name)?))
+}
+
+/// Finds out what an unknown server supports.
+fn probed(subject: &Subject) -> Result<(Subject, Expectations), String> {
+    let server = subject.start(&[], None)?;
+    let found = probe::supports(&server);
+    let list: Vec<_> = found.iter().map(String::as_str).collect();
+    say(&format!(
+        "{}: supports {}",
+        subject.name(),
+        if list.is_empty() { "the least".into() } else { list.join(", ") }
+    ));
+    Ok((subject.clone().with_supports(Supports::Only(found)), Expectations::default()))
+}
+
+/// Runs the gate, and everything else if it holds.
+fn rows(
+    subject: Subject,
+    expectations: Expectations,
+    args: &Check,
+    chosen: &[&'static Scenario],
+) -> Result<Vec<Row>, String> {
+    // A run that fails on the very first start has one error, not a hundred.
+    drop(subject.start(&[], None)?);
+    let name = subject.name().to_owned();
+    let (gate, others): (Vec<_>, Vec<_>) = scenarios::all()
+        .into_iter()
+        .filter(|s| s.id == scenarios::GATE || chosen.iter().any(|c| c.id == s.id))
+        .partition(|s| s.id == scenarios::GATE);
+    let planned: Vec<_> = gate.iter().chain(&others).copied().collect();
+    let jobs = if subject.is_fixed() { 1 } else { args.jobs.map_or(args.profile.jobs(), usize::from) };
+    let progress = Progress::start(&name, planned.len());
+    let runner = Runner::new(subject, args.profile, expectations, &planned).keep_traces(args.trace.is_some());
+    let first = runner.run(gate.first().ok_or("the gate is not in the table")?);
+    progress.done(&first, 1);
+    if first.verdict != Verdict::Pass {
+        let not_run = |scenario: &&'static Scenario| {
+            Row::whole_server(
+                &name,
+                scenario.id,
+                Verdict::Error,
+                format!("not run: not a lab server ({})", first.observed),
+            )
+        };
+        let rest: Vec<_> = others.iter().map(not_run).collect();
+        return Ok([first].into_iter().chain(rest).collect());
+    }
+    let mut rows = side_by_side(&runner, &others, jobs, &progress);
+    if chosen.iter().any(|scenario| scenario.id == scenarios::GATE) {
+        rows.insert(0, first);
+    }
+    Ok(rows)
+}
+
+/// Runs the scenarios on `jobs` threads, those that sit alone last; gives the rows in the order of the table.
+fn side_by_side(
+    runner: &Runner,
+    scenarios: &[&'static Scenario],
+    jobs: usize,
+    progress: &Progress,
+) -> Vec<Row> {
+    let mut order: Vec<usize> = (0..scenarios.len()).collect();
+    order.sort_by_key(|index| scenarios[*index].seat == Seat::Alone);
+    let next = AtomicUsize::new(0);
+    let rows: Mutex<Vec<(usize, Row)>> = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(scenarios.len()) {
+            scope.spawn(|| {
+                while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let row = runner.run(scenarios[*index]);
+                    let mut rows = rows.lock().expect("no thread panics with the rows");
+                    rows.push((*index, row));
+                    progress.done(&rows.last().expect("one was pushed").1, rows.len() + 1);
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().expect("no thread panics with the rows");
+    rows.sort_by_key(|(index, _)| *index);
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn print(run: &Run, format: CheckFormat) {
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    match format {
+        CheckFormat::Human => print!("{}", report::human(run, color)),
+        CheckFormat::Json => print!("{}", report::json(run)),
+        CheckFormat::Junit => print!("{}", report::junit(run)),
+        CheckFormat::Markdown => print!("{}", report::markdown(run)),
+    }
+}
+
+/// Writes `<server>/<area>.<slug>.txt` for each result.
+fn keep_traces(run: &Run, folder: &Path) -> Result<(), String> {
+    for row in &run.results {
+        let file = folder.join(&row.server).join(format!("{}.txt", row.id.replace('/', ".")));
+        let text = format!("{} {}: {}\n{}\n", row.verdict, row.id, row.observed, row.trace.join("\n"));
+        let written =
+            file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&file, text));
+        written.map_err(|error| format!("failed to write `{}`: {error}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `lab list`, `lab explain` and `lab docs`: the table of scenarios in print.
+
+use std::process::ExitCode;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use harness::catalog::{self, Catalog};
+use harness::report::pages;
+use harness::scenario::Scenario;
+use harness::scenarios;
+use serde_json::json;
+
+use crate::args::{List, ListFormat};
+
+/// Where the generated documentation stands.
+const DOCUMENT: &str = "docs/scenarios.md";
+
+/// Prints the scenarios and the servers.
+pub(crate) fn list(args: &List) -> Result<ExitCode, String> {
+    let catalog = Catalog::read(&catalog::root()?)?;
+    let chosen = scenarios::select(args.only.as_deref().unwrap_or("*"))?;
+    match args.format {
+        ListFormat::Json => println!("{:#}", as_json(&catalog, &chosen)),
+        ListFormat::Human => print(&catalog, &chosen),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(catalog: &Catalog, chosen: &[&Scenario]) -> serde_json::Value {
+    let scenarios: Vec<_> = chosen
+        .iter()
+        .map(|scenario| {
+            let judges: Vec<_> = scenario.judges.iter().map(|judge| judge.word()).collect();
+            json!({
+                "id": scenario.id, "promise": scenario.promise, "level": scenario.level, "judges": judges,
+                "needs": scenario.needs, "flags": scenario.flags,
+            })
+        })
+        .collect();
+    let servers: Vec<_> = catalog
+        .servers
+        .iter()
+        .map(|server| json!({"name": server.name, "about": server.about, "missing": server.missing()}))
+        .collect();
+    json!({"servers": servers, "scenarios": scenarios})
+}
+
+fn print(catalog: &Catalog, chosen: &[&Scenario]) {
+    let mut servers = table(&["server", "what it is"]);
+    for server in &catalog.servers {
+        let absent = server.missing().map(|program| format!(" (absent: no `{program}`)")).unwrap_or_default();
+        servers.add_row([server.name.clone(), format!("{}{absent}", server.about)]);
+    }
+    let mut rows = table(&["scenario", "level", "promise"]);
+    for scenario in chosen {
+        rows.add_row([scenario.id.to_owned(), scenario.level.to_string(), scenario.promise.to_owned()]);
+    }
+    println!("{servers}\n\n{rows}\n\n{} scenarios", chosen.len());
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    table
+}
+
+/// Prints one scenario's page.
+pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
+    let found = scenarios::all().into_iter().find(|scenario| scenario.id == id);
+    let scenario = found.ok_or_else(|| {
+        let near = scenarios::select(&format!("*{id}*")).unwrap_or_default();
+        let near: Vec<_> = near.iter().map(|scenario| scenario.id).collect();
+        if near.is_empty() {
+            format!("no scenario is called `{id}`; `lab list` prints them all")
+        } else {
+            format!("no scenario is called `{id}`; did you mean {}?", near.join(", "))
+        }
+    })?;
+    print!("{}", pages::page(scenario));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the documentation, or says that it is stale.
+pub(crate) fn docs(check: bool) -> Result<ExitCode, String> {
+    let path = catalog::root()?.join(DOCUMENT);
+    let fresh = pages::document(&scenarios::all());
+    if check {
+        let stale = std::fs::read_to_string(&path).map_or(true, |text| text != fresh);
+        if stale {
+            eprintln!("lab: `{DOCUMENT}` is stale; run `lab docs`");
+        }
+        return Ok(ExitCode::from(u8::from(stale)));
+    }
+    std::fs::write(&path, fresh).map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+    eprintln!("wrote {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,28 @@
+//! The Deadline Lab's command: judges servers, explains scenarios, writes their documentation.
+//!
+//! Results go to stdout, progress and errors to stderr. Exit status: 0, or 1 when a promise was broken, or 2 when
+//! something could not be run.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod args;
+mod check;
+mod list;
+mod progress;
+
+fn main() -> ExitCode {
+    harness::guard::exec_if_asked();
+    let outcome = match args::Args::parse().command {
+        args::Command::List(args) => list::list(&args),
+        args::Command::Check(args) => check::check(&args),
+        args::Command::Explain { id } => list::explain(&id),
+        args::Command::Docs { check } => list::docs(check),
+    };
+    harness::guard::kill_all();
+    outcome.unwrap_or_else(|error| {
+        eprintln!("lab: {error}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,58 @@
+//! Progress on stderr: a bar on a terminal, plain lines otherwise.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use harness::report::Row;
+use harness::verdict::Verdict;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Shows how far a server's scenarios are.
+pub(crate) struct Progress {
+    server: String,
+    total: u64,
+    bar: Option<ProgressBar>,
+}
+
+/// Says what happens now.
+pub(crate) fn say(what: &str) {
+    eprintln!("lab: {what}");
+}
+
+impl Progress {
+    /// Begins with a server's scenarios.
+    pub(crate) fn start(server: &str, total: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {wide_msg}")
+                .expect("the template is well-formed");
+            let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(server.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        if bar.is_none() {
+            say(&format!("{server}: {total} scenarios"));
+        }
+        Self { server: server.to_owned(), total: total as u64, bar }
+    }
+
+    /// Notes a result.
+    pub(crate) fn done(&self, row: &Row, number: usize) {
+        let Some(bar) = &self.bar else {
+            let Row { id, verdict, took_ms, .. } = row;
+            return eprintln!("lab: {} {number}/{} {verdict} {id} ({took_ms} ms)", self.server, self.total);
+        };
+        bar.set_message(row.id.clone());
+        if row.verdict.is_red() || row.verdict == Verdict::Error {
+            bar.println(format!("{}: {} {}", self.server, row.verdict, row.id));
+        }
+        bar.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
