@@ -9,7 +9,8 @@ use crate::ensure;
 use crate::proc::{self, Usage};
 use crate::profile::Profile;
 use crate::server::Server;
-use crate::storm::Storm;
+use crate::storm::{Shot, Storm};
+use crate::subject::Subject;
 use crate::trace::Trace;
 use crate::verdict::Failure;
 use crate::wire::{Answer, Request, Wire};
@@ -19,6 +20,7 @@ use crate::witness::{Witness, Word};
 #[derive(Debug)]
 pub struct Bench {
     pub(crate) server: Arc<Server>,
+    pub(crate) subject: Subject,
     pub(crate) profile: Profile,
     pub(crate) scale: u32,
     pub(crate) slug: &'static str,
@@ -115,6 +117,31 @@ impl Bench {
     pub fn storm(&self, requests: Vec<Request>) -> Result<Storm, Failure> {
         self.trace.say(0, &format!("storm of {} requests", requests.len()));
         Storm::launch(self.server.address(), requests, self.give_up_at)
+    }
+
+    /// Checks that a shot was answered 504, never early. Gives the lateness, which is not judged.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn shot_is_504(&self, shot: &Shot, deadline: Duration) -> Result<Duration, Failure> {
+        let (Some(status), Some(after)) = (shot.status(), shot.after()) else {
+            return Err(Failure::broken(format!(
+                "a request of the storm got {:?} and no answer",
+                shot.ended
+            )));
+        };
+        ensure!(status == 504, "{status} instead of 504 in the storm, {after:.1?} after sending");
+        let early = Failure::broken(format!("early: {after:.3?} for a deadline of {deadline:?}"));
+        after.checked_sub(deadline).ok_or(early)
+    }
+
+    /// Starts one more server like the one under test with these flags on top, and waits for its end. Gives its
+    /// exit status and stderr.
+    ///
+    /// # Errors
+    /// When it does not end, or we cannot start it.
+    pub fn run_to_end(&self, flags: &[(&str, &str)]) -> Result<(Option<i32>, String), Failure> {
+        self.subject.run_to_end(flags, self.patience()).map_err(Failure::broken)
     }
 
     /// Checks that the answer is a 504 at its deadline: never early, and late within the profile. Gives the lateness.

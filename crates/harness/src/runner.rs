@@ -141,6 +141,7 @@ impl Runner {
         let trace = Trace::default();
         let bench = Bench {
             server: Arc::clone(server),
+            subject: self.subject.clone(),
             profile: self.profile,
             scale,
             slug: scenario.id.rsplit('/').next().unwrap_or(scenario.id),

@@ -4,10 +4,11 @@ use crate::scenario::Scenario;
 
 pub mod baseline;
 pub mod deadline;
+pub mod input;
 pub mod work;
 
 /// The areas in the order of the table.
-const AREAS: &[&[Scenario]] = &[baseline::SCENARIOS, deadline::SCENARIOS, work::SCENARIOS];
+const AREAS: &[&[Scenario]] = &[baseline::SCENARIOS, input::SCENARIOS, deadline::SCENARIOS, work::SCENARIOS];
 
 /// The scenario that gates all others: without it, "not a lab server".
 pub const GATE: &str = "baseline/fast-200";

@@ -19,7 +19,9 @@ use crate::wire::{End, Request};
 pub struct Shot {
     /// The request's id, if it has one.
     pub id: Option<String>,
-    /// Just before its connection was opened.
+    /// Just before its connection was opened: when it was meant to be sent.
+    pub intended_at: Instant,
+    /// Just before its first byte was handed to the kernel, so that no answer can look early.
     pub sent_at: Instant,
     /// When the first byte of the answer was here.
     pub first_byte_at: Option<Instant>,
@@ -31,6 +33,7 @@ pub struct Shot {
     pub ended: Option<End>,
     stream: Option<TcpStream>,
     unsent: Vec<u8>,
+    begun: bool,
     head_only: bool,
     received: Vec<u8>,
 }
@@ -39,6 +42,11 @@ impl Shot {
     /// From sending to the first byte of the answer.
     pub fn after(&self) -> Option<Duration> {
         self.first_byte_at.map(|at| at - self.sent_at)
+    }
+
+    /// From when it was meant to be sent to the first byte of the answer: waiting for a connection counts.
+    pub fn after_intended(&self) -> Option<Duration> {
+        self.first_byte_at.map(|at| at - self.intended_at)
     }
 
     /// The answer's status.
@@ -70,7 +78,9 @@ impl Storm {
             epoll::create(CreateFlags::CLOEXEC).map_err(|error| harness("make an epoll", error.into()))?;
         let mut storm = Self { shots: Vec::with_capacity(requests.len()), epoll, give_up_at };
         for request in requests {
-            let shot = open(to, &request).map_err(|error| harness("open a connection", error))?;
+            let mut shot = open(to, &request).map_err(|error| harness("open a connection", error))?;
+            // On loopback a connection is open before the call is back, so most requests leave here.
+            write(&mut shot);
             let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
             let number = EventData::new_u64(storm.shots.len() as u64);
             let stream = shot.stream.as_ref().expect("a new shot has its stream");
@@ -121,12 +131,35 @@ impl Storm {
     /// # Errors
     /// When some are not within the watchdog's time: how many, and of how many.
     pub fn finish(mut self) -> Result<Vec<Shot>, Failure> {
+        self.answered()?;
+        Ok(self.shots)
+    }
+
+    /// The same, and the connections stay open.
+    ///
+    /// # Errors
+    /// As [`Storm::finish`].
+    pub fn answered(&mut self) -> Result<&[Shot], Failure> {
         if !self.drive(self.give_up_at)? {
             let lost = self.shots.iter().filter(|shot| !shot.is_done()).count();
             let all = self.shots.len();
             return Err(Failure::broken(format!("{lost} of {all} requests got no answer")));
         }
-        Ok(self.shots)
+        Ok(&self.shots)
+    }
+
+    /// How many answered connections have bytes after their answer that nobody asked for.
+    pub fn with_late_bytes(&mut self) -> usize {
+        let mut byte = [0; 1];
+        let mut late = |shot: &mut Shot| {
+            let more = shot.stream.as_mut().and_then(|stream| stream.read(&mut byte).ok());
+            !shot.received.is_empty() || more.is_some_and(|length| length > 0)
+        };
+        self.shots
+            .iter_mut()
+            .filter(|shot| shot.response.is_some())
+            .filter_map(|shot| late(shot).then_some(()))
+            .count()
     }
 
     /// Resets every connection at once, and gives the moment just before.
@@ -152,7 +185,7 @@ fn open(to: SocketAddr, request: &Request) -> std::io::Result<Shot> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
-    let sent_at = Instant::now();
+    let intended_at = Instant::now();
     let mut ended = None;
     if let Err(error) = socket.connect(&to.into())
         && error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error())
@@ -164,30 +197,43 @@ fn open(to: SocketAddr, request: &Request) -> std::io::Result<Shot> {
     }
     Ok(Shot {
         id: request.id_given().map(str::to_owned),
-        sent_at,
+        intended_at,
+        sent_at: intended_at,
         first_byte_at: None,
-        done_at: ended.map(|_| sent_at),
+        done_at: ended.map(|_| intended_at),
         response: None,
         ended,
         stream: Some(socket.into()),
         unsent: request.bytes(),
+        begun: false,
         head_only: request.is_head(),
         received: Vec::new(),
     })
 }
 
-/// Writes and reads what the socket allows.
-fn advance(shot: &mut Shot, now: Instant) {
+/// Writes what the socket takes.
+fn write(shot: &mut Shot) {
     let Some(stream) = &mut shot.stream else { return };
     while !shot.unsent.is_empty() {
-        match stream.write(&shot.unsent) {
+        if !shot.begun {
+            shot.sent_at = Instant::now();
+        }
+        let written = stream.write(&shot.unsent);
+        shot.begun |= written.is_ok();
+        match written {
             Ok(length) => drop(shot.unsent.drain(..length)),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // The server may have answered before it closed: look.
+            // The server may have answered before it closed: the next read shows.
             Err(_) => break,
         }
     }
+}
+
+/// Writes and reads what the socket allows.
+fn advance(shot: &mut Shot, now: Instant) {
+    write(shot);
+    let Some(stream) = &mut shot.stream else { return };
     let mut chunk = [0; 4096];
     loop {
         match stream.read(&mut chunk) {
@@ -207,7 +253,10 @@ fn advance(shot: &mut Shot, now: Instant) {
 /// Takes the answer out of the bytes, if it is whole or nothing more will come.
 fn conclude(shot: &mut Shot, now: Instant, ended: Option<End>) {
     match response::parse(&shot.received, ended.is_some(), shot.head_only) {
-        Ok(Some((response, _))) => shot.response = Some(response),
+        Ok(Some((response, used))) => {
+            shot.response = Some(response);
+            shot.received.drain(..used);
+        }
         Ok(None) if ended.is_none() => return,
         Ok(None) | Err(_) => shot.ended = ended.or(Some(End::Fin)),
     }

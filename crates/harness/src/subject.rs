@@ -1,12 +1,15 @@
 //! Who is judged: a server of the list, a command, or an address.
 
+use std::ffi::OsString;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::catalog::{self, Stanza, Supports};
-use crate::guard::Launch;
+use crate::guard::{Child, Launch};
 use crate::server::{self, Server};
 use crate::witness::Witness;
 
@@ -21,9 +24,9 @@ pub struct Subject {
 #[derive(Debug, Clone)]
 enum Source {
     /// Started with the flags of the contract.
-    Listed { words: Vec<std::ffi::OsString>, folder: PathBuf },
+    Listed { words: Vec<OsString>, folder: PathBuf },
     /// Started as it is: no flag can be assumed.
-    Command { words: Vec<std::ffi::OsString> },
+    Command { words: Vec<OsString> },
     /// Runs already.
     Fixed(Arc<Server>),
 }
@@ -113,10 +116,7 @@ impl Subject {
             Source::Fixed(server) => Ok(Arc::clone(server)),
             Source::Listed { words, folder } => {
                 let witness = self.supports("witness").then(listen).transpose()?;
-                let mut words = words.clone();
-                for (name, value) in flags {
-                    words.extend([name.into(), value.into()]);
-                }
+                let mut words = with_flags(words, flags);
                 if let Some(witness) = &witness {
                     words.extend(["--witness".into(), witness.address().to_string().into()]);
                 }
@@ -132,6 +132,40 @@ impl Subject {
             }
         }
     }
+}
+
+impl Subject {
+    /// Starts a server with these flags and waits for its end; gives its exit code and stderr.
+    ///
+    /// # Errors
+    /// A sentence that says what it did instead of ending.
+    pub fn run_to_end(
+        &self,
+        flags: &[(&str, &str)],
+        within: Duration,
+    ) -> Result<(Option<i32>, String), String> {
+        let Source::Listed { words, folder } = &self.source else {
+            return Err("only a server of the list takes flags".into());
+        };
+        let launch =
+            Launch { words: with_flags(words, flags), folder: Some(folder.clone()), ..Launch::default() };
+        let mut child = Child::start(launch).map_err(|error| format!("failed to start: {error}"))?;
+        let (_, mut stderr) = child.pipes().expect("a child's pipes are taken once");
+        let status = child.wait(within).ok_or_else(|| format!("it still runs after {within:?}"))?;
+        child.kill();
+        let mut text = String::new();
+        // What is no UTF-8 is no message either.
+        let _ = stderr.read_to_string(&mut text);
+        Ok((status.code(), text))
+    }
+}
+
+fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {
+    let mut words = words.to_vec();
+    for (name, value) in flags {
+        words.extend([name.into(), value.into()]);
+    }
+    words
 }
 
 /// Runs a stanza's build command at `root`.

@@ -178,6 +178,11 @@ impl Wire {
         Ok(&self.buffer)
     }
 
+    /// True once the server has closed or reset the connection, as far as was read.
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some()
+    }
+
     /// Bytes that came and belong to no response read so far.
     pub fn buffered(&self) -> &[u8] {
         &self.buffer
