@@ -78,6 +78,16 @@ const LEFT: [io::ErrorKind; 4] = [
     io::ErrorKind::BrokenPipe,
 ];
 
+/// What a group came to whose children have all ended: a child's own failure, or else why the first of them was stopped.
+///
+/// # Errors
+/// That failure.
+pub fn group(children: impl IntoIterator<Item = Result<(), Failure>>) -> Result<(), Failure> {
+    let failures: Vec<_> = children.into_iter().filter_map(Result::err).collect();
+    let own = failures.iter().position(|failure| matches!(failure, Failure::Child(_)));
+    failures.into_iter().nth(own.unwrap_or(0)).map_or(Ok(()), Err)
+}
+
 /// Passes while `ctx` is live.
 ///
 /// # Errors
@@ -106,6 +116,15 @@ mod tests {
         let (ctx, _cancel) = Context::background().with_deadline(past);
         let worked = Worked { began: past, ended: past + Duration::from_nanos(1) };
         assert_eq!(worked.in_time(&ctx), Err(Reason::Deadline));
+    }
+
+    #[test]
+    fn a_group_names_the_child_that_failed_and_not_the_ones_it_took_along() {
+        let canceled = Err(Failure::Ended(Reason::Canceled));
+        let failed = Err(Failure::Child(1));
+        assert_eq!(group([Ok(()), canceled.clone(), failed.clone()]), failed);
+        assert_eq!(group([Ok(()), canceled.clone()]), canceled);
+        assert_eq!(group([Ok(()), Ok(())]), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One request: read, run under its context, answered.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -52,15 +53,16 @@ pub(crate) async fn handle(
     let (ctx, cancel) = conn.ctx.with_value(census.scope(call.identity)).with_deadline(deadline);
     let identity = identity(&ctx);
     let counted = census.request(&ctx, identity);
-    if let Err(reason) = outcome::live(&ctx) {
-        return Ok(done(conn, counted, answer::ended(identity, reason), &upload));
-    }
-    if let (Endpoint::Stream(params), &Method::GET) = (&call.endpoint, &head.method) {
+    if let (Endpoint::Stream(params), &Method::GET, Ok(())) =
+        (&call.endpoint, &head.method, outcome::live(&ctx))
+    {
         return Ok(streamed(conn, &ctx, cancel, counted, params));
     }
     let running = answered(&ctx, &counted, &call.endpoint, &mut upload);
     let answer = match AssertUnwindSafe(running).catch_unwind().await {
         Ok(Ok(answer)) => answer,
+        // Nobody is left to answer, and the connection is about to drop this future.
+        Ok(Err(Failure::Ended(Reason::Disconnect))) => pending().await,
         Ok(Err(failure)) => answer::failed(identity, &failure),
         Err(_) => answer::panicked(identity),
     };
@@ -74,6 +76,7 @@ async fn answered(
     endpoint: &Endpoint,
     upload: &mut Upload,
 ) -> Result<Answer, Failure> {
+    outcome::live(ctx)?;
     let identity = identity(ctx);
     match endpoint {
         Endpoint::Fast => Ok(answer::fast(identity)),
@@ -118,27 +121,19 @@ async fn values(ctx: &Context) -> Result<Answer, Failure> {
 /// `/fanout`: a group of children that cannot outlive it; the first failure cancels the others.
 async fn fanout(ctx: &Context, counted: &Counted, params: &Fanout) -> Result<Answer, Failure> {
     let (group, cancel) = ctx.with_cancel();
+    let cancel = Arc::new(cancel);
     let mut children = JoinSet::new();
     for number in 0..params.width {
-        let (child, guard) = group.with_cancel();
+        let (group, cancel) = (group.clone(), cancel.clone());
         let (job, params) = (counted.job(), params.clone());
         children.spawn(async move {
-            let _guard = guard;
-            work::child(&child, job, &params, number).await
+            let (child, _guard) = group.with_cancel();
+            work::child(&child, job, &params, number).await.inspect_err(|_| cancel.cancel())
         });
     }
-    let mut failed = None;
-    // tokio: dropping the set would return before the children's destructors ran, so each of them is awaited.
-    while let Some(child) = children.join_next().await {
-        if let Err(failure) = child.expect("a child returns its failure") {
-            cancel.cancel();
-            failed.get_or_insert(failure);
-        }
-    }
-    match failed {
-        None => Ok(answer::fanout(identity(ctx), params.width)),
-        Some(failure) => Err(failure),
-    }
+    // tokio: dropping the set would return before the children's destructors ran, so all of them are awaited.
+    outcome::group(children.join_all().await)?;
+    Ok(answer::fanout(identity(ctx), params.width))
 }
 
 /// `/stream`: a chunk at each tick, until the deadline truncates it.

@@ -1,0 +1,174 @@
+//! The fast/slow server on smol.
+//!
+//! | idea   | here                                                                  |
+//! | ------ | --------------------------------------------------------------------- |
+//! | spawn  | `Executor::spawn`; dropping the `Task` cancels it                     |
+//! | race   | `future::or`, which polls its left side first                         |
+//! | timer  | `Timer::at`, which belongs to one global reactor thread               |
+//! | cancel | dropping the losing future, at its next `.await`                      |
+//! | gone   | an epoll descriptor for `RDHUP`, itself wrapped in `Async`            |
+
+mod connection;
+mod handler;
+mod hangup;
+mod socket;
+mod work;
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Instant;
+use std::{env, io, thread};
+
+use census::Census;
+use contract::{Reason, Settings, limits};
+use ctx::{Cancel, Context};
+
+use futures_lite::future;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use smol::channel::{self, Receiver, Sender};
+use smol::net::TcpListener;
+use smol::{Async, Executor, Timer};
+use socket2::{Domain, Socket, Type};
+
+use crate::hangup::Hangups;
+
+/// The most connections at once, unless flagged otherwise.
+const MAX_CONNECTIONS: usize = 20_000;
+
+// smol: only here, because the global executor has one thread, and this server has as many as its flag says.
+/// Runs every task of this server.
+static EXECUTOR: Executor<'static> = Executor::new();
+
+/// What every connection of this server shares.
+struct Server {
+    settings: Settings,
+    census: Census,
+    /// The parent of every connection's context; canceled when a shutdown runs out of patience.
+    base: Context,
+    /// Done once the server stops accepting.
+    stopping: Context,
+    // smol: the reactor does not tell of a hangup, so a descriptor of our own does.
+    hangups: Hangups,
+}
+
+fn main() -> ExitCode {
+    let settings = Settings::of_process();
+    contract::settings::log_panics();
+    let outcome = resized(&settings).and_then(|()| {
+        for number in 0..settings.threads() {
+            let run = || future::block_on(EXECUTOR.run(future::pending::<()>()));
+            thread::Builder::new().name(format!("smol-{number}")).spawn(run)?;
+        }
+        future::block_on(serve(settings))
+    });
+    contract::settings::exit(outcome)
+}
+
+// smol: only here, because the size of the blocking pool is read from the environment, once.
+/// Starts this program again with the size of its pools in the environment, unless it is there already.
+fn resized(settings: &Settings) -> io::Result<()> {
+    let (name, threads) = ("BLOCKING_MAX_THREADS", settings.blocking_threads.to_string());
+    if env::var(name).is_ok_and(|set| set == threads) {
+        return Ok(());
+    }
+    let mut args = env::args_os();
+    let mut again = Command::new(env::current_exe()?);
+    again.arg0(args.next().unwrap_or_default()).args(args).env(name, threads);
+    Err(again.exec())
+}
+
+/// Serves until a signal stops it; returns whether all work has ended.
+async fn serve(settings: Settings) -> io::Result<bool> {
+    let listener = listen(&settings)?;
+    let (census, admin) = Census::start("smol", &settings, || None)?;
+    let signals = Signals::new([SIGINT, SIGTERM])?;
+    contract::settings::announce(listener.local_addr()?, admin)?;
+
+    let (base, cancel) = Context::background().with_cancel();
+    let (stopping, stop) = Context::background().with_cancel();
+    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
+    let server = Arc::new(Server { settings, census, base, stopping, hangups: Hangups::open()? });
+    EXECUTOR.spawn(hangup::watch(server.clone())).detach();
+    let (alive, closed) = channel::bounded(1);
+    accept(&server, &listener, alive).await;
+    drop(listener);
+    Ok(drain(&server, closed, cancel).await)
+}
+
+/// Opens the listener, with the backlog that a burst needs.
+fn listen(settings: &Settings) -> io::Result<TcpListener> {
+    let address = settings.listen;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into()).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    socket.listen(limits::BACKLOG)?;
+    Ok(Async::new(std::net::TcpListener::from(socket))?.into())
+}
+
+/// Stops the server at the first signal, and the process at the second; on a thread of its own, so that work which
+/// starves the executor cannot keep the process alive.
+fn obey(mut signals: Signals, stop: Cancel) {
+    let mut signals = signals.forever();
+    signals.next();
+    stop.cancel();
+    let second = signals.next().unwrap_or(SIGTERM);
+    std::process::exit(128 + second);
+}
+
+/// Accepts until the server stops. Every connection holds a clone of `alive`.
+async fn accept(server: &Arc<Server>, listener: &TcpListener, alive: Sender<()>) {
+    let most = server.settings.max_connections(MAX_CONNECTIONS);
+    loop {
+        let stopped = async {
+            server.stopping.done(until).await;
+            None
+        };
+        let accepted = async { Some(listener.accept().await) };
+        let Some(accepted) = future::or(stopped, accepted).await else { return };
+        let Ok((stream, _)) = accepted else {
+            until(Instant::now() + limits::ACCEPT_PAUSE).await;
+            continue;
+        };
+        // smol: dropping the task would cancel the connection.
+        match server.census.connection(most) {
+            Some(counted) => {
+                EXECUTOR.spawn(connection::serve(server.clone(), stream, counted, alive.clone())).detach();
+            }
+            None => EXECUTOR.spawn(connection::turn_away(stream)).detach(),
+        }
+    }
+}
+
+/// Waits for the open connections to end; past the shutdown timeout, cancels what they run and gives it a moment.
+/// Returns whether all of them ended, and all work with them.
+async fn drain(server: &Server, closed: Receiver<()>, cancel: Cancel) -> bool {
+    let closed = async |timeout| {
+        let ended = async {
+            let _ = closed.recv().await;
+            true
+        };
+        let late = async {
+            Timer::after(timeout).await;
+            false
+        };
+        future::or(ended, late).await
+    };
+    let mut answered = closed(server.settings.shutdown_timeout).await;
+    if !answered {
+        cancel.cancel_cause(Reason::Shutdown);
+        answered = closed(limits::PARTING).await;
+    }
+    // Work that was told to stop is given a moment to do so before it counts as abandoned.
+    let abandoned = Instant::now() + limits::STOPPING;
+    while server.census.work() > 0 && Instant::now() < abandoned {
+        Timer::after(limits::TICK).await;
+    }
+    answered && server.census.work() == 0
+}
+
+/// Sleeps until `at`.
+fn until(at: Instant) -> Timer {
+    Timer::at(at)
+}
