@@ -1,0 +1,3 @@
+module deadline-lab/peer
+
+go 1.25

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+type identityKey struct{}
+
+// identity is who asks, carried by the request's context.
+type identity struct {
+	id, subject string
+	counted     *request
+}
+
+func of(ctx context.Context) *identity { return ctx.Value(identityKey{}).(*identity) }
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int)      { w.status = status; w.ResponseWriter.WriteHeader(status) }
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// newHandler returns the endpoints, counted, identified and under their deadline.
+func newHandler(s settings, c *census) http.Handler {
+	return identified(c, limited(s, c, routes()))
+}
+
+// identified gives every request its identity, and counts it until it ends.
+func identified(c *census, next http.Handler) http.Handler {
+	var made atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := &identity{id: r.Header.Get("X-Request-Id"), subject: r.Header.Get("X-Subject")}
+		heard := who.id
+		if !printable.MatchString(who.id) {
+			who.id, heard = fmt.Sprintf("go-%d", made.Add(1)), ""
+		}
+		who.counted = c.request(heard)
+		recorded := &recorder{w, 0}
+		defer func() {
+			panicked := recover()
+			who.counted.end(recorded.status, ending(r.Context(), recorded.status, panicked))
+			if panicked != nil {
+				panic(panicked)
+			}
+		}()
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Request-Id", who.id)
+		next.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), identityKey{}, who)))
+	})
+}
+
+// ending says how a request ended. Its context must be asked before the handler returns, which cancels it.
+func ending(ctx context.Context, status int, panicked any) string {
+	cause := context.Cause(ctx)
+	switch {
+	case panicked != nil && panicked != http.ErrAbortHandler:
+		return "panic"
+	case status == http.StatusGatewayTimeout:
+		return "deadline"
+	case cause == errShutdown:
+		return "shutdown"
+	case cause != nil && (panicked != nil || status != http.StatusOK):
+		return "disconnect"
+	case panicked != nil || status == http.StatusServiceUnavailable:
+		return "deadline"
+	}
+	return "completed"
+}
+
+// limited puts every request under its deadline, in the way of the server's mode.
+func limited(s settings, c *census, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		timeout, err := budget(r.Header, s.request)
+		if err != nil {
+			refuse(w, r, http.StatusBadRequest, "bad-request", err)
+			return
+		}
+		ctx := r.Context()
+		if s.onDisconnect == "detach" {
+			ctx = context.WithoutCancel(ctx)
+		}
+		c.add("contexts.live", 1)
+		defer c.add("contexts.live", -1)
+		switch s.mode {
+		case "context":
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			next.ServeHTTP(w, r.WithContext(ctx))
+		case "timeouthandler":
+			body := document("context deadline exceeded", "deadline", r)
+			http.TimeoutHandler(next, timeout, body).ServeHTTP(w, r.WithContext(ctx))
+		case "writetimeout":
+			// The limit of the whole server is all there is; what the caller says cannot change it.
+			next.ServeHTTP(w, r.WithContext(ctx))
+		}
+	})
+}
+
+// reply answers with v as JSON, or with what err says.
+func reply(w http.ResponseWriter, r *http.Request, v map[string]any, err error) {
+	var child childFailed
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusOK)
+		json.NewEncoder(w).Encode(v)
+	case errors.Is(err, context.DeadlineExceeded):
+		refuse(w, r, http.StatusGatewayTimeout, "deadline", err)
+	case errors.Is(err, errShutdown):
+		refuse(w, r, http.StatusServiceUnavailable, "shutdown", context.Canceled)
+	case errors.Is(err, context.Canceled):
+		// net/http gives no cause, but nothing else cancels a request's context while its handler runs.
+		refuse(w, r, http.StatusServiceUnavailable, "disconnect", err)
+	case errors.As(err, &child):
+		refuse(w, r, http.StatusBadGateway, "child", err)
+	case errors.As(err, &tooLarge):
+		refuse(w, r, http.StatusRequestEntityTooLarge, "limit", err)
+	case errors.Is(err, errBadBody):
+		refuse(w, r, http.StatusBadRequest, "bad-request", err)
+	default:
+		refuse(w, r, http.StatusRequestTimeout, "timeout", err)
+	}
+}
+
+// refuse answers with an error.
+func refuse(w http.ResponseWriter, r *http.Request, status int, reason string, err error) {
+	w.WriteHeader(status)
+	io.WriteString(w, document(err.Error(), reason, r))
+}
+
+func document(text, reason string, r *http.Request) string {
+	body, _ := json.Marshal(map[string]string{"error": text, "reason": reason, "request_id": of(r.Context()).id})
+	return string(body) + "\n"
+}
