@@ -29,7 +29,7 @@ items() {
         /^[ ]*\/\/\/ / { line = $0; sub(/^[ ]*\/\/\/ /, "", line); doc = doc (doc == "" ? "" : " ") line; next }
         /^[ ]*#\[/ { next }
         /^mod tests/ { exit }
-        match($0, /^(pub(\([a-z]+\))? )?(async )?(fn|struct|enum|trait|const|static|type|mod) [A-Za-z_]+/) {
+        match($0, /^(pub(\([a-z]+\))? )?(async )?(fn|struct|enum|trait|const|static|type) [A-Za-z_]+/) {
             name = substr($0, RSTART, RLENGTH); sub(/^pub(\([a-z]+\))? /, "", name); sub(/^async /, "", name)
             flush_item(name); next
         }
@@ -66,7 +66,8 @@ for server in "${servers[@]:1}"; do
         fi
     done
     for file in $(comm -3 <(echo "$there") <(echo "$here") | tr -d '\t'); do
-        only=$(ls -d "crates/server-$model/$file" "crates/server-$server/$file" 2>/dev/null)
+        only=crates/server-$server/$file
+        [ -e "$only" ] || only=crates/server-$model/$file
         grep -q "^// .*: only here, because " "$only" || complain "$only has no sibling, and does not say why in a line '// NAME: only here, because …'"
     done
 done

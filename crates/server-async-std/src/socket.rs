@@ -66,11 +66,15 @@ impl AsyncWrite for Socket {
         self.wrote(written)
     }
 
+    // async-std: no `is_write_vectored`, because futures-io asks no such question.
+
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
         self.conn.clock.flushed();
         Poll::Ready(Ok(()))
     }
 
+    // async-std: no `poll_shutdown`, because futures-io calls it as follows.
+    // async-std: only here, because tokio's word for it is another.
     /// Leaves the stream open: the connection shuts it down itself, and lingers where that is needed.
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
