@@ -72,7 +72,7 @@ pub struct Stop {
 
 impl Stop {
     pub(crate) fn register(node: Option<&Arc<Node>>, f: impl FnOnce() + Send + 'static) -> Self {
-        let Some(node) = node else { return Self { node: None, place: AtomicU32::new(NOWHERE) } };
+        let Some(node) = node else { return Self { node: None, place: AtomicU32::new(0) } };
         // An expired context may not know it yet: ask, so that the callback runs now.
         node.err();
         let place = match node.register(Box::new(f)) {
@@ -87,14 +87,15 @@ impl Stop {
 
     /// Takes the callback back: true if it has not started and now never will.
     ///
-    /// False if it was started, or stopped before, or if the context can never end and so kept nothing. It
-    /// does not wait for a callback that is running.
+    /// False if it was started, or stopped before. It does not wait for a callback that is running.
     pub fn stop(&self) -> bool {
         let place = self.place.swap(NOWHERE, Ordering::Relaxed);
         if place == NOWHERE {
             return false;
         }
-        let gone = self.node.as_ref().and_then(|node| node.unregister(place));
+        // On a context that can never end there is nothing to take back.
+        let Some(node) = &self.node else { return true };
+        let gone = node.unregister(place);
         gone.is_some()
     }
 

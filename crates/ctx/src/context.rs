@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use crate::cancel::{Cancel, Stop};
 use crate::error::{Cause, Error};
 use crate::node::{LIVE, Node, TIMED};
+use crate::timers::{Timers, Watched};
 use crate::value::{AnyLayer, Detached, Layer};
 use crate::wait;
 
 /// The root is `todo`, not `background`.
 pub(crate) const TODO: u8 = 1;
+/// A layer outward attaches [`Timers`]: they watch every deadline set from here on.
+const WATCHED: u8 = 2;
 
 /// Carries a deadline, a cancellation signal and values across calls, tasks and threads.
 ///
@@ -99,6 +102,14 @@ impl Context {
         Self { node: None, layer: Some(Layer::new(self.clone(), Detached)), flags: self.flags }
     }
 
+    /// Derives a context with the same values and deadline that no ancestor's cancel reaches.
+    #[must_use]
+    pub fn without_cancel_keeping_deadline(&self) -> Self {
+        let (ctx, cancel) = self.without_cancel().derive_earlier(self.deadline());
+        cancel.keep();
+        ctx
+    }
+
     /// Returns the earliest deadline from here to the root; it stays the same after the end.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -108,7 +119,13 @@ impl Context {
     /// Returns the time until the deadline, zero once it has passed.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        Some(self.deadline()?.saturating_duration_since(Instant::now()))
+        Some(self.deadline()?.saturating_duration_since(self.now()))
+    }
+
+    /// Returns the present instant on the clock this context lives by.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.timers().map_or_else(Instant::now, |timers| timers.now())
     }
 
     /// Returns how the context ended, or `None` while it lives. Once set it never changes.
@@ -163,7 +180,7 @@ impl Context {
 
     /// Blocks the thread until the context ends, or for `timeout`: then `None`.
     pub fn wait_timeout(&self, timeout: Duration) -> Option<Error> {
-        self.wait_inner(Instant::now().checked_add(timeout))
+        self.wait_inner(self.now().checked_add(timeout))
     }
 
     /// Registers `f` to run once when the context ends, at once if it has.
@@ -195,7 +212,33 @@ impl Context {
         self.node.as_deref()
     }
 
+    pub(crate) fn node_arc(&self) -> Option<&Arc<Node>> {
+        self.node.as_ref()
+    }
+
+    /// Returns the deadline, if it is one that a waiter has to set a timer for.
+    pub(crate) fn alarm(&self) -> Option<Instant> {
+        self.node.as_ref().and_then(|node| node.alarm())
+    }
+
+    /// Derives a context whose descendants are watched by `timers`.
+    pub(crate) fn watched(&self, timers: Arc<Timers>) -> Self {
+        Self { flags: self.flags | WATCHED, ..self.with_value(Watched(timers)) }
+    }
+
+    fn timers(&self) -> Option<&Arc<Timers>> {
+        if self.flags & WATCHED == 0 { None } else { self.value::<Watched>().map(|watched| &watched.0) }
+    }
+
     fn wait_inner(&self, at: Option<Instant>) -> Option<Error> {
+        if let Some(at) = at
+            && self.timers().is_some_and(|timers| timers.is_manual())
+        {
+            // Only its own clock knows when `at` is: let it end a child then.
+            let (until, _cancel) = self.derive_earlier(Some(at));
+            until.wait();
+            return self.err();
+        }
         match &self.node {
             Some(node) => wait::wait(node, at),
             None => {
@@ -206,7 +249,7 @@ impl Context {
     }
 
     fn with_timeout_inner(&self, timeout: Duration, cause: Option<Cause>) -> (Self, Cancel) {
-        match Instant::now().checked_add(timeout) {
+        match self.now().checked_add(timeout) {
             Some(deadline) => self.with_deadline_inner(deadline, cause),
             None => self.derive(None, None),
         }
@@ -222,18 +265,27 @@ impl Context {
         derived
     }
 
+    /// Derives with a deadline only if there is one and it is earlier than the own one.
+    pub(crate) fn derive_earlier(&self, deadline: Option<Instant>) -> (Self, Cancel) {
+        let own = self.deadline();
+        self.derive(deadline.filter(|&deadline| own.is_none_or(|own| deadline < own)), None)
+    }
+
     /// Makes a node; `deadline` is given only when it is earlier than the parent's.
     fn derive(&self, deadline: Option<Instant>, cause: Option<Cause>) -> (Self, Cancel) {
         let parent = self.node.as_ref();
+        let timers = deadline.and_then(|_| self.timers());
         let state = match (deadline, parent) {
-            (Some(_), _) => TIMED,
+            (Some(_), _) if timers.is_none() => TIMED,
             (None, Some(parent)) => parent.inherited_state(),
-            (None, None) => LIVE,
+            _ => LIVE,
         };
-        let deadline = deadline.or(self.deadline());
-        let node = Arc::new(Node::new(self.clone(), deadline, state, cause));
+        let node = Arc::new(Node::new(self.clone(), deadline.or(self.deadline()), state, cause));
         if let Some(parent) = parent {
-            parent.adopt(&node);
+            parent.bear(&node);
+        }
+        if let (Some(timers), Some(deadline)) = (timers, deadline) {
+            timers.add(deadline, &node);
         }
         let derived = Self { node: Some(node.clone()), layer: self.layer.clone(), flags: self.flags };
         (derived, Cancel { node: Some(node) })

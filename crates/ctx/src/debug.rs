@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::context::{Context, TODO};
+use crate::timers::Watched;
 use crate::value::Detached;
 
 impl fmt::Debug for Context {
@@ -43,11 +44,12 @@ impl Context {
         match (&self.node, &self.layer) {
             (Some(node), _) if self.ends_in_node() => {
                 match node.deadline.filter(|_| node.parent.deadline() != node.deadline) {
-                    Some(deadline) => fmt_deadline(deadline, f),
+                    Some(deadline) => fmt_deadline(deadline, self.now(), f),
                     None => f.write_str(".WithCancel"),
                 }
             }
             (_, Some(layer)) if layer.get::<Detached>().is_some() => f.write_str(".WithoutCancel"),
+            (_, Some(layer)) if layer.get::<Watched>().is_some() => f.write_str(".WithClock"),
             (_, Some(layer)) => write!(f, ".WithValue({})", layer.name),
             _ if self.flags & TODO != 0 => f.write_str("context.TODO"),
             _ => f.write_str("context.Background"),
@@ -56,8 +58,7 @@ impl Context {
 }
 
 /// An `Instant` has no calendar time, so only what remains is shown.
-fn fmt_deadline(deadline: Instant, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let now = Instant::now();
+fn fmt_deadline(deadline: Instant, now: Instant, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match deadline.checked_duration_since(now) {
         Some(left) => write!(f, ".WithDeadline([{left:?}])"),
         None => write!(f, ".WithDeadline([-{:?}])", now - deadline),

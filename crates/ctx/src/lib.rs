@@ -7,13 +7,23 @@
 mod cancel;
 mod context;
 mod debug;
+mod driver;
 mod error;
+mod group;
+mod join;
 mod node;
+mod run;
 mod slab;
 mod sync;
+pub mod testing;
+mod timers;
 mod value;
 mod wait;
 
 pub use cancel::{Cancel, Stop, StopOnDrop};
 pub use context::Context;
+pub use driver::{Driver, ManualClock};
 pub use error::{Cause, Error};
+pub use group::Group;
+pub use join::{Foreign, OnEnd};
+pub use run::Interrupted;

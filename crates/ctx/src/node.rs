@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use crate::context::Context;
 use crate::error::{Cause, Error};
+use crate::join::Link;
 use crate::slab::Slab;
 use crate::sync::{AtomicU8, AtomicU32, Mutex, Ordering, lock};
 
@@ -60,6 +61,8 @@ struct Lists {
     children: Slab<Weak<Node>>,
     wakers: Slab<Waker>,
     callbacks: Slab<Callback>,
+    /// Registrations of this node with others than its parent.
+    links: Vec<Link>,
 }
 
 /// How a node ends.
@@ -114,9 +117,9 @@ impl Node {
         (self.deadline? <= Instant::now()).then(|| self.expire())
     }
 
-    /// Tells whether the deadline is one that nobody watches.
-    pub(crate) fn is_timed(&self) -> bool {
-        self.state.load(Ordering::Acquire) == TIMED
+    /// Returns the deadline, if it is one that nobody watches.
+    pub(crate) fn alarm(&self) -> Option<Instant> {
+        if self.state.load(Ordering::Acquire) == TIMED { self.deadline } else { None }
     }
 
     /// The state of a child that adds no deadline of its own.
@@ -135,15 +138,30 @@ impl Node {
 
     /// Ends this node and all below it because its deadline has passed, and returns how it ended.
     pub(crate) fn expire(&self) -> Error {
-        // The tree ends where the deadline was set, so that all share one cause.
+        let mut source = self.expire_here();
+        while let Some(node) = source {
+            source = node.expire_here();
+        }
+        self.settle()
+    }
+
+    /// Ends the tree where the deadline was set, so that all share one cause; or returns who else set it.
+    fn expire_here(&self) -> Option<Arc<Self>> {
         let mut owner = self;
         while let Some(parent) = owner.parent.node()
             && parent.deadline == owner.deadline
         {
             owner = parent;
         }
-        owner.finish(End::Expire);
-        self.settle()
+        let linked = {
+            let shared = lock(&owner.shared);
+            let links = shared.lists.iter().flat_map(|lists| &lists.links);
+            links.into_iter().find_map(|link| link.source(owner.deadline).cloned())
+        };
+        if linked.is_none() {
+            owner.finish(End::Expire);
+        }
+        linked
     }
 
     /// Ends this node the way the nearest ended ancestor did, if it has not ended yet.
@@ -165,17 +183,32 @@ impl Node {
         }
     }
 
-    /// Lists `child`, or ends it at once if this node has ended.
-    pub(crate) fn adopt(&self, child: &Arc<Self>) {
+    /// Makes `child` this node's own: lists it, or ends it at once if this node has ended.
+    pub(crate) fn bear(&self, child: &Arc<Self>) {
+        if let Some(place) = self.adopt(child) {
+            child.place.store(place, Ordering::Relaxed);
+        }
+    }
+
+    /// Lists `child` and returns its place; or ends it at once if this node has ended.
+    pub(crate) fn adopt(&self, child: &Arc<Self>) -> Option<u32> {
         let mut shared = lock(&self.shared);
         if let Some(error) = self.ended() {
             let cause = shared.cause.clone();
             drop(shared);
             child.finish(End::Inherit(error, cause));
+            return None;
+        }
+        Some(shared.lists().children.insert(Arc::downgrade(child)))
+    }
+
+    /// Takes the child at `place` off the list.
+    pub(crate) fn disown(&self, place: u32) {
+        if self.ended().is_some() {
             return;
         }
-        let place = shared.lists().children.insert(Arc::downgrade(child));
-        child.place.store(place, Ordering::Relaxed);
+        let gone = lock(&self.shared).lists.as_mut().and_then(|lists| lists.children.remove(place));
+        drop(gone);
     }
 
     /// Leaves the parent's list.
@@ -185,15 +218,20 @@ impl Node {
             return;
         }
         self.place.store(NOWHERE, Ordering::Relaxed);
-        let Some(parent) = self.parent.node() else { return };
-        if parent.ended().is_some() {
+        if let Some(parent) = self.parent.node() {
+            parent.disown(place);
+        }
+    }
+
+    /// Keeps a registration elsewhere for as long as this node lives.
+    pub(crate) fn link(&self, link: Link) {
+        let mut shared = lock(&self.shared);
+        if self.ended().is_none() {
+            shared.lists().links.push(link);
             return;
         }
-        let removed = {
-            let mut shared = lock(&parent.shared);
-            shared.lists.as_mut().and_then(|lists| lists.children.remove(place))
-        };
-        drop(removed);
+        drop(shared);
+        drop(link);
     }
 
     /// Ends this node and everything below; false if it had ended already.
@@ -304,7 +342,12 @@ impl Node {
 impl Shared {
     fn lists(&mut self) -> &mut Lists {
         self.lists.get_or_insert_with(|| {
-            Box::new(Lists { children: Slab::new(), wakers: Slab::new(), callbacks: Slab::new() })
+            Box::new(Lists {
+                children: Slab::new(),
+                wakers: Slab::new(),
+                callbacks: Slab::new(),
+                links: Vec::new(),
+            })
         })
     }
 }
@@ -319,10 +362,10 @@ impl Left {
             }
             return;
         };
-        let mut wakers: Vec<Waker> = waiter.into_iter().collect();
-        let mut callbacks = Vec::new();
+        let mut told =
+            Told { wakers: waiter.into_iter().collect(), callbacks: Vec::new(), links: Vec::new() };
         // A stack of its own: a tree may be deeper than a thread's.
-        let mut open = vec![lists.take(&mut wakers, &mut callbacks)];
+        let mut open = vec![told.take(*lists)];
         while let Some(children) = open.last_mut() {
             let Some(child) = children.next() else {
                 open.pop();
@@ -330,23 +373,32 @@ impl Left {
             };
             let Some(child) = child.upgrade() else { continue };
             let Some(left) = child.close(End::Inherit(error, cause.clone())) else { continue };
-            wakers.extend(left.waiter);
+            told.wakers.extend(left.waiter);
             if let Some(lists) = left.lists {
-                open.push(lists.take(&mut wakers, &mut callbacks));
+                open.push(told.take(*lists));
             }
         }
-        run_all(wakers.into_iter(), Waker::wake);
-        run_all(callbacks.into_iter(), |callback| callback());
+        drop(told.links);
+        run_all(told.wakers.into_iter(), Waker::wake);
+        run_all(told.callbacks.into_iter(), |callback| callback());
     }
 }
 
 type Children = std::iter::Flatten<std::vec::IntoIter<Option<Weak<Node>>>>;
 
-impl Lists {
-    fn take(self, wakers: &mut Vec<Waker>, callbacks: &mut Vec<Callback>) -> Children {
-        let Self { children, wakers: more_wakers, callbacks: more_callbacks } = self;
-        wakers.extend(more_wakers.into_values());
-        callbacks.extend(more_callbacks.into_values());
+/// Everything foreign that an ending tree has to call, once all of it is marked.
+struct Told {
+    wakers: Vec<Waker>,
+    callbacks: Vec<Callback>,
+    links: Vec<Link>,
+}
+
+impl Told {
+    fn take(&mut self, lists: Lists) -> Children {
+        let Lists { children, wakers, callbacks, links } = lists;
+        self.wakers.extend(wakers.into_values());
+        self.callbacks.extend(callbacks.into_values());
+        self.links.extend(links);
         children.into_values()
     }
 }

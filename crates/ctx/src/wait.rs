@@ -52,7 +52,7 @@ where
         return error;
     }
     let mut waiting = Waiting::new(node);
-    let Some(deadline) = node.deadline.filter(|_| node.is_timed()) else {
+    let Some(deadline) = node.alarm() else {
         return std::future::poll_fn(|cx| waiting.poll(cx.waker()).map_or(Poll::Pending, Poll::Ready)).await;
     };
     let mut sleep = pin!(sleep(deadline));
@@ -92,8 +92,7 @@ pub(crate) fn wait(node: &Node, at: Option<Instant>) -> Option<Error> {
         if at.is_some_and(|at| at <= now) {
             break None;
         }
-        let deadline = node.deadline.filter(|_| node.is_timed());
-        let next = [at, deadline].into_iter().flatten().min();
+        let next = [at, node.alarm()].into_iter().flatten().min();
         parker.park(next.map(|next| next.saturating_duration_since(now)));
     };
     drop(waiting);
@@ -161,6 +160,14 @@ impl Parker {
     pub(crate) fn put_back(self) {
         #[cfg(not(loom))]
         let _ = PARKER.try_with(|cell| cell.set(Some(self)));
+    }
+
+    /// Blocks until woken, or at most for `timeout`; tells whether it was woken.
+    pub(crate) fn park_once(&self, timeout: Duration) -> bool {
+        let up = lock(&self.flag.up);
+        let waited = self.flag.raised.wait_timeout_while(up, timeout, |up| !*up);
+        let mut up = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        std::mem::take(&mut *up)
     }
 
     /// Blocks until woken or for `timeout`; may return early.

@@ -1,0 +1,130 @@
+//! Contexts with more than one parent: merged ones, and those that follow a foreign signal.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cancel::Cancel;
+use crate::context::Context;
+use crate::error::{Cause, Error};
+use crate::node::{End, Node};
+
+/// A cancellation signal of another library that a [`Context`] can follow, without a task in between.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use ctx::{Cause, Context, Error, Foreign, OnEnd};
+///
+/// /// Somebody else's signal: it keeps callbacks, and runs them when it is rung.
+/// #[derive(Clone, Default)]
+/// struct Bell(Arc<Mutex<Vec<OnEnd>>>);
+///
+/// impl Foreign for Bell {
+///     fn on_end(&self, callback: OnEnd) -> Box<dyn FnOnce() + Send> {
+///         self.0.lock().unwrap().push(callback);
+///         let bell = self.clone();
+///         Box::new(move || bell.0.lock().unwrap().clear())
+///     }
+/// }
+///
+/// let bell = Bell::default();
+/// let (ctx, _cancel) = Context::background().with_foreign(&bell);
+/// let callback = bell.0.lock().unwrap().pop().unwrap();
+/// callback(Error::Canceled, Some(Cause::msg("ding")));
+/// assert_eq!(ctx.cause().unwrap().to_string(), "ding");
+/// ```
+pub trait Foreign {
+    /// Returns the signal's own deadline, if it has one.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Registers a callback for the end and returns how to take it back.
+    ///
+    /// A signal that has ended calls back at once. Taking back after the call must do nothing.
+    fn on_end(&self, callback: OnEnd) -> Box<dyn FnOnce() + Send>;
+}
+
+/// What a [`Foreign`] signal calls when it ends: with the kind, and the cause if it knows one.
+pub type OnEnd = Box<dyn FnOnce(Error, Option<Cause>) + Send>;
+
+/// A registration with somebody who is not the parent, taken back when dropped.
+pub(crate) enum Link {
+    Node { node: Arc<Node>, place: u32 },
+    Foreign(Option<Box<dyn FnOnce() + Send>>),
+}
+
+impl Link {
+    /// The linked node, if the deadline is one of its own.
+    pub(crate) fn source(&self, deadline: Option<Instant>) -> Option<&Arc<Node>> {
+        match self {
+            Self::Node { node, .. } if node.deadline == deadline => Some(node),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        match self {
+            Self::Node { node, place } => node.disown(*place),
+            Self::Foreign(stop) => {
+                if let Some(stop) = stop.take() {
+                    stop();
+                }
+            }
+        }
+    }
+}
+
+impl Context {
+    /// Derives a context that ends with the first of `contexts`, with that one's kind and cause.
+    ///
+    /// Values and the clock come from the first. Its deadline is the earliest of all. Of none at all it makes
+    /// a child of the background.
+    ///
+    /// ```
+    /// use ctx::{Cause, Context};
+    ///
+    /// let (request, _r) = Context::background().with_cancel();
+    /// let (server, stop) = Context::background().with_cancel();
+    /// let (both, _cancel) = Context::merge([&request, &server]);
+    /// stop.cancel_cause(Cause::msg("shutting down"));
+    /// assert_eq!(both.cause().unwrap().to_string(), "shutting down");
+    /// assert_eq!(request.err(), None);
+    /// ```
+    pub fn merge<'a>(contexts: impl IntoIterator<Item = &'a Self>) -> (Self, Cancel) {
+        let contexts: Vec<&Self> = contexts.into_iter().collect();
+        let Some((first, others)) = contexts.split_first() else {
+            return Self::background().with_cancel();
+        };
+        let earliest = others.iter().filter_map(|ctx| ctx.deadline()).min();
+        let (merged, cancel) = first.derive_earlier(earliest);
+        if let Some(node) = merged.node_arc() {
+            for other in others.iter().filter_map(|ctx| ctx.node_arc()) {
+                // One that has expired without anyone noticing ends the merged context now, with its cause.
+                other.err();
+                if let Some(place) = other.adopt(node) {
+                    node.link(Link::Node { node: other.clone(), place });
+                }
+            }
+        }
+        let _ = merged.err();
+        (merged, cancel)
+    }
+
+    /// Derives a context that also ends when `foreign` does, by its callback: no task watches it.
+    pub fn with_foreign(&self, foreign: &impl Foreign) -> (Self, Cancel) {
+        let (ctx, cancel) = self.derive_earlier(foreign.deadline());
+        if let Some(node) = ctx.node_arc() {
+            let weak = Arc::downgrade(node);
+            let stop = foreign.on_end(Box::new(move |error, cause| {
+                if let Some(node) = weak.upgrade() {
+                    node.finish(End::Inherit(error, cause));
+                }
+            }));
+            node.link(Link::Foreign(Some(stop)));
+        }
+        let _ = ctx.err();
+        (ctx, cancel)
+    }
+}
