@@ -106,6 +106,7 @@ impl Context {
     #[must_use]
     pub fn without_cancel_keeping_deadline(&self) -> Self {
         let (ctx, cancel) = self.without_cancel().derive_earlier(self.deadline());
+        ctx.arm();
         cancel.keep();
         ctx
     }
@@ -236,6 +237,7 @@ impl Context {
         {
             // Only its own clock knows when `at` is: let it end a child then.
             let (until, _cancel) = self.derive_earlier(Some(at));
+            until.arm();
             until.wait();
             return self.err();
         }
@@ -260,32 +262,38 @@ impl Context {
             return self.derive(None, None);
         }
         let derived = self.derive(Some(deadline), cause);
-        // One that has passed is noticed now: it is born ended.
-        let _ = derived.0.err();
+        derived.0.arm();
         derived
     }
 
-    /// Derives with a deadline only if there is one and it is earlier than the own one.
+    /// Has the deadline watched by the timers, if there are any; one that has passed is noticed now.
+    pub(crate) fn arm(&self) {
+        let Some(node) = &self.node else { return };
+        match (self.timers(), node.deadline) {
+            (Some(timers), Some(deadline)) if node.parent.deadline() != node.deadline => {
+                timers.add(deadline, node);
+            }
+            _ => _ = node.err(),
+        }
+    }
+
+    /// Derives with a deadline only if there is one and it is earlier than the own one; the caller arms it.
     pub(crate) fn derive_earlier(&self, deadline: Option<Instant>) -> (Self, Cancel) {
         let own = self.deadline();
         self.derive(deadline.filter(|&deadline| own.is_none_or(|own| deadline < own)), None)
     }
 
-    /// Makes a node; `deadline` is given only when it is earlier than the parent's.
+    /// Makes a node, to be armed by the caller; `deadline` is given only when it is earlier than the parent's.
     fn derive(&self, deadline: Option<Instant>, cause: Option<Cause>) -> (Self, Cancel) {
         let parent = self.node.as_ref();
-        let timers = deadline.and_then(|_| self.timers());
         let state = match (deadline, parent) {
-            (Some(_), _) if timers.is_none() => TIMED,
+            (Some(_), _) if self.flags & WATCHED == 0 => TIMED,
             (None, Some(parent)) => parent.inherited_state(),
             _ => LIVE,
         };
         let node = Arc::new(Node::new(self.clone(), deadline.or(self.deadline()), state, cause));
         if let Some(parent) = parent {
             parent.bear(&node);
-        }
-        if let (Some(timers), Some(deadline)) = (timers, deadline) {
-            timers.add(deadline, &node);
         }
         let derived = Self { node: Some(node.clone()), layer: self.layer.clone(), flags: self.flags };
         (derived, Cancel { node: Some(node) })

@@ -108,7 +108,8 @@ impl Context {
                 }
             }
         }
-        let _ = merged.err();
+        // Only now: a deadline that has passed must find the context whose it is.
+        merged.arm();
         (merged, cancel)
     }
 
@@ -124,7 +125,7 @@ impl Context {
             }));
             node.link(Link::Foreign(Some(stop)));
         }
-        let _ = ctx.err();
+        ctx.arm();
         (ctx, cancel)
     }
 }

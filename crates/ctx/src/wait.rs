@@ -1,5 +1,6 @@
 //! Waiting for the end of a context: in a task, or on a thread.
 
+#[cfg(not(loom))]
 use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
@@ -164,14 +165,17 @@ impl Parker {
 
     /// Blocks until woken, or at most for `timeout`; tells whether it was woken.
     pub(crate) fn park_once(&self, timeout: Duration) -> bool {
-        let up = lock(&self.flag.up);
-        let waited = self.flag.raised.wait_timeout_while(up, timeout, |up| !*up);
-        let mut up = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-        std::mem::take(&mut *up)
+        let begin = Instant::now();
+        while !self.park(Some(timeout.saturating_sub(begin.elapsed()))) {
+            if begin.elapsed() >= timeout {
+                return false;
+            }
+        }
+        true
     }
 
-    /// Blocks until woken or for `timeout`; may return early.
-    pub(crate) fn park(&self, timeout: Option<Duration>) {
+    /// Blocks until woken or for `timeout`, or shorter; tells whether it was woken.
+    pub(crate) fn park(&self, timeout: Option<Duration>) -> bool {
         let up = lock(&self.flag.up);
         let mut up = match timeout {
             _ if *up => up,
@@ -184,6 +188,6 @@ impl Parker {
                     .0
             }
         };
-        *up = false;
+        std::mem::take(&mut *up)
     }
 }

@@ -70,8 +70,10 @@ pub struct Guard {
 /// Guards work done for `ctx`; does nothing below no [`LeakCheck`], so it may stay in production code.
 #[track_caller]
 pub fn guard(ctx: &Context, site: &'static str) -> Guard {
+    // Asked for out here: a closure would be its own caller.
+    let location = Location::caller();
     let entry = ctx.value::<LeakCheck>().map(|check| {
-        let work = Work { ctx: ctx.clone(), site, location: Location::caller(), since: Instant::now() };
+        let work = Work { ctx: ctx.clone(), site, location, since: Instant::now() };
         (check.scope.clone(), lock(&check.scope.work).insert(work))
     });
     Guard { entry }
