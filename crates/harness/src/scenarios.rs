@@ -2,13 +2,26 @@
 
 use crate::scenario::Scenario;
 
+pub mod accounts;
 pub mod baseline;
+pub mod bodies;
+pub mod budget;
 pub mod deadline;
 pub mod input;
+pub mod load;
 pub mod work;
 
 /// The areas in the order of the table.
-const AREAS: &[&[Scenario]] = &[baseline::SCENARIOS, input::SCENARIOS, deadline::SCENARIOS, work::SCENARIOS];
+const AREAS: &[&[Scenario]] = &[
+    baseline::SCENARIOS,
+    input::SCENARIOS,
+    deadline::SCENARIOS,
+    budget::SCENARIOS,
+    bodies::SCENARIOS,
+    load::SCENARIOS,
+    work::SCENARIOS,
+    accounts::SCENARIOS,
+];
 
 /// The scenario that gates all others: without it, "not a lab server".
 pub const GATE: &str = "baseline/fast-200";

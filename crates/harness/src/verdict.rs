@@ -151,6 +151,14 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for Failure {}
+
 /// Fails the scenario with a message unless the condition holds.
 #[macro_export]
 macro_rules! ensure {
