@@ -12,10 +12,12 @@
 //! - [`reason`]: why a request ended, as one word and as a context's cause.
 //! - [`outcome`]: what a request's work came to, judged by when it ended.
 //! - [`clock`]: how long a connection may stay in the phase it is in.
+//! - [`body`]: bodies as bytes, for a server that has no HTTP library.
 //! - [`wire`]: heads as bytes, for a server that has no HTTP library.
 //! - [`limits`]: the numbers.
 
 pub mod answer;
+pub mod body;
 pub mod budget;
 pub mod call;
 pub mod clock;
