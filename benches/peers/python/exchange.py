@@ -1,0 +1,65 @@
+"""HTTP/1.1 on asyncio's streams, as little of it as a lab needs: one request and its answer."""
+
+import http
+import itertools
+
+import lab
+from census import Request
+
+numbers = itertools.count(1)
+
+
+class Exchange:
+    def __init__(self, census, head, reader, writer):
+        line, *fields = head.decode("latin-1").split("\r\n")[:-2]
+        self.method, target, _ = line.split(" ")
+        self.path, _, self.query = target.partition("?")
+        self.headers = {}
+        for name, _, value in (field.partition(":") for field in fields):
+            self.headers.setdefault(name.lower(), []).append(value.strip())
+        self.left = int(self.headers.get("content-length", ["0"])[0])
+        self.close = self.headers.get("connection", [""])[0].lower() == "close"
+        self.reader, self.writer, self.allow, self.headed = reader, writer, "", False
+        self.id, given = lab.identity(self.headers, next(numbers))
+        self.subject = self.headers.get("x-subject", [None])[0]
+        self.counted = Request(census, self.id, given)
+
+    def match(self, endpoints):
+        """The endpoint of this request and its parameters."""
+        if self.path not in endpoints:
+            raise lab.Refused(404, "not-found", "no such path")
+        endpoint, takes, self.allow = endpoints[self.path]
+        if self.method not in self.allow.split(", "):
+            raise lab.Refused(405, "bad-request", f"method not allowed: it takes {self.allow}")
+        return endpoint, lab.params(self.query, **takes)
+
+    async def read(self):
+        """Reads the body to its end and returns its size."""
+        if self.left > lab.BODY:
+            raise lab.Refused(413, "limit", f"body over {lab.BODY} bytes")
+        if self.headers.get("expect") == ["100-continue"]:
+            self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        size = len(await self.reader.readexactly(self.left))
+        self.left = 0
+        return size
+
+    def head(self, status, **fields):
+        fields = {"Content-Type": "application/json", "X-Request-Id": self.id} | fields
+        # What was not read would be taken for the next request.
+        if self.left > 0 or self.close:
+            self.close, fields["Connection"] = True, "close"
+        lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+        self.headed = True
+        self.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+
+    async def answer(self, status, body):
+        """Writes the answer; after a head there is nothing left to say but to close."""
+        if self.headed:
+            self.close = True
+            return
+        allow = {"Allow": self.allow} if status == 405 else {}
+        self.head(status, Content_Length=len(body), **allow)
+        if self.method != "HEAD":
+            self.writer.write(body)
+        await self.writer.drain()

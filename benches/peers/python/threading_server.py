@@ -1,0 +1,118 @@
+"""The fast/slow server on http.server.ThreadingHTTPServer: a thread a connection, and a worker thread for slow work.
+
+The handler waits for its worker with `queue.get(timeout=…)`. When the timeout comes the handler answers 504, and the
+worker runs on: Python has no way to stop a thread from outside. Only work that asks an Event stops.
+"""
+
+import contextlib
+import http.server
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+
+import lab
+from census import Canceled, Census
+from connection import Connection
+
+settings = lab.settings()
+census = Census("python-threading", settings, threading.active_count)
+
+
+class Handler(Connection):
+    census = census
+    request_timeout = settings.request_timeout
+    timeout = settings.idle_timeout
+
+    def route(self, path, query, deadline):
+        endpoints = {"/fast": (self.fast, {}, "GET, HEAD"), "/slow": (self.slow, lab.SLOW, "GET, HEAD, POST"),
+                     "/upload": (self.upload, {}, "POST"), "/stream": (self.stream, lab.STREAM, "GET, HEAD"),
+                     "/panic": (self.panic, {}, "GET, HEAD")}
+        if path not in endpoints:
+            raise lab.Refused(404, "not-found", "no such path")
+        endpoint, takes, self.allow = endpoints[path]
+        if self.command not in self.allow.split(", "):
+            raise lab.Refused(405, "bad-request", f"method not allowed: it takes {self.allow}")
+        return endpoint(deadline, **lab.params(query, **takes))
+
+    def fast(self, _deadline):
+        return lab.document(endpoint="fast", request_id=self.counted.id)
+
+    def upload(self, _deadline):
+        return lab.document(bytes=self.read())
+
+    def slow(self, deadline, work, style, tick, body):
+        if body == "read":
+            self.read()
+        if time.monotonic() >= deadline:
+            raise lab.Refused(504, "deadline", "context deadline exceeded")
+        results, stop, began = queue.Queue(1), threading.Event(), time.monotonic()
+        job = (self.counted, style, lab.ticks(work, tick), stop, results)
+        threading.Thread(target=run, args=job, daemon=True).start()
+        try:
+            results.get(timeout=deadline - time.monotonic())
+        except (queue.Empty, ValueError):
+            stop.set()
+            raise lab.Refused(504, "deadline", "context deadline exceeded") from None
+        worked = int((time.monotonic() - began) * 1000)
+        return lab.document(endpoint="slow", request_id=self.counted.id, worked_ms=worked)
+
+    def stream(self, deadline, chunks, every):
+        self.head(200, {"Transfer-Encoding": "chunked"})
+        with self.counted.work(OSError) as beat:
+            for number, end in enumerate(lab.ticks(chunks * every, every)):
+                time.sleep(max(0, min(end, deadline) - time.monotonic()))
+                if time.monotonic() >= deadline:
+                    raise Canceled
+                chunk = lab.document(chunk=number)
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                beat()
+        self.wfile.write(b"0\r\n\r\n")
+
+    def panic(self, _deadline):
+        with self.counted.work():
+            raise RuntimeError(f"asked to panic by request {self.counted.id}")
+
+
+def run(counted, style, ticks, stop, results):
+    """Does the work, on a thread of its own."""
+    with contextlib.suppress(Canceled), counted.work() as beat:
+        for end in ticks:
+            if style == "context" and stop.wait(max(0, end - time.monotonic())):
+                raise Canceled
+            if style == "polling" and stop.is_set():
+                raise Canceled
+            while style == "spin" and time.monotonic() < end:
+                pass
+            time.sleep(max(0, end - time.monotonic()))
+            beat()
+    results.put(None)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 4096
+    daemon_threads = True
+
+    def handle_error(self, _request, _client):
+        print("failed to serve:", repr(sys.exc_info()[1]), file=sys.stderr)
+
+
+def main():
+    server = Server(settings.listen, Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), name="accept", daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    census.announce(server.server_address)
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    server.shutdown()
+    server.server_close()
+    patience = time.monotonic() + settings.shutdown_timeout
+    while census.counts["requests"] > 0 and time.monotonic() < patience:
+        time.sleep(0.005)
+    # The threads are daemons: what still runs ends with the process, in the middle of whatever it does.
+    os._exit(1 if census.counts["work"] > 0 else 0)
+
+
+main()
