@@ -1,0 +1,179 @@
+//! One connection: its context, the watch over its client and its clock, and its end.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+
+use census::Connection;
+use contract::{Clock, Reason, Refusal, answer, limits, wire};
+use ctx::Context;
+
+use either::Either;
+use http::header::{CONNECTION, DATE, HeaderValue};
+use http::{Method, Request, Response, Version};
+use rustix::event::PollFlags;
+use socket2::SockRef;
+
+use crate::handler::Body;
+use crate::socket::{Incoming, Socket, Woken, wait};
+use crate::{Server, handler};
+
+/// What a connection's handler, its socket and its watch share.
+pub(crate) struct Conn {
+    pub(crate) server: Arc<Server>,
+    /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
+    pub(crate) ctx: Context,
+    pub(crate) clock: Clock,
+    /// Whether the answer went out before its request was read whole.
+    pub(crate) unread: AtomicBool,
+}
+
+/// How a connection ends.
+pub(crate) enum End {
+    /// The last answer is out, or nothing is owed: close it.
+    Close,
+    /// The last answer is out, and the client may still be sending: close it late.
+    Linger,
+    /// What came is no request: say so, and close it late.
+    Refuse(Refusal),
+    /// A response that cannot be delivered is under way: reset it.
+    Reset,
+}
+
+/// Serves one connection until it ends.
+pub(crate) fn serve(
+    server: Arc<Server>,
+    stream: Arc<TcpStream>,
+    _counted: Connection,
+    _alive: mpsc::Sender<()>,
+) {
+    let _ = stream.set_nodelay(true);
+    match exchange(server, &stream) {
+        End::Close => {}
+        End::Linger => linger(&stream),
+        End::Refuse(refusal) => refuse(&stream, &refusal),
+        End::Reset => drop(SockRef::from(&*stream).set_linger(Some(Duration::ZERO))),
+    }
+}
+
+/// Answers requests until the client leaves, patience ends, or the server stops.
+fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
+    let (ctx, cancel) = server.base.with_cancel();
+    let cancel = Arc::new(cancel);
+    let clock = Clock::start(&server.settings, Instant::now());
+    let conn = Arc::new(Conn { server, ctx, clock, unread: AtomicBool::new(false) });
+    let mut socket = Socket { stream: stream.clone(), conn: conn.clone(), ahead: Vec::new() };
+    // threads: the watch over hangups cancels, so the connection only has to be on its list.
+    let Ok(_hangup) = conn.server.hangups.add(stream, &conn.server.settings, &cancel) else {
+        return End::Close;
+    };
+    loop {
+        if let Err(end) = turn(&conn, &mut socket) {
+            if conn.clock.is_busy() {
+                cancel.cancel_cause(Reason::Disconnect);
+            }
+            return end;
+        }
+    }
+}
+
+// threads: only here, because hyper reads the requests of the others and writes their answers.
+/// Reads one request and writes its answer; an error says how the connection ends.
+fn turn(conn: &Arc<Conn>, socket: &mut Socket) -> Result<(), End> {
+    let head = socket.head()?;
+    let (is_head, version, kept) = (head.method == Method::HEAD, head.version, wire::keeps_alive(&head));
+    let body = Incoming::of(&head, socket)?;
+    let Some(response) = handler::handle(conn, Request::from_parts(head, body)) else {
+        return Err(End::Close);
+    };
+    let closes = !kept || conn.server.stopping.err().is_some();
+    let last = deliver(socket, response, is_head, version, closes)?;
+    if last {
+        let unread = conn.unread.load(Ordering::Relaxed);
+        return Err(if unread { End::Linger } else { End::Close });
+    }
+    if !socket.ahead.is_empty() {
+        conn.clock.received(Instant::now(), &socket.ahead);
+    }
+    Ok(())
+}
+
+// threads: only here, because hyper reads the requests of the others and writes their answers.
+/// Writes an answer and returns whether it was the connection's last.
+fn deliver(
+    socket: &Socket,
+    mut response: Response<Body>,
+    is_head: bool,
+    version: Version,
+    closes: bool,
+) -> Result<bool, End> {
+    let chunked = version != Version::HTTP_10;
+    if closes || (response.body().is_right() && !chunked) {
+        response = answer::closing(response);
+    }
+    let last = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+    if !last && version == Version::HTTP_10 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    response.headers_mut().insert(DATE, wire::date(SystemTime::now()));
+    let (head, body) = response.into_parts();
+    let chunks = match body {
+        Either::Left(text) => {
+            socket.write(&wire::bytes(&Response::from_parts(head, text), is_head))?;
+            return Ok(last);
+        }
+        Either::Right(chunks) => chunks,
+    };
+    socket.write(&wire::streamed(&Response::from_parts(head, ()), chunked))?;
+    for chunk in chunks {
+        let chunk = chunk.map_err(|_| End::Close)?;
+        socket.write(if chunked { wire::chunk(&chunk) } else { chunk }.as_bytes())?;
+    }
+    socket.write(if chunked { wire::LAST_CHUNK } else { "" }.as_bytes())?;
+    Ok(last)
+}
+
+// threads: no `ended_by`, because each step says itself how the connection ends.
+
+// threads: no `gone`, because a thread of its own watches over all clients.
+
+// threads: no `overdue`, because every wait for the socket ends when the clock's patience does.
+
+/// Closes a connection so that the close does not destroy an answer on its way: says that nothing more comes, then
+/// reads what the client still sends, for a moment.
+fn linger(stream: &TcpStream) {
+    let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+    let closed = Instant::now() + limits::LINGER;
+    let mut unread = [0; 4096];
+    while let Ok(Woken::Ready(_)) = wait(stream, PollFlags::IN, None, Some(closed))
+        && Instant::now() < closed
+    {
+        match (&mut &*stream).read(&mut unread) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+            _ => {}
+        }
+    }
+}
+
+/// Answers what is no request, or a connection over the limit, and closes.
+pub(crate) fn refuse(stream: &TcpStream, refusal: &Refusal) {
+    let answer = wire::bytes(&answer::refused(None, refusal), false);
+    if (&mut &*stream).write_all(&answer).is_ok() {
+        linger(stream);
+    }
+}
+
+/// Turns away a connection over the limit.
+pub(crate) fn turn_away(stream: Arc<TcpStream>) {
+    refuse(&stream, &Refusal::Busy);
+}
+
+// threads: only here, because there may be no thread left to turn a connection away on.
+/// Turns away a connection at once.
+pub(crate) fn dismiss(stream: &TcpStream) {
+    let answer = wire::bytes(&answer::refused(None, &Refusal::Busy), false);
+    let _ = (&mut &*stream).write_all(&answer);
+}

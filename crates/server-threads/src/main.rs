@@ -1,0 +1,183 @@
+//! The fast/slow server on the threads and sockets of std.
+//!
+//! | idea   | here                                                                  |
+//! | ------ | --------------------------------------------------------------------- |
+//! | spawn  | `Builder::spawn`; dropping the `JoinHandle` orphans the thread        |
+//! | race   | `Context::wait` on a child context that the work cancels when done    |
+//! | timer  | the kernel's, in whatever call the thread blocks                      |
+//! | cancel | asking: no thread can be stopped, only told through its context       |
+//! | gone   | one thread in `epoll_wait` for `RDHUP`, for all connections           |
+
+mod connection;
+mod handler;
+mod hangup;
+mod socket;
+mod threads;
+mod work;
+
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+use std::{io, thread};
+
+use census::Census;
+use contract::{Reason, Settings, limits};
+use ctx::{Cancel, Context};
+
+use rustix::event::{EventfdFlags, PollFlags, eventfd};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use socket2::{Domain, Socket, Type};
+
+use crate::hangup::Hangups;
+use crate::threads::Permits;
+
+/// The most connections at once, unless flagged otherwise.
+const MAX_CONNECTIONS: usize = 4_000;
+
+/// What every connection of this server shares.
+struct Server {
+    settings: Settings,
+    census: Census,
+    /// The parent of every connection's context; canceled when a shutdown runs out of patience.
+    base: Context,
+    /// Done once the server stops accepting.
+    stopping: Context,
+    // threads: a thread in `poll` hears descriptors and not contexts, so each of the two rings a bell.
+    base_bell: OwnedFd,
+    stopping_bell: OwnedFd,
+    hangups: Hangups,
+    /// The threads of requests, the orphaned ones among them.
+    workers: Arc<Permits>,
+    /// Those of them that stand in for a blocking pool.
+    blocking: Arc<Permits>,
+}
+
+fn main() -> ExitCode {
+    let settings = Settings::of_process();
+    contract::settings::log_panics();
+    contract::settings::exit(serve(settings))
+}
+
+/// Serves until a signal stops it; returns whether all work has ended.
+fn serve(settings: Settings) -> io::Result<bool> {
+    let listener = listen(&settings)?;
+    let (census, admin) = Census::start("threads", &settings, || None)?;
+    let signals = Signals::new([SIGINT, SIGTERM])?;
+    contract::settings::announce(listener.local_addr()?, admin)?;
+
+    let (base, cancel) = Context::background().with_cancel();
+    let (stopping, stop) = Context::background().with_cancel();
+    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
+    let (base_bell, stopping_bell) = (bell(&base)?, bell(&stopping)?);
+    let most = most_connections(&settings);
+    let blocking = settings.blocking_threads.get();
+    let workers = Permits::new((most + blocking).min(threads::MOST - most));
+    let (hangups, blocking) = (Hangups::open()?, Permits::new(blocking));
+    let server =
+        Server { settings, census, base, stopping, base_bell, stopping_bell, hangups, workers, blocking };
+    let server = Arc::new(server);
+    let watched = server.clone();
+    thread::Builder::new().name("hangups".into()).spawn(move || hangup::watch(&watched))?;
+    let (alive, closed) = mpsc::channel();
+    accept(&server, &listener, alive);
+    drop(listener);
+    Ok(drain(&server, &closed, cancel))
+}
+
+/// Opens the listener, with the backlog that a burst needs.
+fn listen(settings: &Settings) -> io::Result<TcpListener> {
+    let address = settings.listen;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into()).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    socket.listen(limits::BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Stops the server at the first signal, and the process at the second; on a thread of its own, so that work which
+/// starves the executor cannot keep the process alive.
+fn obey(mut signals: Signals, stop: Cancel) {
+    let mut signals = signals.forever();
+    signals.next();
+    stop.cancel();
+    let second = signals.next().unwrap_or(SIGTERM);
+    std::process::exit(128 + second);
+}
+
+// threads: only here, because threads cost address space, of which the kernel gives a process so much.
+/// The most connections at once: never more than half of the threads there may be.
+fn most_connections(settings: &Settings) -> usize {
+    settings.max_connections(MAX_CONNECTIONS).min(threads::MOST / 2)
+}
+
+/// Accepts until the server stops. Every connection holds a clone of `alive`.
+fn accept(server: &Arc<Server>, listener: &TcpListener, alive: mpsc::Sender<()>) {
+    let most = most_connections(&server.settings);
+    while server.stopping.err().is_none() {
+        // threads: a blocked `accept` would not hear the stop.
+        let awaited = socket::wait(listener, PollFlags::IN, Some(&server.stopping_bell), None);
+        let accepted = awaited.and_then(|_| listener.accept()).and_then(|(stream, _)| {
+            stream.set_nonblocking(true)?;
+            Ok(Arc::new(stream))
+        });
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_) => {
+                server.stopping.wait_timeout(limits::ACCEPT_PAUSE);
+                continue;
+            }
+        };
+        let spawned = match server.census.connection(most) {
+            Some(counted) => {
+                let (server, stream, alive) = (server.clone(), stream.clone(), alive.clone());
+                let serve = move || connection::serve(server, stream, counted, alive);
+                threads::builder("connection").spawn(serve).is_ok()
+            }
+            None => {
+                let stream = stream.clone();
+                threads::spawn(&server.workers, "turn-away", move || connection::turn_away(stream)).is_ok()
+            }
+        };
+        // threads: without a thread for it, the connection is turned away here, where nobody may linger.
+        if !spawned {
+            connection::dismiss(&stream);
+        }
+    }
+}
+
+/// Waits for the open connections to end; past the shutdown timeout, cancels what they run and gives it a moment.
+/// Returns whether all of them ended, and all work with them.
+fn drain(server: &Server, closed: &mpsc::Receiver<()>, cancel: Cancel) -> bool {
+    let ended = |timeout| closed.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Disconnected);
+    let mut answered = ended(server.settings.shutdown_timeout);
+    if !answered {
+        cancel.cancel_cause(Reason::Shutdown);
+        answered = ended(limits::PARTING);
+    }
+    // Work that was told to stop is given a moment to do so before it counts as abandoned.
+    let abandoned = Instant::now() + limits::STOPPING;
+    while server.census.work() > 0 && Instant::now() < abandoned {
+        thread::sleep(limits::TICK);
+    }
+    answered && server.census.work() == 0
+}
+
+/// Sleeps until `at`.
+fn until(at: Instant) {
+    thread::sleep(at.saturating_duration_since(Instant::now()));
+}
+
+// threads: only here, because elsewhere a task waits for a descriptor and for a context at once.
+/// A descriptor that is readable once `ctx` is done.
+fn bell(ctx: &Context) -> io::Result<OwnedFd> {
+    let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let clapper = bell.try_clone()?;
+    let ring = move || rustix::io::write(&clapper, &1_u64.to_ne_bytes());
+    ctx.after_func(move || assert_eq!(ring(), Ok(8), "an eventfd takes a first 1")).keep();
+    Ok(bell)
+}

@@ -1,0 +1,124 @@
+//! Work under a deadline, in every style it is written in.
+
+use std::hint;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use census::{Job, Work};
+use contract::{Failure, Fanout, Reason, Slow, Style, Ticks, Worked};
+use ctx::Context;
+
+use crate::{Server, threads, until};
+
+/// Does the work of one `/slow` in its style.
+pub(crate) fn run(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
+    let ticks = slow.ticks();
+    match slow.style {
+        Style::Context => {
+            let inside = ctx.clone();
+            let thread = threads::spawn(&server.workers, "context", move || context(&inside, job, ticks))?;
+            Ok(thread.join().expect("work does not panic")?)
+        }
+        // threads: a thread is detached by nature, so there is one way to abandon it.
+        Style::Drop | Style::Detached => race(server, ctx, move || unaware(job, ticks)),
+        Style::Blocking => blocking(server, ctx, job, ticks),
+        Style::Polling => polling(server, ctx, job, ticks),
+        Style::Spin => race(server, ctx, move || spin(job, ticks)),
+    }
+}
+
+/// Waits for the next tick or for the context, whichever is first.
+fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
+    let (mut work, began) = (job.start(), Instant::now());
+    for end in ticks.from(began) {
+        if ctx.wait_until(end).is_some() {
+            return Err(Reason::why(ctx));
+        }
+        work.beat();
+    }
+    Ok(worked(work, began))
+}
+
+/// Knows no context: it ends at its natural end, or where it is dropped.
+fn unaware(job: Job, ticks: Ticks) -> Worked {
+    let (mut work, began) = (job.start(), Instant::now());
+    for end in ticks.from(began) {
+        until(end);
+        work.beat();
+    }
+    worked(work, began)
+}
+
+// threads: no `detached`, because a thread outlives whoever waits for it without being told to.
+
+/// Knows no context and sleeps on the blocking pool, where nothing can stop it.
+fn blocking(server: &Server, ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Failure> {
+    let permit = server.blocking.wait(ctx)?;
+    race(server, ctx, move || {
+        let _permit = permit;
+        unaware(job, ticks)
+    })
+}
+
+/// Sleeps on the blocking pool and asks its context at every tick.
+fn polling(server: &Server, ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Failure> {
+    let permit = server.blocking.wait(ctx)?;
+    let inside = ctx.clone();
+    let worked = race(server, ctx, move || {
+        let _permit = permit;
+        let (mut work, began) = (job.start(), Instant::now());
+        for end in ticks.from(began) {
+            contract::outcome::live(&inside)?;
+            until(end);
+            work.beat();
+        }
+        Ok::<_, Reason>(worked(work, began))
+    });
+    Ok(worked??)
+}
+
+/// Burns CPU on the executor and never yields: no deadline can interrupt it.
+fn spin(job: Job, ticks: Ticks) -> Worked {
+    let (mut work, began) = (job.start(), Instant::now());
+    for end in ticks.from(began) {
+        while Instant::now() < end {
+            hint::spin_loop();
+        }
+        work.beat();
+    }
+    worked(work, began)
+}
+
+/// One child of a `/fanout`; the child that is to fail does so after its first tick.
+pub(crate) fn child(ctx: &Context, job: Job, fanout: &Fanout, number: u32) -> Result<(), Failure> {
+    let worked = context(ctx, job, fanout.ticks(number))?;
+    if fanout.fail == Some(number) {
+        return Err(Failure::Child(number));
+    }
+    worked.in_time(ctx)?;
+    Ok(())
+}
+
+/// Waits for `work` or for the context. Work that is ready wins: it is judged by when it ended.
+fn race<T: Send + 'static>(
+    server: &Server,
+    ctx: &Context,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let (ended, end) = ctx.with_cancel();
+    let (sender, receiver) = mpsc::sync_channel(1);
+    // threads: the handle is dropped, and with it the last hold on the thread: past the deadline it is an orphan.
+    threads::spawn(&server.workers, "work", move || {
+        let _end = end;
+        drop(sender.send(work()));
+    })?;
+    ended.wait();
+    let worked = receiver.try_recv();
+    Ok(worked.map_err(|_| Reason::of(ctx).expect("work does not panic"))?)
+}
+
+/// The work came to its natural end, now.
+fn worked(work: Work, began: Instant) -> Worked {
+    work.completed();
+    Worked { began, ended: Instant::now() }
+}

@@ -1,0 +1,7 @@
+//! Every scenario of the table against this server, each a test of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::conformance("threads", env!("CARGO_BIN_EXE_server-threads"))
+}
