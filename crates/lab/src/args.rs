@@ -30,6 +30,8 @@ pub(crate) enum Command {
     List(List),
     /// Judge servers by the scenarios
     Check(Check),
+    /// Send one request and draw what became of its work
+    Show(Show),
     /// Print one scenario's page: what is sent, what must happen, why it matters
     Explain {
         /// The scenario's id, as `lab list` prints it
@@ -99,6 +101,41 @@ pub(crate) struct Check {
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lab show threads '/slow?work=3s&style=drop' --deadline 300ms     a thread that cannot be stopped\n  \
+    lab show tokio '/slow?work=3s&style=context' --deadline 300ms    work that listens\n  \
+    lab show smol '/slow?work=3s' --leave rst --after 300ms          a client that leaves")]
+pub(crate) struct Show {
+    /// The server, by its name in `lab list`
+    #[arg(value_name = "SERVER")]
+    pub(crate) server: String,
+    /// What to ask for
+    #[arg(value_name = "TARGET", default_value = "/slow?work=3s")]
+    pub(crate) target: String,
+    /// The deadline the client asks for [default: the server's own]
+    #[arg(long, value_name = "D", value_parser = contract::duration::parse)]
+    pub(crate) deadline: Option<std::time::Duration>,
+    /// Leave before the answer, in this way
+    #[arg(long, value_enum)]
+    pub(crate) leave: Option<Leave>,
+    /// When to leave
+    #[arg(long, value_name = "D", default_value = "300ms", value_parser = contract::duration::parse, requires = "leave")]
+    pub(crate) after: std::time::Duration,
+    /// A flag for the server, without its dashes; may be given again
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) flag: Vec<String>,
+}
+
+/// How a client leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Leave {
+    /// It closes the connection
+    Fin,
+    /// It resets the connection
+    Rst,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,12 +11,14 @@ mod args;
 mod check;
 mod list;
 mod progress;
+mod show;
 
 fn main() -> ExitCode {
     harness::guard::exec_if_asked();
     let outcome = match args::Args::parse().command {
         args::Command::List(args) => list::list(&args),
         args::Command::Check(args) => check::check(&args),
+        args::Command::Show(args) => show::show(&args),
         args::Command::Explain { id } => list::explain(&id),
         args::Command::Docs { check } => list::docs(check),
     };

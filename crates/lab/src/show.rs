@@ -1,0 +1,198 @@
+//! `lab show`: one request, and what became of its work, drawn on a line of time.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use harness::catalog::{self, Catalog};
+use harness::census;
+use harness::guard;
+use harness::subject::{self, Subject};
+use harness::trace::Trace;
+use harness::wire::{Request, Wire};
+use harness::witness::Word;
+
+use crate::args::{Leave, Show};
+use crate::progress::say;
+
+/// How wide the line of time is, in characters.
+const WIDTH: f64 = 60.0;
+/// How long after the request the work is watched.
+const WATCH: Duration = Duration::from_secs(20);
+
+/// An answer later than this after its deadline is called late.
+const LATE: Duration = Duration::from_millis(100);
+
+/// What was seen of one request, as times since it was sent.
+#[derive(Debug, Default)]
+struct Seen {
+    /// How the client's side ended, and when.
+    client: Option<(String, Duration)>,
+    /// What the answer said.
+    body: Option<String>,
+    /// The deadline the client asked for.
+    deadline: Option<Duration>,
+    began: Option<Duration>,
+    beats: Vec<Duration>,
+    ended: Option<(&'static str, Duration)>,
+}
+
+/// Starts a server, sends it one request, watches its work, and draws both.
+pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
+    let root = catalog::root()?;
+    let catalog = Catalog::read(&root)?;
+    let stanza = catalog.find(&args.server)?;
+    if let Some(program) = stanza.missing() {
+        return Err(format!("{} is absent: no `{program}` on the PATH", stanza.name));
+    }
+    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    say(&format!("building {}", stanza.name));
+    subject::build(stanza, &root)?;
+    let flags = args.flag.iter().map(|flag| {
+        flag.split_once('=').ok_or_else(|| format!("--flag `{flag}`: it takes NAME=VALUE, such as threads=1"))
+    });
+    let flags = flags.collect::<Result<Vec<_>, _>>()?;
+    let flags: Vec<_> = flags.iter().map(|(name, value)| (format!("--{name}"), *value)).collect();
+    let flags: Vec<_> = flags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let server = Subject::listed(stanza, &root, None)?.start(&flags, None)?;
+    let witness = server.witness().ok_or("the server has no witness")?;
+
+    let trace = Trace::default();
+    let text = |failure: harness::verdict::Failure| failure.text().to_owned();
+    let mut wire = Wire::connect(server.address(), Instant::now() + WATCH, &trace).map_err(text)?;
+    let mut request = Request::get(&args.target).id("show");
+    if let Some(deadline) = args.deadline {
+        request = request.timeout(deadline);
+    }
+    say(&format!("{} {}", stanza.name, args.target));
+    let sent_at = wire.send(&request.bytes()).map_err(text)?;
+    let mut seen = Seen { deadline: args.deadline, ..Seen::default() };
+    seen.client = Some(match args.leave {
+        None => {
+            let answer = wire.answer().map_err(text)?;
+            seen.body = Some(answer.response.text().trim_end().to_owned());
+            (format!("answered {}", answer.status()), answer.first_byte_at - sent_at)
+        }
+        Some(how) => {
+            std::thread::sleep(args.after);
+            let left_at = match how {
+                Leave::Fin => wire.close(),
+                Leave::Rst => wire.reset(),
+            };
+            (format!("left by {}", format!("{how:?}").to_uppercase()), left_at - sent_at)
+        }
+    });
+    let ended = witness.wait_end("show", WATCH);
+    for (at, word) in witness.events("show") {
+        match word {
+            Word::Start => seen.began = Some(at.saturating_duration_since(sent_at)),
+            Word::Beat(_) => seen.beats.push(at.saturating_duration_since(sent_at)),
+            _ => {}
+        }
+    }
+    seen.ended = ended.map(|(at, word)| (how_it_ended(word), at.saturating_duration_since(sent_at)));
+    print!("{}", draw(&seen, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
+    if let Some(census) = server.admin().and_then(|admin| census::Census::read(admin).ok()) {
+        println!("census    {}", census.line());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn how_it_ended(word: Word) -> &'static str {
+    match word {
+        Word::Completed => "completed",
+        Word::Panicked => "panicked",
+        _ => "canceled",
+    }
+}
+
+/// Draws what was seen; what the work did after the client had its answer is red on a terminal.
+fn draw(seen: &Seen, colors: bool) -> String {
+    let mut text = String::new();
+    let Some((client, answered)) = &seen.client else { return text };
+    let ends = [Some(*answered), seen.ended.map(|(_, at)| at), seen.beats.last().copied()];
+    let last = ends.into_iter().flatten().max().unwrap_or_default().as_secs_f64().max(1e-6);
+    let column = |at: Duration| (at.as_secs_f64() / last * WIDTH).round() as usize;
+    let ms = |at: Duration| format!("{:.1} ms", at.as_secs_f64() * 1e3);
+    let _ =
+        writeln!(text, "request   {} {} at {}", "━".repeat(column(*answered).max(1)), client, ms(*answered));
+    if let Some(body) = &seen.body {
+        let _ = writeln!(text, "answer    {body}");
+    }
+    let Some(began) = seen.began else {
+        let _ = writeln!(text, "work      never started");
+        return text;
+    };
+    let (how, ended) = seen.ended.unwrap_or(("not seen to end", Duration::from_secs_f64(last)));
+    let wanted = column(ended.min(*answered)).saturating_sub(column(began)).max(1);
+    let zombie = column(ended).saturating_sub(column(*answered).max(column(began)));
+    let (red, plain) = if colors { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+    let bar = format!("{}{red}{}{plain}", "█".repeat(wanted), "▒".repeat(zombie));
+    let _ = writeln!(text, "work      {}{bar} {how} at {}", " ".repeat(column(began)), ms(ended));
+    let late = seen.beats.iter().filter(|beat| *beat > answered).count();
+    let over = ended.saturating_sub(*answered);
+    let _ = if late > 0 {
+        writeln!(
+            text,
+            "verdict   {red}zombie{plain}: {late} beats and {} of work that nobody waits for",
+            ms(over)
+        )
+    } else if let Some(overshoot) =
+        seen.deadline.and_then(|deadline| answered.checked_sub(deadline)).filter(|over| *over > LATE)
+    {
+        writeln!(text, "verdict   {red}late{plain}: answered {} after the deadline", ms(overshoot))
+    } else {
+        writeln!(text, "verdict   no work after the end of the request")
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(answered: u64, ended: u64, beats: &[u64]) -> Seen {
+        let ms = Duration::from_millis;
+        Seen {
+            body: None,
+            deadline: None,
+            client: Some(("504".into(), ms(answered))),
+            began: Some(ms(0)),
+            beats: beats.iter().copied().map(ms).collect(),
+            ended: Some(("completed", ms(ended))),
+        }
+    }
+
+    #[test]
+    fn work_past_the_answer_is_a_zombie() {
+        let text = draw(&seen(300, 3000, &[200, 400, 3000]), false);
+        assert!(text.contains("zombie: 2 beats and 2700.0 ms"), "{text}");
+        assert!(text.contains("██████▒▒▒"), "{text}");
+    }
+
+    #[test]
+    fn work_that_stopped_in_time_is_none() {
+        let text = draw(&seen(300, 301, &[200]), false);
+        assert!(text.contains("no work after the end") && !text.contains('▒'), "{text}");
+    }
+
+    #[test]
+    fn an_answer_long_after_the_deadline_is_late() {
+        let deadline = Some(Duration::from_millis(300));
+        let text = draw(&Seen { deadline, ..seen(2000, 2000, &[]) }, false);
+        assert!(text.contains("late: answered 1700.0 ms after the deadline"), "{text}");
+    }
+
+    #[test]
+    fn work_that_never_began_is_said_so() {
+        let seen = Seen { began: None, ..seen(1, 1, &[]) };
+        assert!(draw(&seen, false).contains("never started"));
+    }
+
+    #[test]
+    fn colors_are_for_terminals() {
+        assert!(draw(&seen(300, 3000, &[400]), true).contains("\x1b[31m"));
+        assert!(!draw(&seen(300, 3000, &[400]), false).contains('\x1b'));
+    }
+}
