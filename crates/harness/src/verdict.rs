@@ -163,7 +163,9 @@ impl std::error::Error for Failure {}
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
-        if !$condition {
+        // Not negated: a comparison with NaN must miss, and clippy would rather have it spelled out.
+        if $condition {
+        } else {
             return Err($crate::verdict::Failure::broken(format!($($message)+)));
         }
     };

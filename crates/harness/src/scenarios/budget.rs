@@ -110,9 +110,12 @@ fn caller_longer(bench: &Bench) -> Outcome {
 const GRPC: &str = "grpc-timeout";
 const ENVOY: &str = "x-envoy-expected-rq-timeout-ms";
 
+/// A name and a value.
+type Header = (&'static str, &'static str);
+
 fn header_forms(bench: &Bench) -> Outcome {
     // Work of 600 ms: a second and more lets it end, a quarter of a second does not.
-    let cases: [(&[(&str, &str)], Option<u64>); 11] = [
+    let cases: [(&[Header], Option<u64>); 11] = [
         (&[(GRPC, "250m")], Some(250_000)),
         (&[(GRPC, "250000u")], Some(250_000)),
         (&[(GRPC, "99999999n")], Some(99_999)),
