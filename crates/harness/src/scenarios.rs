@@ -5,10 +5,16 @@ use crate::scenario::Scenario;
 pub mod accounts;
 pub mod baseline;
 pub mod bodies;
+pub mod bounds;
 pub mod budget;
 pub mod deadline;
+pub mod faults;
+pub mod heads;
 pub mod input;
+pub mod leak;
 pub mod load;
+pub mod shutdown;
+pub mod signals;
 pub mod work;
 
 /// The areas in the order of the table.
@@ -21,6 +27,12 @@ const AREAS: &[&[Scenario]] = &[
     load::SCENARIOS,
     work::SCENARIOS,
     accounts::SCENARIOS,
+    heads::SCENARIOS,
+    bounds::SCENARIOS,
+    faults::SCENARIOS,
+    shutdown::SCENARIOS,
+    signals::SCENARIOS,
+    leak::SCENARIOS,
 ];
 
 /// The scenario that gates all others: without it, "not a lab server".

@@ -88,7 +88,10 @@ pub const SCENARIOS: &[Scenario] = &[
         sent: "200 connections, each `GET /fast`, held for 1 s; all leave; `GET /fast`; the server has 64 descriptors",
         why: "the limit is reached on the worst day: it must be a queue and not an outage",
         wrong: "a naive accept loop spins at 100 % of a core, because the listener stays readable; axum sleeps a second",
-        sources: &["https://docs.rs/axum/latest/axum/serve/trait.Listener.html", "https://pkg.go.dev/net/http (Server.Serve backs off)"],
+        sources: &[
+            "https://docs.rs/axum/latest/axum/serve/trait.Listener.html",
+            "https://pkg.go.dev/net/http (Server.Serve backs off)",
+        ],
         run: fd_exhaustion,
         ..Scenario::BASE
     },

@@ -22,7 +22,10 @@ pub const SCENARIOS: &[Scenario] = &[
                `G@T /fast HTTP/1.1`, `GET fast HTTP/1.1`, `GET /fa st HTTP/1.1`, a TLS hello, NULs, a response, and more",
         why: "two parsers that read one line in two ways are how a request is smuggled past a proxy",
         wrong: "lenient parsers take several spaces, a missing version or a stray word, each in a way of its own",
-        sources: &["RFC 9112, section 3", "https://portswigger.net/research/http-desync-attacks-request-smuggling-reborn"],
+        sources: &[
+            "RFC 9112, section 3",
+            "https://portswigger.net/research/http-desync-attacks-request-smuggling-reborn",
+        ],
         run: malformed_head,
         ..Scenario::BASE
     },

@@ -16,7 +16,7 @@ const ANSWER: &[Judges] = &[Judges::Answer];
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 
 /// What these scenarios have in common: a server of their own that they end.
-const BASE: Scenario =
+pub(super) const BASE: Scenario =
     Scenario { seat: Seat::Own, needs: &["process", "witness", "style:context"], ..Scenario::BASE };
 
 /// The scenarios.
@@ -148,40 +148,12 @@ pub const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     Scenario {
-        id: "shutdown/exit-status",
-        promise: "SIGTERM to a server without requests: exit 0, at once",
-        judges: ANSWER,
-        needs: &["process"],
-        sent: "`GET /fast`, then SIGTERM",
-        why: "a supervisor restarts, or rolls back, by this number",
-        run: exit_status,
-        ..BASE
-    },
-    Scenario {
         id: "shutdown/sigint",
         promise: "SIGINT stops it as SIGTERM does: the request that runs is answered, exit 0",
         judges: ANSWER,
         sent: "`GET /slow?work=500ms` with `grpc-timeout: 1800m`, then SIGINT",
         why: "Ctrl-C is how people stop what they try out",
         run: sigint,
-        ..BASE
-    },
-    Scenario {
-        id: "shutdown/second-signal",
-        promise: "a second SIGTERM ends it at once with 143, whatever runs",
-        judges: &[Judges::Work],
-        sent: "`GET /slow?work=1900ms`, SIGTERM, SIGTERM",
-        why: "who asks twice means now",
-        run: second_signal,
-        ..BASE
-    },
-    Scenario {
-        id: "shutdown/second-signal-int",
-        promise: "a second SIGINT ends it at once with 130, whatever runs",
-        judges: &[Judges::Work],
-        sent: "`GET /slow?work=1900ms`, SIGINT, SIGINT",
-        why: "Ctrl-C, Ctrl-C",
-        run: second_signal_int,
         ..BASE
     },
 ];
@@ -216,7 +188,8 @@ fn ends(bench: &Bench) -> Result<ExitStatus, Failure> {
     ended.ok_or_else(|| Failure::broken(format!("the server still runs {patience:?} later")))
 }
 
-fn is_200(answer: &Answer) -> Result<(), Failure> {
+/// Checks for a whole 200.
+pub(super) fn is_200(answer: &Answer) -> Result<(), Failure> {
     ensure!(answer.status() == 200, "{} instead of 200", answer.status());
     ensure!(answer.response.whole, "the 200 was cut off");
     Ok(())
@@ -261,7 +234,10 @@ fn port_released(bench: &Bench) -> Outcome {
             Ok(_) => break told_at.elapsed(),
             Err(error) => {
                 let late = told_at.elapsed();
-                ensure!(late <= bench.answer_late(), "the port is not free {late:.1?} after SIGTERM: {error}");
+                ensure!(
+                    late <= bench.answer_late(),
+                    "the port is not free {late:.1?} after SIGTERM: {error}"
+                );
             }
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -393,31 +369,4 @@ fn census_while_draining(bench: &Bench) -> Outcome {
     ensure!(census.requests.live == 1, "{} requests live while one drains", census.requests.live);
     is_200(&wire.answer()?)?;
     Ok(census.line().into())
-}
-
-fn exit_status(bench: &Bench) -> Outcome {
-    is_200(&bench.ask(&bench.fast())?)?;
-    let told_at = bench.server().signal(Signal::TERM);
-    let after = ends_with(bench, 0, told_at)?;
-    ensure!(after <= bench.ms(1500), "the server ended only {after:.1?} after SIGTERM");
-    Ok(format!("exit 0 after {after:.1?}").into())
-}
-
-fn second_signal(bench: &Bench) -> Outcome {
-    twice(bench, Signal::TERM, 143)
-}
-
-fn second_signal_int(bench: &Bench) -> Outcome {
-    twice(bench, Signal::INT, 130)
-}
-
-fn twice(bench: &Bench, signal: Signal, code: i32) -> Outcome {
-    let _wire = working(bench, 1900, 2000)?;
-    bench.server().signal(signal);
-    std::thread::sleep(bench.ms(150));
-    ensure!(bench.server().ended().is_none(), "the first signal ended it, with a request running");
-    let told_at = bench.server().signal(signal);
-    let after = ends_with(bench, code, told_at)?;
-    ensure!(after <= bench.ms(600), "the server ended only {after:.1?} after the second signal");
-    Ok(format!("exit {code} {after:.1?} after the second signal").into())
 }
