@@ -78,14 +78,19 @@ const LEFT: [io::ErrorKind; 4] = [
     io::ErrorKind::BrokenPipe,
 ];
 
-/// What a group came to whose children have all ended: a child's own failure, or else why the first of them was stopped.
+/// What a group came to whose children have all ended: a child's own failure, or else why the group itself ended. The
+/// children that a failure took along were only canceled, and are asked last.
 ///
 /// # Errors
 /// That failure.
 pub fn group(children: impl IntoIterator<Item = Result<(), Failure>>) -> Result<(), Failure> {
-    let failures: Vec<_> = children.into_iter().filter_map(Result::err).collect();
-    let own = failures.iter().position(|failure| matches!(failure, Failure::Child(_)));
-    failures.into_iter().nth(own.unwrap_or(0)).map_or(Ok(()), Err)
+    let failures = children.into_iter().filter_map(Result::err);
+    let first = failures.min_by_key(|failure| match failure {
+        Failure::Child(_) => 0,
+        Failure::Ended(Reason::Canceled) => 2,
+        _ => 1,
+    });
+    first.map_or(Ok(()), Err)
 }
 
 /// Passes while `ctx` is live.
@@ -122,7 +127,9 @@ mod tests {
     fn a_group_names_the_child_that_failed_and_not_the_ones_it_took_along() {
         let canceled = Err(Failure::Ended(Reason::Canceled));
         let failed = Err(Failure::Child(1));
-        assert_eq!(group([Ok(()), canceled.clone(), failed.clone()]), failed);
+        let deadline = Err(Failure::Ended(Reason::Deadline));
+        assert_eq!(group([Ok(()), deadline.clone(), canceled.clone(), failed.clone()]), failed);
+        assert_eq!(group([canceled.clone(), deadline.clone(), canceled.clone()]), deadline);
         assert_eq!(group([Ok(()), canceled.clone()]), canceled);
         assert_eq!(group([Ok(()), Ok(())]), Ok(()));
     }

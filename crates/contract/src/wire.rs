@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 
 use crate::{Answer, Refusal, limits};
 
@@ -33,10 +33,15 @@ pub fn head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Refusal> {
     for field in parsed.headers {
         request = request.header(field.name, field.value);
     }
-    match request.body(()) {
-        Ok(request) => Ok(Some((request.into_parts().0, length))),
-        Err(_) => Err(Refusal::Malformed("malformed request head")),
-    }
+    let head = request.body(()).map(|request| request.into_parts().0);
+    let head = head.ok().filter(is_target).ok_or(Refusal::Malformed("malformed request head"))?;
+    Ok(Some((head, length)))
+}
+
+/// Whether the target of `head` has one of the four forms, the third of which only `CONNECT` may use.
+fn is_target(head: &Parts) -> bool {
+    let (uri, names_host) = (&head.uri, head.uri.scheme().is_some());
+    names_host || uri.path().starts_with('/') || uri.path() == "*" || head.method == Method::CONNECT
 }
 
 /// Whether the client of `head` wants its connection kept open behind the answer: by default in HTTP/1.1, and on
@@ -67,12 +72,16 @@ pub fn date(now: SystemTime) -> HeaderValue {
     HeaderValue::from_str(&httpdate::fmt_http_date(now)).expect("a date is printable ASCII")
 }
 
-/// The bytes of an answer with its `Content-Length`; without its body when it answers a `HEAD`.
+/// The bytes of an answer with its `Content-Length`; without its body when it answers a `HEAD`, and without either when
+/// the body is one that a `GET` would have streamed.
 #[must_use]
 pub fn bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
     let body = answer.body().as_bytes();
     let mut bytes = answer_head(answer);
-    bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+    if !is_head || !body.is_empty() {
+        bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
     if !is_head {
         bytes.extend_from_slice(body);
     }
@@ -159,8 +168,17 @@ mod tests {
             "GET /fast HTTP/1.1\r\nbad header\r\n\r\n",
             "GET /fast HTTP/1.1\r\nname : value\r\n\r\n",
             "GET /fast HTTP/1.1\r\n folded: x\r\n\r\n",
+            "GET fast HTTP/1.1\r\n\r\n",
+            "GET host:1 HTTP/1.1\r\n\r\n",
         ] {
             assert!(matches!(head(text.as_bytes()), Err(Refusal::Malformed(_))), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_has_one_of_the_four_forms() {
+        for line in ["GET /fast?work=1s", "GET http://host/fast", "CONNECT host:1", "OPTIONS *"] {
+            parse(&format!("{line} HTTP/1.1\r\n\r\n"));
         }
     }
 
@@ -213,6 +231,8 @@ mod tests {
         let answer = Response::new("hello\n".to_owned());
         assert_eq!(bytes(&answer, false), b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello\n");
         assert_eq!(bytes(&answer, true), b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n");
+        let streamed = Response::new(String::new());
+        assert_eq!(bytes(&streamed, true), b"HTTP/1.1 200 OK\r\n\r\n");
     }
 
     #[test]
