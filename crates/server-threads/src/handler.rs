@@ -166,9 +166,10 @@ fn streamed(
 struct Flow {
     conn: Arc<Conn>,
     ctx: Context,
-    _cancel: Cancel,
+    // threads: dropped before the context is canceled, because no future is there to be dropped by whoever canceled it.
     counted: Counted,
     work: Work,
+    _cancel: Cancel,
 }
 
 impl Flow {

@@ -1,7 +1,8 @@
 //! Work under a deadline, in every style it is written in.
 
 use std::hint;
-use std::sync::mpsc;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use census::{Job, Work};
@@ -106,15 +107,19 @@ fn race<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
     let (ended, end) = ctx.with_cancel();
+    let end = Arc::new(end);
     let (sender, receiver) = mpsc::sync_channel(1);
-    // threads: the handle is dropped, and with it the last hold on the thread: past the deadline it is an orphan.
+    // threads: past the deadline the thread is an orphan, and must keep nothing of its request alive.
+    let told = Arc::downgrade(&end);
     threads::spawn(&server.workers, "work", move || {
-        let _end = end;
-        drop(sender.send(work()));
+        drop(sender.send(panic::catch_unwind(AssertUnwindSafe(work))));
+        if let Some(end) = told.upgrade() {
+            end.cancel();
+        }
     })?;
     ended.wait();
-    let worked = receiver.try_recv();
-    Ok(worked.map_err(|_| Reason::of(ctx).expect("work does not panic"))?)
+    let worked = receiver.try_recv().map_err(|_| Reason::why(ctx))?;
+    Ok(worked.expect("work does not panic"))
 }
 
 /// The work came to its natural end, now.
