@@ -29,6 +29,7 @@ pub fn supports(server: &Server) -> BTreeSet<String> {
     note(hears_witness(server), "witness".into());
     note(keeps_alive(server).unwrap_or(false), "keep-alive".into());
     note(echoes_id(server), "request-id".into());
+    methods(server, &mut note);
     let brief = |query: &str| status(server, &slow(query));
     note(brief("work=no-such-duration") == Some(400) && brief("work=1ms") == Some(200), "param:work".into());
     note(
@@ -50,6 +51,16 @@ pub fn supports(server: &Server) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// Which methods are told apart; one that answers 200 to a method that cannot exist tells none apart.
+fn methods(server: &Server, note: &mut impl FnMut(bool, String)) {
+    let posted = Request::post("/slow?work=1ms", "lab").timeout(Duration::from_millis(300));
+    note(matches!(status(server, &posted), Some(200 | 504)), "post".into());
+    if status(server, &Request::get("/fast").method("FROB")) != Some(200) {
+        note(status(server, &Request::get("/fast").method("HEAD")) == Some(200), "head".into());
+        note(status(server, &Request::get("/fast").method("DELETE")) == Some(405), "methods".into());
+    }
 }
 
 /// A request to each endpoint beyond the least, and what it must be answered with.

@@ -80,6 +80,9 @@ impl Runner {
             None => loop {
                 let (outcome, lines) = self.seated(scenario, 1 << attempts);
                 attempts += 1;
+                if attempts > 1 && !lines.is_empty() {
+                    trace.push(format!("attempt {attempts}, everything doubled:"));
+                }
                 trace.extend(lines);
                 if !matches!(outcome, Err(Failure::Broken(_))) || attempts >= self.profile.attempts() {
                     break outcome;

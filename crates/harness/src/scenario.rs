@@ -39,7 +39,7 @@
 //!   never by counters of the whole server, unless it sits alone on one. Even then compare with a reading taken before:
 //!   a server given by address has a past.
 //! - `needs` lists what the server must support (`admin`, `witness`, `process`, `style:x`, `endpoint:/x`, `param:work`,
-//!   `routing`, `keep-alive`, `request-id`, `json-errors`); `flags` imply their `flag:--x`. Lacking one, the verdict is
+//!   `routing`, `methods`, `head`, `post`, `keep-alive`, `request-id`, `json-errors`, `timeout-header`); `flags` imply their `flag:--x`. Lacking one, the verdict is
 //!   `unsupported`.
 //! - Return [`Failure::broken`] (or use [`ensure!`](crate::ensure)) for the server's fault, [`Failure::harness`] for ours.
 

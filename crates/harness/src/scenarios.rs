@@ -103,6 +103,9 @@ mod tests {
             "request-id",
             "json-errors",
             "timeout-header",
+            "head",
+            "post",
+            "methods",
         ];
         const KINDS: &[&str] = &["style:", "endpoint:/", "param:", "flag:--"];
         for scenario in all() {

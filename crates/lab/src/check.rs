@@ -146,7 +146,15 @@ fn rows(
         .filter(|s| s.id == scenarios::GATE || chosen.iter().any(|c| c.id == s.id))
         .partition(|s| s.id == scenarios::GATE);
     let planned: Vec<_> = gate.iter().chain(&others).copied().collect();
-    let jobs = if subject.is_fixed() { 1 } else { args.jobs.map_or(args.profile.jobs(), usize::from) };
+    // A server that runs already has one seat; of an unknown one it is not known how much it bears.
+    let most = if subject.is_fixed() {
+        1
+    } else if subject.is_unknown() {
+        4
+    } else {
+        usize::MAX
+    };
+    let jobs = args.jobs.map_or(args.profile.jobs(), usize::from).min(most);
     let progress = Progress::start(&name, planned.len());
     let runner = Runner::new(subject, args.profile, expectations, &planned).keep_traces(args.trace.is_some());
     let first = runner.run(gate.first().ok_or("the gate is not in the table")?);

@@ -46,10 +46,23 @@ fn line(text: &mut String, row: &Row, width: usize, color: bool) {
     }
     if row.verdict.is_red() || row.verdict == Verdict::Error {
         let _ = writeln!(text, "      promise: {} ({})", row.promise, row.level);
-        for line in &row.trace {
+        for line in shortened(&row.trace) {
             let _ = writeln!(text, "      | {}", line.replace('\n', "\n      | "));
         }
     }
+}
+
+/// The first and the last lines of a trace: a miss shows at its end, and how it came to it at its beginning.
+fn shortened(trace: &[String]) -> Vec<String> {
+    const HEAD: usize = 8;
+    const TAIL: usize = 12;
+    if trace.len() <= HEAD + TAIL + 1 {
+        return trace.to_vec();
+    }
+    let left_out = trace.len() - HEAD - TAIL;
+    let gap = format!("{:>14}({left_out} lines left out; --trace DIR keeps them all)", "");
+    let (head, tail) = (&trace[..HEAD], &trace[trace.len() - TAIL..]);
+    head.iter().cloned().chain([gap]).chain(tail.iter().cloned()).collect()
 }
 
 fn code(verdict: Verdict) -> Option<u8> {
@@ -176,6 +189,15 @@ mod tests {
         let text = markdown(&run());
         assert!(text.contains("| `work/drop` | pass |"), "{text}");
         assert!(text.contains("- `work/spin` on tokio: **fail**, went on <&>"), "{text}");
+    }
+
+    #[test]
+    fn a_long_trace_keeps_its_beginning_and_its_end() {
+        let trace: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+        let short = shortened(&trace);
+        assert_eq!((short.len(), short[0].as_str(), short[20].as_str()), (21, "0", "99"));
+        assert!(short[8].contains("80 lines left out"), "{}", short[8]);
+        assert_eq!(shortened(&trace[..21]).len(), 21);
     }
 
     #[test]

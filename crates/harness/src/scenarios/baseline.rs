@@ -38,7 +38,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/wrong-method-405",
         promise: "a known path with the wrong method is answered 405 with Allow",
-        needs: &["routing"],
+        needs: &["methods"],
         sent: "`DELETE` on `/fast`, `/slow`, `/values`, `/stream`, `/fanout` and `/panic`, `GET /upload`",
         why: "404 for a wrong method sends a caller to look for the path",
         wrong: "many routers answer 404, or 405 without the Allow that RFC 9110 demands",
@@ -50,7 +50,7 @@ pub const SCENARIOS: &[Scenario] = &[
         id: "baseline/head-no-body",
         promise: "HEAD is answered like GET without the body, and the connection goes on",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["routing", "keep-alive"],
+        needs: &["head", "keep-alive"],
         sent: "`HEAD /fast`, then `GET /fast` on the same connection",
         why: "a body after HEAD is read as the next answer",
         sources: &["RFC 9110, section 9.3.2"],

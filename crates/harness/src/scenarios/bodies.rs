@@ -11,6 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/stalled-body",
         promise: "a body that stalls does not hold up the 504",
+        needs: &["post"],
         sent: "`POST /slow?work=3000ms` with `Content-Length: 100` and `grpc-timeout: 300m`, 10 bytes, silence",
         why: "one stalled client a connection is all it takes to fill a server that waits for bodies",
         wrong: "Go with its defaults never answers: the handler waits in `Read` for ever, whatever its context says",
@@ -73,6 +74,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/expect-continue",
         promise: "a client that waits for `100 Continue` and then stalls gets its 504 on time",
+        needs: &["post"],
         sent: "`POST /slow?work=3000ms` with `Expect: 100-continue`, `Content-Length: 100` and `grpc-timeout: 300m`, no body",
         why: "both sides may wait for each other",
         sources: &["RFC 9110, section 10.1.1"],
