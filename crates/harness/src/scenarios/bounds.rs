@@ -64,7 +64,7 @@ pub const SCENARIOS: &[Scenario] = &[
         needs: &["endpoint:/upload", "keep-alive"],
         sent: "`POST /upload` with `Transfer-Encoding: chunked` and a `Content-Length` that covers `0\\r\\n\\r\\nGET /fast …`",
         why: "a proxy that goes by the length takes the second request for body; its answer goes to the next client",
-        wrong: "hyper goes by the chunks, as it may, and then keeps the connection, as it must not",
+        wrong: "servers that go by the chunks, as they may, and then keep the connection, as they must not",
         sources: &["RFC 9112, section 6.1", "CWE-444"],
         run: smuggled_request,
         ..Scenario::BASE

@@ -11,14 +11,14 @@ use crate::wire::{Request, Wire};
 
 /// Rounds of each storm. The first two warm pools and allocators up; from the second on nothing may grow.
 const ROUNDS: usize = 5;
+/// Rounds after which memory that still grows is a leak. An allocator's arenas grow less and less; a leak never does.
+const MOST: usize = 15;
+/// Memory is flat when the last three rounds added no more than this.
+const FLAT: u64 = 384 * 1024;
 /// Threads that may come on top of the first two rounds: a pool's high-water mark is reached by chance.
 const THREADS: u64 = 24;
 /// Descriptors that may come on top: a timer's, a pool's.
 const DESCRIPTORS: u64 = 4;
-/// Bytes that each request may leave behind, from the second round to the last: what pages and arenas round up to.
-const BYTES: f64 = 1024.0;
-/// Growth below this is never judged: an allocator takes memory from the kernel in large pieces.
-const FLOOR: u64 = 1 << 20;
 
 /// What these scenarios have in common: a server of their own, its counters, and the kernel's.
 const BASE: Scenario = Scenario {
@@ -139,24 +139,35 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// Runs `round` five times; after each, everything must be as it was.
+/// Runs `round`, of `each` requests, five times or until memory is flat; after each, everything must be as it was.
 fn rounds(bench: &Bench, each: usize, round: impl Fn() -> Result<(), Failure>) -> Outcome {
     let before = bench.census()?;
+    let back = |census: &Census| {
+        census.is_quiet()
+            && census.contexts.live <= before.contexts.live
+            && census.connections.live <= before.connections.live
+    };
     let mut seen: Vec<Usage> = Vec::new();
-    for number in 1..=ROUNDS {
+    while seen.len() < ROUNDS || (seen.len() < MOST && recent_growth(&seen) > FLAT) {
+        let number = seen.len() + 1;
         round()?;
-        let back = |census: &Census| {
-            census.is_quiet()
-                && census.contexts.live <= before.contexts.live
-                && census.connections.live <= before.connections.live
-        };
-        let what = format!("back where it was, in round {number},");
-        bench.census_until(bench.patience(), &what, back)?;
+        bench.census_until(bench.patience(), &format!("back where it was, in round {number},"), back)?;
         let usage = settled(bench, &seen)?;
         bench.trace().say(0, &format!("round {number}: {usage:?}"));
+        if number > 2
+            && let Some(what) = grown(&seen, &usage)
+        {
+            return Err(Failure::broken(format!("round {number} left {what} in the first two")));
+        }
         seen.push(usage);
     }
     judged(&seen, each)
+}
+
+/// Bytes of memory that the last three rounds added.
+fn recent_growth(seen: &[Usage]) -> u64 {
+    let [earlier, .., last] = &seen[seen.len().saturating_sub(4)..] else { return 0 };
+    last.pss_anon.saturating_sub(earlier.pss_anon)
 }
 
 /// The usage once threads and descriptors are back under the ceiling of the first two rounds, or when patience ends.
@@ -183,28 +194,17 @@ fn grown(seen: &[Usage], usage: &Usage) -> Option<String> {
         .then(|| format!("{} descriptors after {descriptors}", usage.descriptors))
 }
 
-/// Judges the readings after each round of `each` requests.
+/// Judges the memory after each round of `each` requests.
 fn judged(seen: &[Usage], each: usize) -> Outcome {
-    for (index, usage) in seen.iter().enumerate().skip(2) {
-        if let Some(what) = grown(seen, usage) {
-            return Err(Failure::broken(format!("round {} left {what} in the first two", index + 1)));
-        }
-    }
-    let (second, last) = (&seen[1], &seen[ROUNDS - 1]);
-    let more = last.pss_anon.saturating_sub(second.pss_anon);
-    let bytes = more as f64 / ((ROUNDS - 2) * each) as f64;
     let list =
         |of: fn(&Usage) -> u64| seen.iter().map(|usage| of(usage).to_string()).collect::<Vec<_>>().join(" ");
     let memory = list(|usage| usage.pss_anon / 1024);
-    // A leak grows in every round; an arena that grows once and stays is none.
-    let steady = seen[1..].windows(2).all(|pair| pair[1].pss_anon > pair[0].pss_anon);
-    ensure!(
-        bytes <= BYTES || more <= FLOOR || !steady,
-        "{bytes:.0} bytes of memory a request stay: {memory} kB after each round"
-    );
+    let growth = recent_growth(seen);
+    let bytes = growth as f64 / (3 * each) as f64;
+    ensure!(growth <= FLAT, "{bytes:.0} bytes of memory a request stay: {memory} kB after each round");
     let (threads, descriptors) = (list(|usage| usage.threads), list(|usage| usage.descriptors));
     let text = format!("threads {threads}; descriptors {descriptors}; memory {memory} kB");
-    Ok(Observed::new(text).with("bytes_a_request", bytes).with("pss_last_kb", last.pss as f64 / 1024.0))
+    Ok(Observed::new(text).with("bytes_a_request", bytes).with("rounds", seen.len() as f64))
 }
 
 /// Sends `requests` at once; every answer must have one of `statuses`, 0 for none.
