@@ -26,7 +26,7 @@ pub struct Answer {
     pub response: Response,
     /// Just before the request's first byte was handed to the kernel, so that no answer can look early.
     pub sent_at: Instant,
-    /// When the first byte of the response was here.
+    /// When the first byte of the response was read: call [`Wire::answer`] before it can come.
     pub first_byte_at: Instant,
     /// When its last byte was here.
     pub done_at: Instant,
@@ -74,8 +74,30 @@ impl Wire {
     /// # Errors
     /// When the server refuses or does not accept.
     pub fn connect(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
+        Self::connect_with(to, give_up_at, trace, |_| Ok(()))
+    }
+
+    /// The same with the smallest buffers there are on both sides, so that a client that does not read is felt soon.
+    ///
+    /// # Errors
+    /// As [`Wire::connect`].
+    pub fn connect_narrow(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
+        Self::connect_with(to, give_up_at, trace, |socket| {
+            socket.set_recv_buffer_size(4096)?;
+            // The kernel gives a sender room for so many segments: small ones shrink the server's buffer.
+            socket.set_tcp_mss(536)
+        })
+    }
+
+    fn connect_with(
+        to: SocketAddr,
+        give_up_at: Instant,
+        trace: &Trace,
+        prepare: impl FnOnce(&Socket) -> std::io::Result<()>,
+    ) -> Result<Self, Failure> {
         let refused = |error| Failure::broken(format!("failed to connect to {to}: {error}"));
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))
+            .and_then(|socket| prepare(&socket).map(|()| socket))
             .map_err(|error| Failure::harness(format!("failed to create a socket: {error}")))?;
         let limit = give_up_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         socket.connect_timeout(&to.into(), limit).map_err(refused)?;
@@ -240,11 +262,6 @@ impl Wire {
         self.trace.say(self.number, "client: reset");
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         Instant::now()
-    }
-
-    /// Shrinks the kernel's receive buffer, so that a client that does not read is felt soon.
-    pub fn small_receive_buffer(&self) {
-        let _ = SockRef::from(&self.stream).set_recv_buffer_size(4096);
     }
 }
 
