@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::Cause;
-use crate::node::{End, NOWHERE, Node, run_one};
+use crate::error::{Cause, Error};
+use crate::node::{End, NOWHERE, Node};
 use crate::sync::{AtomicU32, Ordering};
+use crate::walk::run_one;
 
 /// Cancels its context: on [`cancel`](Self::cancel), or when it is dropped.
 ///
@@ -23,7 +24,7 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// Ends the context with [`Error::Canceled`](crate::Error::Canceled); does nothing if it has ended.
+    /// Ends the context with [`Error::Canceled`]; does nothing if it has ended.
     ///
     /// When it returns, every descendant has ended too, unless another thread is ending one of them right
     /// now. It wakes all waiters and runs all callbacks, but does not wait for the work to stop.
@@ -43,7 +44,7 @@ impl Cancel {
 
     fn end(&self, cause: Option<Cause>) {
         if let Some(node) = &self.node {
-            node.finish(End::Cancel(cause));
+            node.finish(End::With(Error::Canceled, cause));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::node::{LIVE, Node, TIMED};
 use crate::timers::{Timers, Watched};
 use crate::value::{AnyLayer, Detached, Layer};
 use crate::wait;
+use crate::walk;
 
 /// The root is `todo`, not `background`.
 pub(crate) const TODO: u8 = 1;
@@ -57,14 +58,14 @@ impl Context {
     ///
     /// A deadline that is not earlier than this context's changes nothing: on a tie the parent's stands.
     pub fn with_deadline(&self, deadline: Instant) -> (Self, Cancel) {
-        self.with_deadline_inner(deadline, None)
+        self.with_deadline_from(self.now(), deadline, None)
     }
 
     /// Derives as [`with_deadline`](Self::with_deadline) does, with the cause its expiry will have.
     ///
     /// When the parent's deadline comes first, or on a tie, the parent's cause shows and not this one.
     pub fn with_deadline_cause(&self, deadline: Instant, cause: impl Into<Cause>) -> (Self, Cancel) {
-        self.with_deadline_inner(deadline, Some(cause.into()))
+        self.with_deadline_from(self.now(), deadline, Some(cause.into()))
     }
 
     /// Derives a context that also ends `timeout` from now; a timeout beyond the clock's range sets no deadline.
@@ -206,7 +207,7 @@ impl Context {
     /// Counts the live contexts below this one, by walking them.
     #[must_use]
     pub fn descendants(&self) -> usize {
-        self.node.as_ref().map_or(0, |node| node.descendants())
+        self.node.as_ref().map_or(0, |node| walk::descendants(node))
     }
 
     pub(crate) fn node(&self) -> Option<&Node> {
@@ -251,18 +252,22 @@ impl Context {
     }
 
     fn with_timeout_inner(&self, timeout: Duration, cause: Option<Cause>) -> (Self, Cancel) {
-        match self.now().checked_add(timeout) {
-            Some(deadline) => self.with_deadline_inner(deadline, cause),
+        let now = self.now();
+        match now.checked_add(timeout) {
+            Some(deadline) => self.with_deadline_from(now, deadline, cause),
             None => self.derive(None, None),
         }
     }
 
-    fn with_deadline_inner(&self, deadline: Instant, cause: Option<Cause>) -> (Self, Cancel) {
+    /// Derives with a deadline; `now` is read by the caller, for reading a clock is half the work.
+    fn with_deadline_from(&self, now: Instant, deadline: Instant, cause: Option<Cause>) -> (Self, Cancel) {
         if self.deadline().is_some_and(|earlier| earlier <= deadline) {
             return self.derive(None, None);
         }
         let derived = self.derive(Some(deadline), cause);
-        derived.0.arm();
+        if deadline <= now || self.flags & WATCHED != 0 {
+            derived.0.arm();
+        }
         derived
     }
 
@@ -286,12 +291,12 @@ impl Context {
     /// Makes a node, to be armed by the caller; `deadline` is given only when it is earlier than the parent's.
     fn derive(&self, deadline: Option<Instant>, cause: Option<Cause>) -> (Self, Cancel) {
         let parent = self.node.as_ref();
-        let state = match (deadline, parent) {
+        let phase = match (deadline, parent) {
             (Some(_), _) if self.flags & WATCHED == 0 => TIMED,
-            (None, Some(parent)) => parent.inherited_state(),
+            (None, Some(parent)) => parent.inherited_phase(),
             _ => LIVE,
         };
-        let node = Arc::new(Node::new(self.clone(), deadline.or(self.deadline()), state, cause));
+        let node = Arc::new(Node::new(self.clone(), deadline.or(self.deadline()), phase, cause));
         if let Some(parent) = parent {
             parent.bear(&node);
         }

@@ -120,7 +120,7 @@ impl Context {
             let weak = Arc::downgrade(node);
             let stop = foreign.on_end(Box::new(move |error, cause| {
                 if let Some(node) = weak.upgrade() {
-                    node.finish(End::Inherit(error, cause));
+                    node.finish(End::With(error, cause));
                 }
             }));
             node.link(Link::Foreign(Some(stop)));

@@ -19,6 +19,7 @@ pub mod testing;
 mod timers;
 mod value;
 mod wait;
+mod walk;
 
 pub use cancel::{Cancel, Stop, StopOnDrop};
 pub use context::Context;

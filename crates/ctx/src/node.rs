@@ -2,16 +2,20 @@
 //!
 //! # Invariants
 //!
-//! 1. `state` leaves `LIVE` or `TIMED` once, under the node's lock, and never changes again.
-//! 2. When `state` says ended, the cause is in place: both are written in the same critical section.
-//! 3. A node is listed by its parent from birth until one of the two ends; an ended node's lists are empty.
-//! 4. A node holds its parent; the parent knows its children only weakly. Dropping the last handle frees.
+//! 1. The phase leaves `LIVE` or `TIMED` once and never changes again.
+//! 2. `KNOWN` is set, under the lock, before anything is registered or a cause is kept, and never cleared.
+//!    While it is not set nobody is to be told, and one compare-and-exchange ends the node; once it is, the
+//!    end is written under the lock.
+//! 3. When the phase says ended, the cause is in place: both are written in the same critical section, or
+//!    there is no cause.
+//! 4. A node is listed by its parent from birth until one of the two ends; an ended node's lists are empty.
+//! 5. A node holds its parent; the parent knows its children only weakly. Dropping the last handle frees.
 //!
 //! # Deadlock safety
 //!
-//! No thread ever holds two of these locks, and no foreign code (wakers, callbacks, destructors of values)
-//! runs under one. An end first marks the whole tree and only then wakes, so that whoever is woken finds
-//! every descendant ended.
+//! No thread ever holds two of these locks, and of foreign code (wakers, callbacks, destructors) only the
+//! clone of a waker runs under one. An end first marks the whole tree and only then wakes, so that whoever is
+//! woken finds every descendant ended.
 
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -21,26 +25,29 @@ use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::join::Link;
 use crate::slab::Slab;
-use crate::sync::{AtomicU8, AtomicU32, Mutex, Ordering, lock};
+use crate::sync::{AtomicU8, AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::walk::{Callback, Told, release};
 
-/// Runs; nothing but its state has to be asked.
+/// Runs; nothing but its phase has to be asked.
 pub(crate) const LIVE: u8 = 0;
 /// Runs, but has a deadline that nobody watches: whoever asks reads the clock.
 pub(crate) const TIMED: u8 = 1;
 const CANCELED: u8 = 2;
 const EXPIRED: u8 = 3;
+/// The bits of the state that hold the phase.
+const PHASE: u8 = 3;
+/// The bit that says that an end has to take the lock.
+const KNOWN: u8 = 4;
 
 /// No place in a list.
 pub(crate) const NOWHERE: u32 = u32::MAX;
 /// The place of the one waiter that fits into the node itself.
 const INLINE: u32 = u32::MAX - 1;
 
-pub(crate) type Callback = Box<dyn FnOnce() + Send>;
-
 /// A context that can end.
 pub(crate) struct Node {
     state: AtomicU8,
-    /// Where the parent lists this node; set once under the parent's lock, cleared when it leaves.
+    /// Where the parent lists this node; set at birth, cleared when it leaves.
     place: AtomicU32,
     pub(crate) parent: Context,
     /// The earliest deadline from here to the root.
@@ -57,36 +64,29 @@ struct Shared {
 }
 
 /// Everyone else who wants to hear of the end.
-struct Lists {
-    children: Slab<Weak<Node>>,
-    wakers: Slab<Waker>,
-    callbacks: Slab<Callback>,
+pub(crate) struct Lists {
+    pub(crate) children: Slab<Weak<Node>>,
+    pub(crate) wakers: Slab<Waker>,
+    pub(crate) callbacks: Slab<Callback>,
     /// Registrations of this node with others than its parent.
-    links: Vec<Link>,
+    pub(crate) links: Vec<Link>,
 }
 
 /// How a node ends.
+#[derive(Clone)]
 pub(crate) enum End {
-    /// Canceled by hand, with the cause given.
-    Cancel(Option<Cause>),
     /// Its own deadline passed; the cause is the one prepared for that.
     Expire,
-    /// An ancestor ended so.
-    Inherit(Error, Option<Cause>),
-}
-
-/// What a node's end left to be told.
-struct Left {
-    error: Error,
-    cause: Option<Cause>,
-    waiter: Option<Waker>,
-    lists: Option<Box<Lists>>,
+    /// Canceled by hand with this cause, or ended as its ancestor did.
+    With(Error, Option<Cause>),
 }
 
 impl Node {
-    pub(crate) fn new(parent: Context, deadline: Option<Instant>, state: u8, cause: Option<Cause>) -> Self {
+    /// Makes a node in the phase `LIVE` or `TIMED`.
+    pub(crate) fn new(parent: Context, deadline: Option<Instant>, phase: u8, cause: Option<Cause>) -> Self {
+        let known = if cause.is_some() { KNOWN } else { 0 };
         Self {
-            state: AtomicU8::new(state),
+            state: AtomicU8::new(phase | known),
             place: AtomicU32::new(NOWHERE),
             parent,
             deadline,
@@ -94,9 +94,13 @@ impl Node {
         }
     }
 
+    fn phase(&self) -> u8 {
+        self.state.load(Ordering::Acquire) & PHASE
+    }
+
     /// Tells how the node ended, as far as anyone has noticed: never reads the clock.
     pub(crate) fn ended(&self) -> Option<Error> {
-        match self.state.load(Ordering::Acquire) {
+        match self.phase() {
             CANCELED => Some(Error::Canceled),
             EXPIRED => Some(Error::DeadlineExceeded),
             _ => None,
@@ -105,7 +109,7 @@ impl Node {
 
     /// Tells how the node ended; exact, because it notices a deadline that has passed.
     pub(crate) fn err(&self) -> Option<Error> {
-        match self.state.load(Ordering::Acquire) {
+        match self.phase() {
             LIVE => None,
             TIMED => self.ask_the_clock(),
             CANCELED => Some(Error::Canceled),
@@ -119,12 +123,12 @@ impl Node {
 
     /// Returns the deadline, if it is one that nobody watches.
     pub(crate) fn alarm(&self) -> Option<Instant> {
-        if self.state.load(Ordering::Acquire) == TIMED { self.deadline } else { None }
+        if self.phase() == TIMED { self.deadline } else { None }
     }
 
-    /// The state of a child that adds no deadline of its own.
-    pub(crate) fn inherited_state(&self) -> u8 {
-        match (self.deadline, self.state.load(Ordering::Acquire)) {
+    /// The phase of a child that adds no deadline of its own.
+    pub(crate) fn inherited_phase(&self) -> u8 {
+        match (self.deadline, self.phase()) {
             (None, _) | (_, LIVE) => LIVE,
             _ => TIMED,
         }
@@ -134,6 +138,78 @@ impl Node {
     pub(crate) fn outcome(&self) -> Option<(Error, Option<Cause>)> {
         let error = self.ended()?;
         Some((error, lock(&self.shared).cause.clone()))
+    }
+
+    /// Ends this node and everything below; false if it had ended already.
+    pub(crate) fn finish(&self, end: End) -> bool {
+        if self.ended().is_some() {
+            return false;
+        }
+        let expired = matches!(end, End::Expire);
+        let (error, cause) = match end {
+            End::Expire => (Error::DeadlineExceeded, None),
+            End::With(error, cause) => (error, cause),
+        };
+        if cause.is_none() && self.finish_quietly(error) {
+            self.leave();
+            return true;
+        }
+        let Some(mut shared) = self.lock_live() else { return false };
+        // A cause is kept for the deadline; any other end replaces it.
+        let kept = shared.cause.take();
+        let (cause, unused) = if expired { (kept, None) } else { (cause, kept) };
+        shared.cause.clone_from(&cause);
+        let (waiter, lists) = self.seal(&mut shared, error);
+        drop(shared);
+        drop(unused);
+        self.leave();
+        Told::new(waiter).spread(error, cause, lists);
+        true
+    }
+
+    /// Marks the end of a node below an ended one, notes its waiter and returns its lists.
+    pub(crate) fn finish_in_walk(
+        &self,
+        error: Error,
+        cause: Option<&Cause>,
+        told: &mut Told,
+    ) -> Option<Box<Lists>> {
+        if cause.is_none() && self.finish_quietly(error) {
+            return None;
+        }
+        let mut shared = self.lock_live()?;
+        if cause.is_some() || shared.cause.is_some() {
+            told.unused.extend(std::mem::replace(&mut shared.cause, cause.cloned()));
+        }
+        let (waiter, lists) = self.seal(&mut shared, error);
+        told.wake_later(waiter);
+        lists
+    }
+
+    /// Ends a node that nobody has to be told about, without its lock; false if that cannot be.
+    fn finish_quietly(&self, error: Error) -> bool {
+        let state = self.state.load(Ordering::Relaxed);
+        state < CANCELED
+            && self
+                .state
+                .compare_exchange(state, phase_of(error), Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Marks the end of a locked live node and takes what is registered.
+    fn seal(&self, shared: &mut Shared, error: Error) -> (Option<Waker>, Option<Box<Lists>>) {
+        self.state.store(phase_of(error) | KNOWN, Ordering::Release);
+        (shared.waiter.take(), shared.lists.take())
+    }
+
+    /// Locks a live node and makes it `KNOWN`, so that it stays live until unlocked; `None` if it has ended.
+    fn lock_live(&self) -> Option<MutexGuard<'_, Shared>> {
+        let shared = lock(&self.shared);
+        let mut state = self.state.load(Ordering::Acquire);
+        if state & KNOWN == 0 {
+            state = self.state.fetch_or(KNOWN, Ordering::AcqRel);
+        }
+        (state & PHASE < CANCELED).then_some(shared)
     }
 
     /// Ends this node and all below it because its deadline has passed, and returns how it ended.
@@ -175,11 +251,12 @@ impl Node {
             let mut above = self.parent.node();
             while let Some(node) = above {
                 if let Some((error, cause)) = node.outcome() {
-                    self.finish(End::Inherit(error, cause));
+                    self.finish(End::With(error, cause));
                     break;
                 }
                 above = node.parent.node();
             }
+            std::hint::spin_loop();
         }
     }
 
@@ -192,14 +269,13 @@ impl Node {
 
     /// Lists `child` and returns its place; or ends it at once if this node has ended.
     pub(crate) fn adopt(&self, child: &Arc<Self>) -> Option<u32> {
-        let mut shared = lock(&self.shared);
-        if let Some(error) = self.ended() {
-            let cause = shared.cause.clone();
-            drop(shared);
-            child.finish(End::Inherit(error, cause));
-            return None;
+        if let Some(mut shared) = self.lock_live() {
+            return Some(shared.lists().children.insert(Arc::downgrade(child)));
         }
-        Some(shared.lists().children.insert(Arc::downgrade(child)))
+        if let Some((error, cause)) = self.outcome() {
+            child.finish(End::With(error, cause));
+        }
+        None
     }
 
     /// Takes the child at `place` off the list.
@@ -225,46 +301,15 @@ impl Node {
 
     /// Keeps a registration elsewhere for as long as this node lives.
     pub(crate) fn link(&self, link: Link) {
-        let mut shared = lock(&self.shared);
-        if self.ended().is_none() {
-            shared.lists().links.push(link);
-            return;
+        match self.lock_live() {
+            Some(mut shared) => shared.lists().links.push(link),
+            None => drop(link),
         }
-        drop(shared);
-        drop(link);
-    }
-
-    /// Ends this node and everything below; false if it had ended already.
-    pub(crate) fn finish(&self, end: End) -> bool {
-        let Some(left) = self.close(end) else { return false };
-        self.leave();
-        left.spread();
-        true
-    }
-
-    /// Marks the end and takes the lists, in one critical section.
-    fn close(&self, end: End) -> Option<Left> {
-        let mut shared = lock(&self.shared);
-        if self.ended().is_some() {
-            return None;
-        }
-        let (error, cause) = match end {
-            End::Cancel(cause) => (Error::Canceled, cause),
-            End::Expire => (Error::DeadlineExceeded, shared.cause.take()),
-            End::Inherit(error, cause) => (error, cause),
-        };
-        shared.cause.clone_from(&cause);
-        let state = if error.is_timeout() { EXPIRED } else { CANCELED };
-        self.state.store(state, Ordering::Release);
-        Some(Left { error, cause, waiter: shared.waiter.take(), lists: shared.lists.take() })
     }
 
     /// Registers or renews a waiter; `None` if the node has ended.
     pub(crate) fn watch(&self, place: u32, waker: &Waker) -> Option<u32> {
-        let mut shared = lock(&self.shared);
-        if self.ended().is_some() {
-            return None;
-        }
+        let mut shared = self.lock_live()?;
         let known = match place {
             NOWHERE => None,
             INLINE => shared.waiter.as_mut(),
@@ -299,11 +344,10 @@ impl Node {
 
     /// Registers a callback, or gives it back if the node has ended.
     pub(crate) fn register(&self, callback: Callback) -> Result<u32, Callback> {
-        let mut shared = lock(&self.shared);
-        if self.ended().is_some() {
-            return Err(callback);
+        match self.lock_live() {
+            Some(mut shared) => Ok(shared.lists().callbacks.insert(callback)),
+            None => Err(callback),
         }
-        Ok(shared.lists().callbacks.insert(callback))
     }
 
     /// Takes a callback back; `None` if it has been started or taken already.
@@ -322,21 +366,23 @@ impl Node {
         usize::from(shared.waiter.is_some()) + shared.lists.as_ref().map_or(0, |lists| lists.wakers.len())
     }
 
-    /// Counts the live nodes below this one.
-    pub(crate) fn descendants(&self) -> usize {
-        let children = |node: &Self| -> Vec<Arc<Self>> {
-            let shared = lock(&node.shared);
-            let Some(lists) = &shared.lists else { return Vec::new() };
-            lists.children.iter().filter_map(Weak::upgrade).collect()
-        };
-        let mut count = 0;
-        let mut open = children(self);
-        while let Some(node) = open.pop() {
-            count += usize::from(node.err().is_none());
-            open.extend(children(&node));
-        }
-        count
+    /// Returns the children that still exist.
+    pub(crate) fn children(&self) -> Vec<Arc<Self>> {
+        let shared = lock(&self.shared);
+        let lists = shared.lists.iter();
+        lists.flat_map(|lists| lists.children.iter()).filter_map(Weak::upgrade).collect()
     }
+
+    /// Gives up the parent, for a drop without recursion.
+    pub(crate) fn take_parent(&mut self) -> Context {
+        self.leave();
+        std::mem::take(&mut self.parent)
+    }
+}
+
+/// The phase of a node that ended so.
+fn phase_of(error: Error) -> u8 {
+    if error.is_timeout() { EXPIRED } else { CANCELED }
 }
 
 impl Shared {
@@ -352,95 +398,8 @@ impl Shared {
     }
 }
 
-impl Left {
-    /// Ends everything below, then wakes the waiters and runs the callbacks of the whole tree.
-    fn spread(self) {
-        let Self { error, cause, waiter, lists } = self;
-        let Some(lists) = lists else {
-            if let Some(waiter) = waiter {
-                run_all(std::iter::once(waiter), Waker::wake);
-            }
-            return;
-        };
-        let mut told =
-            Told { wakers: waiter.into_iter().collect(), callbacks: Vec::new(), links: Vec::new() };
-        // A stack of its own: a tree may be deeper than a thread's.
-        let mut open = vec![told.take(*lists)];
-        while let Some(children) = open.last_mut() {
-            let Some(child) = children.next() else {
-                open.pop();
-                continue;
-            };
-            let Some(child) = child.upgrade() else { continue };
-            let Some(left) = child.close(End::Inherit(error, cause.clone())) else { continue };
-            told.wakers.extend(left.waiter);
-            if let Some(lists) = left.lists {
-                open.push(told.take(*lists));
-            }
-        }
-        drop(told.links);
-        run_all(told.wakers.into_iter(), Waker::wake);
-        run_all(told.callbacks.into_iter(), |callback| callback());
-    }
-}
-
-type Children = std::iter::Flatten<std::vec::IntoIter<Option<Weak<Node>>>>;
-
-/// Everything foreign that an ending tree has to call, once all of it is marked.
-struct Told {
-    wakers: Vec<Waker>,
-    callbacks: Vec<Callback>,
-    links: Vec<Link>,
-}
-
-impl Told {
-    fn take(&mut self, lists: Lists) -> Children {
-        let Lists { children, wakers, callbacks, links } = lists;
-        self.wakers.extend(wakers.into_values());
-        self.callbacks.extend(callbacks.into_values());
-        self.links.extend(links);
-        children.into_values()
-    }
-}
-
-/// Runs foreign code for each item; one that panics (which the panic hook reports) stops no other.
-fn run_all<T>(mut items: impl Iterator<Item = T>, mut run: impl FnMut(T)) {
-    loop {
-        let pass = std::panic::AssertUnwindSafe(|| items.by_ref().for_each(&mut run));
-        if std::panic::catch_unwind(pass).is_ok() {
-            return;
-        }
-    }
-}
-
-/// Runs one callback under the same rule.
-pub(crate) fn run_one(callback: Callback) {
-    run_all(std::iter::once(callback), |callback| callback());
-}
-
 impl Drop for Node {
     fn drop(&mut self) {
-        self.leave();
-        release(std::mem::take(&mut self.parent));
-    }
-}
-
-/// Drops a context and whatever only it kept alive, without recursion: chains may be a million long.
-pub(crate) fn release(mut ctx: Context) {
-    let mut open = Vec::new();
-    loop {
-        if let Some(mut node) = ctx.node.take().and_then(Arc::into_inner) {
-            node.leave();
-            open.push(std::mem::take(&mut node.parent));
-        }
-        if let Some(mut layer) = ctx.layer.take()
-            && let Some(layer) = Arc::get_mut(&mut layer)
-        {
-            open.push(std::mem::take(&mut layer.parent));
-        }
-        match open.pop() {
-            Some(next) => ctx = next,
-            None => return,
-        }
+        release(self.take_parent());
     }
 }

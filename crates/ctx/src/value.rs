@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::node::release;
+use crate::walk::release;
 
 /// A layer without a node: it carries a value and ends with its parent.
 pub(crate) struct Layer<T: ?Sized> {

@@ -1,0 +1,166 @@
+//! The ten benchmarks of Go's own package context, B1 to B10, with the same parameters.
+
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context as Task, Waker};
+use std::time::{Duration, Instant};
+
+use benches::on_all_cores;
+use criterion::{Criterion, criterion_group, criterion_main};
+use ctx::{Cancel, Context};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn never(_: Instant) -> std::future::Pending<()> {
+    std::future::pending()
+}
+
+/// Polls `done` as a `select` with a default polls Go's channel.
+fn is_done(ctx: &Context) -> bool {
+    pin!(ctx.done(never)).poll(&mut Task::from_waker(Waker::noop())).is_ready()
+}
+
+fn work() {
+    for i in 0..100_u32 {
+        black_box(i);
+    }
+}
+
+fn b1_common_parent_cancel(c: &mut Criterion) {
+    let root = Context::background().with_value(7_u64);
+    let (shared, _cancel) = root.with_cancel();
+    c.bench_function("B1/common_parent_cancel", |b| {
+        b.iter_custom(|n| {
+            on_all_cores(
+                n,
+                || (),
+                |()| {
+                    let (ctx, cancel) = shared.with_cancel();
+                    black_box(ctx.value::<u64>());
+                    work();
+                    cancel.cancel();
+                    work();
+                },
+            )
+        });
+    });
+}
+
+fn b2_with_timeout(c: &mut Criterion) {
+    for live in [40, 4_000, 400_000] {
+        let _live: Vec<(Context, Cancel)> =
+            (0..live).map(|_| Context::background().with_timeout(HOUR)).collect();
+        c.bench_function(&format!("B2/with_timeout/{live}"), |b| {
+            b.iter_custom(|n| {
+                on_all_cores(
+                    n,
+                    || Vec::with_capacity(10),
+                    |made| {
+                        made.extend((0..10).map(|_| Context::background().with_timeout(HOUR)));
+                        made.drain(..).for_each(|(_, cancel): (Context, Cancel)| cancel.cancel());
+                    },
+                )
+            });
+        });
+    }
+}
+
+/// Builds a chain, and keeps every handle.
+fn build(root: &Context, depth: usize, handles: &mut Vec<Cancel>) {
+    let mut ctx = root.clone();
+    for _ in 0..depth {
+        let (next, cancel) = ctx.with_cancel();
+        handles.push(cancel);
+        ctx = next;
+    }
+}
+
+fn b3_cancel_tree(c: &mut Criterion) {
+    let (closed, cancel) = Context::background().with_cancel();
+    cancel.cancel();
+    for depth in [1, 10, 100, 1000] {
+        let mut handles = Vec::with_capacity(depth + 1);
+        c.bench_function(&format!("B3/cancel_tree/{depth}/background"), |b| {
+            b.iter(|| {
+                build(&Context::background(), depth, &mut handles);
+                handles.drain(..).for_each(Cancel::keep);
+            });
+        });
+        c.bench_function(&format!("B3/cancel_tree/{depth}/open"), |b| {
+            b.iter(|| {
+                let (root, cancel) = Context::background().with_cancel();
+                build(&root, depth, &mut handles);
+                cancel.cancel();
+                handles.drain(..).for_each(Cancel::keep);
+            });
+        });
+        c.bench_function(&format!("B3/cancel_tree/{depth}/closed"), |b| {
+            b.iter(|| {
+                build(&closed, depth, &mut handles);
+                handles.drain(..).for_each(Cancel::keep);
+            });
+        });
+    }
+}
+
+fn b4_check_canceled(c: &mut Criterion) {
+    let (ctx, cancel) = Context::background().with_cancel();
+    cancel.cancel();
+    c.bench_function("B4/check_canceled/err", |b| b.iter(|| black_box(&ctx).err()));
+    c.bench_function("B4/check_canceled/done", |b| b.iter(|| is_done(black_box(&ctx))));
+}
+
+fn b5_context_cancel_done(c: &mut Criterion) {
+    let (ctx, _cancel) = Context::background().with_cancel();
+    c.bench_function("B5/context_cancel_done", |b| {
+        b.iter_custom(|n| on_all_cores(n, || (), |()| _ = black_box(is_done(&ctx))));
+    });
+    c.bench_function("B5/context_cancel_done/err", |b| {
+        b.iter_custom(|n| on_all_cores(n, || (), |()| _ = black_box(ctx.err())));
+    });
+}
+
+fn b6_b7_deep_value(c: &mut Criterion) {
+    for depth in [10, 20, 30, 50, 100] {
+        let ctx = (0..depth).fold(Context::background(), |ctx, i: u64| ctx.with_value(i));
+        c.bench_function(&format!("B6/deep_value_new/{depth}"), |b| {
+            b.iter(|| std::thread::scope(|scope| _ = scope.spawn(|| black_box(ctx.value::<u8>()))));
+        });
+        c.bench_function(&format!("B7/deep_value_same/{depth}"), |b| {
+            b.iter(|| black_box(&ctx).value::<u8>())
+        });
+    }
+}
+
+fn b8_b9_b10_err(c: &mut Criterion) {
+    let (live, _l) = Context::background().with_cancel();
+    let (canceled, cancel) = Context::background().with_cancel();
+    cancel.cancel();
+    c.bench_function("B8/err_ok", |b| b.iter(|| black_box(&live).err()));
+    c.bench_function("B9/err_canceled", |b| b.iter(|| black_box(&canceled).err()));
+    for (name, ctx) in [("err_ok_parallel", &live), ("err_canceled_parallel", &canceled)] {
+        c.bench_function(&format!("B10/{name}"), |b| {
+            b.iter_custom(|n| on_all_cores(n, || (), |()| _ = black_box(black_box(ctx).err())));
+        });
+    }
+    let distinct = || {
+        let (ctx, cancel) = Context::background().with_cancel();
+        cancel.cancel();
+        ctx
+    };
+    c.bench_function("B10/err_canceled_parallel_distinct", |b| {
+        b.iter_custom(|n| on_all_cores(n, distinct, |ctx| _ = black_box(black_box(ctx).err())));
+    });
+}
+
+criterion_group!(
+    benches,
+    b1_common_parent_cancel,
+    b2_with_timeout,
+    b3_cancel_tree,
+    b4_check_canceled,
+    b5_context_cancel_done,
+    b6_b7_deep_value,
+    b8_b9_b10_err
+);
+criterion_main!(benches);

@@ -1,0 +1,3 @@
+module lab/go-context
+
+go 1.25

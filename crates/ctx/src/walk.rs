@@ -1,0 +1,120 @@
+//! What an end does to the tree below it, and what a drop does to the chain above; neither recurses.
+
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use crate::context::Context;
+use crate::error::{Cause, Error};
+use crate::join::Link;
+use crate::node::{Lists, Node};
+
+pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// Everything foreign that an ending tree has to call, once all of it is marked.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// The first waker: where it is the only one, nothing is allocated.
+    first: Option<Waker>,
+    wakers: Vec<Waker>,
+    callbacks: Vec<Callback>,
+    links: Vec<Link>,
+    /// Causes prepared for deadlines that did not come first.
+    pub(crate) unused: Vec<Cause>,
+}
+
+type Children = std::iter::Flatten<std::vec::IntoIter<Option<Weak<Node>>>>;
+
+impl Told {
+    pub(crate) fn new(first: Option<Waker>) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// Takes over a waiter.
+    pub(crate) fn wake_later(&mut self, waiter: Option<Waker>) {
+        match waiter {
+            Some(waker) if self.first.is_some() => self.wakers.push(waker),
+            Some(waker) => self.first = Some(waker),
+            None => (),
+        }
+    }
+
+    /// Ends everything below, then wakes the waiters and runs the callbacks of the whole tree.
+    pub(crate) fn spread(mut self, error: Error, cause: Option<Cause>, lists: Option<Box<Lists>>) {
+        let Some(lists) = lists else {
+            return run_all(self.first.into_iter(), Waker::wake);
+        };
+        self.mark_below(error, cause.as_ref(), *lists);
+        drop(self.links);
+        run_all(self.first.into_iter().chain(self.wakers), Waker::wake);
+        run_all(self.callbacks.into_iter(), |callback| callback());
+    }
+
+    fn mark_below(&mut self, error: Error, cause: Option<&Cause>, lists: Lists) {
+        // A stack of its own: a tree may be deeper than a thread's.
+        let mut open = vec![self.take(lists)];
+        while let Some(children) = open.last_mut() {
+            let below = children
+                .filter_map(|child| child.upgrade())
+                .find_map(|child| child.finish_in_walk(error, cause, self));
+            match below {
+                Some(lists) => open.push(self.take(*lists)),
+                None => _ = open.pop(),
+            }
+        }
+    }
+
+    fn take(&mut self, lists: Lists) -> Children {
+        let Lists { children, wakers, callbacks, links } = lists;
+        // Most children have a waiter.
+        self.wakers.reserve(wakers.len() + children.len());
+        self.wakers.extend(wakers.into_values());
+        self.callbacks.extend(callbacks.into_values());
+        self.links.extend(links);
+        children.into_values()
+    }
+}
+
+/// Runs foreign code for each item; one that panics (which the panic hook reports) stops no other.
+fn run_all<T>(mut items: impl Iterator<Item = T>, mut run: impl FnMut(T)) {
+    loop {
+        let pass = std::panic::AssertUnwindSafe(|| items.by_ref().for_each(&mut run));
+        if std::panic::catch_unwind(pass).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Runs one callback under the same rule.
+pub(crate) fn run_one(callback: Callback) {
+    run_all(std::iter::once(callback), |callback| callback());
+}
+
+/// Counts the live nodes below `root`.
+pub(crate) fn descendants(root: &Node) -> usize {
+    let mut count = 0;
+    let mut open = root.children();
+    while let Some(node) = open.pop() {
+        count += usize::from(node.err().is_none());
+        open.extend(node.children());
+    }
+    count
+}
+
+/// Drops a context and whatever only it kept alive, without recursion: chains may be a million long.
+pub(crate) fn release(mut ctx: Context) {
+    let mut open = Vec::new();
+    loop {
+        if let Some(mut node) = ctx.node.take().and_then(Arc::into_inner) {
+            open.push(node.take_parent());
+        }
+        if let Some(mut layer) = ctx.layer.take()
+            && let Some(layer) = Arc::get_mut(&mut layer)
+        {
+            open.push(std::mem::take(&mut layer.parent));
+        }
+        match open.pop() {
+            Some(next) => ctx = next,
+            None => return,
+        }
+    }
+}
