@@ -1,10 +1,12 @@
 //! `lab check`: judges servers, one after another, and prints what came of it.
 
 use std::io::IsTerminal;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use harness::catalog::{self, Catalog, Stanza, Supports};
 use harness::expect::Expectations;
@@ -21,6 +23,9 @@ use crate::progress::{Progress, say};
 
 /// The id of the row that stands for a server that cannot be judged.
 const WHOLE: &str = "server/start";
+
+/// How long an address may take to accept before it counts as nobody's.
+const REACH: Duration = Duration::from_secs(5);
 
 /// Judges the servers asked for.
 pub(crate) fn check(args: &Check) -> Result<ExitCode, String> {
@@ -121,6 +126,8 @@ fn prepared(stanza: &Stanza, no_build: bool) -> Result<(Subject, Expectations), 
 /// Finds out what an unknown server supports.
 fn probed(subject: &Subject) -> Result<(Subject, Expectations), String> {
     let server = subject.start(&[], None)?;
+    TcpStream::connect_timeout(&server.address(), REACH)
+        .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))?;
     let found = probe::supports(&server);
     let list: Vec<_> = found.iter().map(String::as_str).collect();
     say(&format!(
@@ -160,14 +167,9 @@ fn rows(
     let first = runner.run(gate.first().ok_or("the gate is not in the table")?);
     progress.done(&first, 1);
     if first.verdict != Verdict::Pass {
-        let not_run = |scenario: &&'static Scenario| {
-            Row::whole_server(
-                &name,
-                scenario.id,
-                Verdict::Error,
-                format!("not run: not a lab server ({})", first.observed),
-            )
-        };
+        let why = format!("not run: {} failed, so this is no lab server", scenarios::GATE);
+        let not_run =
+            |scenario: &&'static Scenario| Row::whole_server(&name, scenario.id, Verdict::Error, why.clone());
         let rest: Vec<_> = others.iter().map(not_run).collect();
         return Ok([first].into_iter().chain(rest).collect());
     }

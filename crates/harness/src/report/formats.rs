@@ -20,8 +20,8 @@ pub fn human(run: &Run, color: bool) -> String {
     let mut text = String::new();
     let width = run.results.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for server in &run.servers {
-        let version = server.version.as_deref().unwrap_or("no version");
-        let _ = writeln!(text, "{} ({version})", server.name);
+        let version = server.version.as_ref().map(|version| format!(" ({version})")).unwrap_or_default();
+        let _ = writeln!(text, "{}{version}", server.name);
         for row in run.results.iter().filter(|row| row.server == server.name) {
             line(&mut text, row, width, color);
         }
@@ -44,7 +44,7 @@ fn line(text: &mut String, row: &Row, width: usize, color: bool) {
     if let (Verdict::Xfail | Verdict::Xpass | Verdict::Flaky, Some(why)) = (row.verdict, &row.expected) {
         let _ = writeln!(text, "      expected: {why}");
     }
-    if row.verdict.is_red() || row.verdict == Verdict::Error {
+    if (row.verdict.is_red() || row.verdict == Verdict::Error) && row.attempts > 0 {
         let _ = writeln!(text, "      promise: {} ({})", row.promise, row.level);
         for line in shortened(&row.trace) {
             let _ = writeln!(text, "      | {}", line.replace('\n', "\n      | "));
