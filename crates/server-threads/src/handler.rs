@@ -66,7 +66,10 @@ fn answered(
     endpoint: &Endpoint,
     upload: &mut Upload<'_>,
 ) -> Result<Answer, Failure> {
-    outcome::live(ctx)?;
+    match endpoint {
+        Endpoint::Fast | Endpoint::Upload => timely(ctx)?,
+        _ => outcome::live(ctx)?,
+    }
     let identity = identity(ctx);
     match endpoint {
         Endpoint::Fast => Ok(answer::fast(identity)),
@@ -97,6 +100,7 @@ fn slow(
         BodyUse::Ignore => {}
         BodyUse::Drop => upload.body = None,
     }
+    outcome::live(ctx)?;
     let worked = work::run(server, ctx, counted.job(), params)?;
     Ok(answer::slow(identity(ctx), worked.in_time(ctx)?))
 }
@@ -233,9 +237,15 @@ impl<'a> Upload<'a> {
         }
         self.whole = true;
         // A body whose last byte came after the deadline came too late, however soon the timer notices.
-        outcome::live(ctx)?;
+        timely(ctx)?;
         Ok(bytes)
     }
+}
+
+// threads: only here, because a client that leaves cancels at once, and not when its connection is next polled.
+/// Passes while `ctx` is live, or nothing but its client has left: what needs no waiting is answered all the same.
+fn timely(ctx: &Context) -> Result<(), Reason> {
+    outcome::live(ctx).or_else(|reason| if reason == Reason::Disconnect { Ok(()) } else { Err(reason) })
 }
 
 /// Ends a request: counts its answer, and closes behind it when some of the request is left unread.
