@@ -12,6 +12,7 @@
 //! - [`wire`], [`storm`]: the misbehaving client, one connection or thousands.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
 //! - [`noise`], [`profile`]: how much lateness is forgiven.
+//! - [`measure`]: servers side by side in figures.
 //! - [`trace`], [`report`]: what was seen, for people and machines; [`conformance`]: the table as tests.
 
 pub mod bench;
@@ -20,6 +21,7 @@ pub mod census;
 mod conformance;
 pub mod expect;
 pub mod guard;
+pub mod measure;
 pub mod noise;
 pub mod pattern;
 pub mod probe;

@@ -16,6 +16,7 @@ use harness::profile::Profile;
         lab check tokio --only deadline           judge one server, one area\n  \
         lab check --only 'work/*' --format json   all servers, for a program to read\n  \
         lab check --run 'python3 server.py'       judge a server of your own\n  \
+        lab compare --quick                       all servers side by side, in figures\n  \
         lab explain deadline/never-early          what a scenario sends and why\n\n\
         Exit status: 0; 1 when a promise was broken; 2 when something could not be run."
 )]
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     List(List),
     /// Judge servers by the scenarios
     Check(Check),
+    /// Judge and measure servers side by side, and say what it means
+    Compare(Compare),
     /// Send one request and draw what became of its work
     Show(Show),
     /// Print one scenario's page: what is sent, what must happen, why it matters
@@ -127,6 +130,27 @@ pub(crate) struct Show {
     /// A flag for the server, without its dashes; may be given again
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) flag: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in turns: how late \
+    the 504 is, how long work of each style goes on after it, and what a storm of 500 timeouts costs. Tables and what they \
+    mean go to stdout; target/lab/results.json keeps every sample, target/lab/report.html the pictures.\n\nExamples:\n  \
+    lab compare --quick              the lab's own servers in 45 s\n  \
+    lab compare tokio threads        two of them, with all scenarios\n\n\
+    Exit status: 0; 1 when a promise was broken; 2 when something could not be run."
+)]
+pub(crate) struct Compare {
+    /// Servers of the list [default: the lab's own]
+    #[arg(value_name = "SERVER")]
+    pub(crate) servers: Vec<String>,
+    /// Fewer scenarios, fewer turns, shorter work
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Do not build the servers first
+    #[arg(long)]
+    pub(crate) no_build: bool,
 }
 
 /// How a client leaves.

@@ -9,6 +9,7 @@ use clap::Parser;
 
 mod args;
 mod check;
+mod compare;
 mod list;
 mod progress;
 mod show;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match args::Args::parse().command {
         args::Command::List(args) => list::list(&args),
         args::Command::Check(args) => check::check(&args),
+        args::Command::Compare(args) => compare::compare(&args),
         args::Command::Show(args) => show::show(&args),
         args::Command::Explain { id } => list::explain(&id),
         args::Command::Docs { check } => list::docs(check),

@@ -1,0 +1,25 @@
+//! Measures servers side by side: how late their 504s are, how long their work outlives them, what a storm costs.
+//!
+//! # Words
+//! - *Overshoot*: from the deadline, counted from when the request was meant to be sent, to the 504's first byte.
+//! - *Tail*: from when the 504 was read to the last sign of life of its work. Longer than
+//!   [`Limits::zombie`](results::Limits::zombie), the work is a *zombie*.
+//! - *Quiesce*: from the storm's last answer until no work is left.
+//!
+//! # Layout
+//! - [`plan`]: what is measured, how often, in which order; [`turns`]: does it.
+//! - [`overshoot`], [`tail`], [`storm`]: a measurement each; [`stats`]: what becomes of samples.
+//! - [`results`]: everything of a run as one document; [`machine`]: where it ran; [`build`](mod@build): what was built.
+//! - [`words`]: what the figures mean, in sentences; [`page`]: the report as one HTML file.
+
+pub mod build;
+pub mod machine;
+pub mod overshoot;
+pub mod page;
+pub mod plan;
+pub mod results;
+pub mod stats;
+pub mod storm;
+pub mod tail;
+pub mod turns;
+pub mod words;

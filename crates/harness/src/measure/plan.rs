@@ -1,0 +1,159 @@
+//! What is measured, how often and in which order.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// The styles of work, in the order of every table.
+pub const STYLES: &[&str] = &["context", "drop", "polling", "detached", "blocking", "spin"];
+
+/// The plan of a run; durations are written in milliseconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    /// Whether it is the short one.
+    pub quick: bool,
+    /// Flags that every server is started with, on top of its defaults.
+    pub flags: Vec<(&'static str, &'static str)>,
+    /// How late the 504 is.
+    pub overshoot: Overshoot,
+    /// How long work outlives its 504.
+    pub tail: Tail,
+    /// What a storm of timeouts costs.
+    pub storm: Storm,
+}
+
+/// The measurement of overshoot: requests one by one, and many at once.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Overshoot {
+    /// The deadline of a request sent alone.
+    #[serde(rename = "alone_deadline_ms", serialize_with = "ms")]
+    pub alone_deadline: Duration,
+    /// Requests in a row, per turn.
+    pub alone: usize,
+    /// The deadline of requests sent at once.
+    #[serde(rename = "at_once_deadline_ms", serialize_with = "ms")]
+    pub at_once_deadline: Duration,
+    /// Requests at once, per turn.
+    pub at_once: usize,
+    /// Turns of each server.
+    pub turns: usize,
+}
+
+/// The measurement of tails: a request of each style.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Tail {
+    /// The deadline.
+    #[serde(rename = "deadline_ms", serialize_with = "ms")]
+    pub deadline: Duration,
+    /// The work that a request asks for.
+    #[serde(rename = "work_ms", serialize_with = "ms")]
+    pub work: Duration,
+    /// The same for work that keeps a processor busy.
+    #[serde(rename = "spin_work_ms", serialize_with = "ms")]
+    pub spin_work: Duration,
+    /// A unit of work: it beats, and may look at its context, once in this time.
+    #[serde(rename = "tick_ms", serialize_with = "ms")]
+    pub tick: Duration,
+    /// Turns of each server.
+    pub turns: usize,
+}
+
+/// The measurement of a storm: many requests that time out together.
+#[derive(Debug, Clone, Serialize)]
+pub struct Storm {
+    /// The deadline.
+    #[serde(rename = "deadline_ms", serialize_with = "ms")]
+    pub deadline: Duration,
+    /// The work that a request asks for.
+    #[serde(rename = "work_ms", serialize_with = "ms")]
+    pub work: Duration,
+    /// Requests at once.
+    pub requests: usize,
+    /// Styles, a storm each.
+    pub styles: Vec<&'static str>,
+    /// Turns of each server and style.
+    pub turns: usize,
+}
+
+fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64() * 1e3)
+}
+
+impl Plan {
+    /// The whole of it: about 80 s for four servers.
+    pub fn full() -> Self {
+        let millis = Duration::from_millis;
+        Self {
+            quick: false,
+            flags: Vec::new(),
+            overshoot: Overshoot {
+                alone_deadline: millis(50),
+                alone: 20,
+                at_once_deadline: millis(400),
+                at_once: 500,
+                turns: 4,
+            },
+            tail: Tail {
+                deadline: millis(300),
+                work: millis(3000),
+                spin_work: millis(900),
+                tick: millis(10),
+                turns: 2,
+            },
+            storm: Storm {
+                deadline: millis(500),
+                work: millis(1500),
+                requests: 500,
+                styles: vec!["drop", "detached"],
+                turns: 2,
+            },
+        }
+    }
+
+    /// The same questions in about 20 s: fewer turns and shorter work.
+    pub fn quick() -> Self {
+        let (full, millis) = (Self::full(), Duration::from_millis);
+        Self {
+            quick: true,
+            overshoot: Overshoot { alone: 10, turns: 2, ..full.overshoot },
+            tail: Tail { work: millis(1500), spin_work: millis(600), turns: 1, ..full.tail },
+            storm: Storm { work: millis(1000), styles: vec!["drop"], turns: 1, ..full.storm },
+            ..full
+        }
+    }
+}
+
+/// The order of turns: A B C, then C B A, then A B C again, so that a drift of the machine meets all of them alike.
+pub fn order(servers: usize, turns: usize) -> Vec<usize> {
+    let turn = |turn: usize| -> Box<dyn Iterator<Item = usize>> {
+        if turn.is_multiple_of(2) { Box::new(0..servers) } else { Box::new((0..servers).rev()) }
+    };
+    (0..turns).flat_map(turn).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_second_turn_runs_backwards() {
+        assert_eq!(order(3, 3), [0, 1, 2, 2, 1, 0, 0, 1, 2]);
+        assert!(order(0, 2).is_empty());
+    }
+
+    #[test]
+    fn work_is_longer_than_its_deadline_in_both_plans() {
+        for plan in [Plan::full(), Plan::quick()] {
+            assert!(plan.tail.work > plan.tail.deadline && plan.tail.spin_work > plan.tail.deadline);
+            assert!(plan.storm.work > plan.storm.deadline);
+            assert!(plan.storm.styles.iter().all(|style| STYLES.contains(style)));
+        }
+    }
+
+    #[test]
+    fn a_plan_says_its_durations_in_milliseconds() {
+        let json = serde_json::to_value(Plan::quick()).unwrap();
+        assert_eq!(json["tail"]["deadline_ms"], 300.0);
+        assert_eq!(json["storm"]["requests"], 500);
+    }
+}

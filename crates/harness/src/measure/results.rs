@@ -1,0 +1,150 @@
+//! Everything of a run as one document: what ran where, every verdict, every raw sample.
+
+use serde::Serialize;
+
+use super::machine::{Binary, Machine};
+use super::plan::Plan;
+use super::turns::Measured;
+use crate::noise::Noise;
+use crate::profile::Profile;
+use crate::report::Row;
+use crate::verdict::Verdict;
+
+/// The version of the document's shape; it grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// A whole run. Times are milliseconds, sizes bytes; what is not known is null.
+#[derive(Debug, Clone, Serialize)]
+pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When it began, as in an HTTP date.
+    pub taken_at: String,
+    /// How long it took after the build.
+    pub took_ms: u64,
+    /// The command line.
+    pub command: Vec<String>,
+    /// The machine and the toolchain.
+    pub machine: Machine,
+    /// The noise floor measured just before.
+    pub noise: Noise,
+    /// What counts as what.
+    pub limits: Limits,
+    /// The profile of tolerances that the scenarios were judged by.
+    pub profile: Profile,
+    /// Which scenarios ran.
+    pub scenarios: Chosen,
+    /// What was measured, and how often.
+    pub plan: Plan,
+    /// The servers asked for, in order.
+    pub servers: Vec<Compared>,
+    /// The verdicts.
+    pub results: Vec<Row>,
+    /// The measurements.
+    pub measured: Measured,
+}
+
+/// What counts as what.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Limits {
+    /// Work that goes on longer than this after its answer is a zombie; an answer later than this is late.
+    pub zombie_ms: f64,
+}
+
+impl Limits {
+    /// Two ticks, in which work that looks at its context stops, and what the scheduler adds; at least 25 ms.
+    pub fn zombie(plan: &Plan, noise: &Noise) -> Self {
+        let ticks = 2.0 * plan.tail.tick.as_secs_f64() * 1e3;
+        Self { zombie_ms: (ticks + noise.max_ms).max(25.0).round() }
+    }
+}
+
+/// Which scenarios ran.
+#[derive(Debug, Clone, Serialize)]
+pub struct Chosen {
+    /// How many.
+    pub chosen: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Why these, in a sentence's end.
+    pub which: String,
+}
+
+/// A server of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Compared {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub about: String,
+    /// What its version command printed.
+    pub version: Option<String>,
+    /// `compared`, `absent` (a program that it needs is missing) or `error`.
+    pub status: &'static str,
+    /// What kept it from being compared.
+    pub error: Option<String>,
+    /// The file that was judged and measured.
+    pub binary: Option<Binary>,
+}
+
+impl Results {
+    /// The names of the servers that were compared.
+    pub fn names(&self) -> Vec<&str> {
+        let compared = self.servers.iter().filter(|server| server.status == "compared");
+        compared.map(|server| server.name.as_str()).collect()
+    }
+
+    /// The areas of the scenarios, in the order of the table.
+    pub fn areas(&self) -> Vec<&str> {
+        let mut areas: Vec<&str> = Vec::new();
+        for row in &self.results {
+            if !areas.contains(&area(row)) && row.attempts + u32::from(row.verdict != Verdict::Error) > 0 {
+                areas.push(area(row));
+            }
+        }
+        areas
+    }
+
+    /// How many scenarios of an area a server passed, and of how many that it supports.
+    pub fn score(&self, server: &str, wanted: &str) -> (usize, usize) {
+        let rows = self.results.iter().filter(|row| row.server == server && area(row) == wanted);
+        rows.filter(|row| row.verdict != Verdict::Unsupported)
+            .fold((0, 0), |(passed, all), row| (passed + usize::from(row.verdict == Verdict::Pass), all + 1))
+    }
+
+    /// The rows that a reader must see: neither passed nor unsupported.
+    pub fn misses(&self) -> impl Iterator<Item = &Row> {
+        self.results.iter().filter(|row| !matches!(row.verdict, Verdict::Pass | Verdict::Unsupported))
+    }
+
+    /// 1 when a promise was broken, 2 when something could not be run, else 0.
+    pub fn exit_code(&self) -> u8 {
+        if self.results.iter().any(|row| row.verdict.is_red()) || self.measured.early() > 0 {
+            1
+        } else if self.results.iter().any(|row| row.verdict == Verdict::Error)
+            || self.servers.iter().any(|server| server.status == "error")
+            || self.measured.gaps.iter().any(|gap| !gap.unsupported)
+        {
+            2
+        } else {
+            0
+        }
+    }
+
+    /// The document.
+    pub fn json(&self) -> String {
+        let mut text = serde_json::to_string(self).expect("a run holds nothing that JSON cannot say");
+        text.push('\n');
+        text
+    }
+}
+
+/// A moment as in an HTTP date: `Sun, 22 Nov 2026 16:34:32 GMT`.
+pub fn http_date(at: std::time::SystemTime) -> String {
+    httpdate::fmt_http_date(at)
+}
+
+/// The part of a row's id before the slash.
+pub fn area(row: &Row) -> &str {
+    row.id.split_once('/').map_or(row.id.as_str(), |(area, _)| area)
+}

@@ -1,0 +1,250 @@
+//! How long work outlives its answer, from what the work itself said to the witness.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::plan;
+use super::stats::ms_between;
+use crate::server::Server;
+use crate::storm::{Shot, Storm};
+use crate::verdict::Failure;
+use crate::wire::Request;
+use crate::witness::{Witness, Word};
+
+/// How long the work is watched past its natural end before it counts as "still running".
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// One request and the life of its work; times are milliseconds since the request was sent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Life {
+    /// The server.
+    pub server: String,
+    /// The style of the work.
+    pub style: String,
+    /// Which turn it was, from 0.
+    pub turn: usize,
+    /// The deadline.
+    pub deadline_ms: f64,
+    /// The answer's status; none when there was no answer.
+    pub status: Option<u16>,
+    /// When the answer had been read.
+    pub answered_ms: Option<f64>,
+    /// When the work said that it began.
+    pub started_ms: Option<f64>,
+    /// Beats that were heard.
+    pub beats: usize,
+    /// Of them, those after the answer had been read.
+    pub beats_after: usize,
+    /// The last beat.
+    pub last_beat_ms: Option<f64>,
+    /// When the work said that it ended; none when it was still running at `watched_ms`.
+    pub ended_ms: Option<f64>,
+    /// How it ended: `completed`, `canceled` or `panicked`.
+    pub how: Option<&'static str>,
+    /// How long it was watched.
+    pub watched_ms: f64,
+}
+
+/// What became of the work of one request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fate {
+    /// It stopped, so many milliseconds after the answer (0 when before it).
+    Stopped(f64),
+    /// It went on for so many milliseconds after the answer.
+    Zombie(f64),
+    /// It went on past all patience: for at least so many milliseconds.
+    Endless(f64),
+    /// It outlived its deadline by so many milliseconds, and its own answer waited for it.
+    HeldAnswer(f64),
+    /// It never began.
+    Unborn,
+    /// The request got no answer, or another one than 504.
+    NoTimeout,
+}
+
+impl Life {
+    /// From when the answer had been read to the last sign of life, below zero when that came before.
+    pub fn tail_ms(&self) -> Option<f64> {
+        let last = match (self.last_beat_ms, self.ended_ms) {
+            (Some(beat), Some(end)) => beat.max(end),
+            (beat, end) => end.or(beat)?,
+        };
+        Some(last - self.answered_ms?)
+    }
+
+    /// How late the answer was.
+    pub fn late_ms(&self) -> Option<f64> {
+        Some(self.answered_ms? - self.deadline_ms)
+    }
+
+    /// What became of it; a tail or a lateness up to `zombie_ms` is forgiven.
+    pub fn fate(&self, zombie_ms: f64) -> Fate {
+        let (Some(504), Some(answered), Some(late)) = (self.status, self.answered_ms, self.late_ms()) else {
+            return Fate::NoTimeout;
+        };
+        if self.started_ms.is_none() {
+            return Fate::Unborn;
+        }
+        match (self.ended_ms, self.tail_ms()) {
+            (None, _) => Fate::Endless(self.watched_ms - answered),
+            (_, Some(tail)) if tail > zombie_ms => Fate::Zombie(tail),
+            _ if late > zombie_ms => Fate::HeldAnswer(late),
+            (_, tail) => Fate::Stopped(tail.unwrap_or(0.0).max(0.0)),
+        }
+    }
+
+    /// Reads the life out of what the witness heard.
+    pub fn read(
+        mut self,
+        sent_at: Instant,
+        answered_at: Option<Instant>,
+        events: &[(Instant, Word)],
+        until: Instant,
+    ) -> Self {
+        let since = |at: Instant| ms_between(sent_at, at);
+        self.answered_ms = answered_at.map(since);
+        self.watched_ms = since(until);
+        for (at, word) in events {
+            match word {
+                Word::Start => self.started_ms = Some(since(*at)),
+                Word::Beat(_) => {
+                    self.beats += 1;
+                    self.beats_after += usize::from(answered_at.is_some_and(|answered| *at > answered));
+                    self.last_beat_ms = Some(since(*at));
+                }
+                Word::Completed => (self.ended_ms, self.how) = (Some(since(*at)), Some("completed")),
+                Word::Canceled => (self.ended_ms, self.how) = (Some(since(*at)), Some("canceled")),
+                Word::Panicked => (self.ended_ms, self.how) = (Some(since(*at)), Some("panicked")),
+            }
+        }
+        self
+    }
+
+    /// A request of which nothing is known yet.
+    pub fn unknown(server: &str, style: &str, turn: usize, deadline: Duration) -> Self {
+        Self {
+            server: server.to_owned(),
+            style: style.to_owned(),
+            turn,
+            deadline_ms: deadline.as_secs_f64() * 1e3,
+            status: None,
+            answered_ms: None,
+            started_ms: None,
+            beats: 0,
+            beats_after: 0,
+            last_beat_ms: None,
+            ended_ms: None,
+            how: None,
+            watched_ms: 0.0,
+        }
+    }
+}
+
+/// Sends one request of each of `styles`, side by side except for `spin`, and watches their work to its end.
+///
+/// # Errors
+/// When the server has no witness or the sockets fail.
+pub fn watch(
+    server: &Server,
+    name: &str,
+    styles: &[&str],
+    plan: &plan::Tail,
+    turn: usize,
+) -> Result<Vec<Life>, Failure> {
+    let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let mut lives = Vec::new();
+    // A spinning request takes a processor from the others, so it goes alone.
+    let (spin, waiting): (Vec<&str>, Vec<&str>) = styles.iter().partition(|style| **style == "spin");
+    for (group, work) in [(waiting, plan.work), (spin, plan.spin_work)] {
+        if !group.is_empty() {
+            lives.extend(watch_group(server, witness, name, &group, work, plan, turn)?);
+        }
+    }
+    Ok(lives)
+}
+
+fn watch_group(
+    server: &Server,
+    witness: &Witness,
+    name: &str,
+    styles: &[&str],
+    work: Duration,
+    plan: &plan::Tail,
+    turn: usize,
+) -> Result<Vec<Life>, Failure> {
+    let id = |style: &str| format!("tail-{turn}-{style}");
+    let request = |style: &&str| {
+        let (work, tick) = (work.as_millis(), plan.tick.as_millis());
+        let target = format!("/slow?style={style}&work={work}ms&tick={tick}ms");
+        Request::get(target).timeout(plan.deadline).id(id(style))
+    };
+    let give_up_at = Instant::now() + work + PATIENCE;
+    let mut storm = Storm::launch(server.address(), styles.iter().map(request).collect(), give_up_at)?;
+    storm.drive(give_up_at)?;
+    for style in styles {
+        witness.wait_end(&id(style), give_up_at.saturating_duration_since(Instant::now()));
+    }
+    let until = Instant::now();
+    let life = |(style, shot): (&&str, &Shot)| {
+        let mut life = Life::unknown(name, style, turn, plan.deadline);
+        life.status = shot.status();
+        let answered_at = shot.done_at.filter(|_| shot.response.is_some());
+        life.read(shot.sent_at, answered_at, &witness.events(&id(style)), until)
+    };
+    Ok(styles.iter().zip(storm.shots()).map(life).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A life of work that began at once: answered, its beats, its end.
+    fn life(answered: u64, beats: &[u64], end: Option<(u64, Word)>) -> Life {
+        let sent_at = Instant::now();
+        let at = |ms: u64| sent_at + Duration::from_millis(ms);
+        let mut events = vec![(at(0), Word::Start)];
+        events.extend(beats.iter().zip(1..).map(|(ms, number)| (at(*ms), Word::Beat(number))));
+        events.extend(end.map(|(ms, word)| (at(ms), word)));
+        let mut life = Life::unknown("x", "drop", 0, Duration::from_millis(300));
+        life.status = Some(504);
+        life.read(sent_at, Some(at(answered)), &events, at(6000))
+    }
+
+    #[test]
+    fn work_that_goes_on_to_its_natural_end_is_a_zombie() {
+        let life = life(301, &[100, 2999], Some((3000, Word::Completed)));
+        assert_eq!(life.fate(25.0), Fate::Zombie(2699.0));
+        assert_eq!((life.beats, life.beats_after, life.how), (2, 1, Some("completed")));
+    }
+
+    #[test]
+    fn work_that_ends_with_its_answer_has_stopped() {
+        assert_eq!(life(301, &[300], Some((302, Word::Canceled))).fate(25.0), Fate::Stopped(1.0));
+        assert_eq!(life(301, &[290], Some((300, Word::Canceled))).fate(25.0), Fate::Stopped(0.0));
+    }
+
+    #[test]
+    fn a_beat_after_the_end_is_life_too() {
+        assert_eq!(life(301, &[900], Some((302, Word::Canceled))).fate(25.0), Fate::Zombie(599.0));
+    }
+
+    #[test]
+    fn work_without_an_end_is_censored_and_not_left_out() {
+        assert_eq!(life(301, &[5990], None).fate(25.0), Fate::Endless(5699.0));
+    }
+
+    #[test]
+    fn an_answer_that_waits_for_its_work_is_no_zombie_but_late() {
+        assert_eq!(life(901, &[890], Some((900, Word::Completed))).fate(25.0), Fate::HeldAnswer(601.0));
+    }
+
+    #[test]
+    fn work_that_never_began_and_requests_that_never_timed_out_are_said_so() {
+        let mut unborn = Life::unknown("x", "drop", 0, Duration::from_millis(300));
+        (unborn.status, unborn.answered_ms) = (Some(504), Some(301.0));
+        assert_eq!(unborn.fate(25.0), Fate::Unborn);
+        unborn.status = Some(200);
+        assert_eq!(unborn.fate(25.0), Fate::NoTimeout);
+    }
+}

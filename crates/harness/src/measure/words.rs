@@ -1,0 +1,290 @@
+//! What the figures mean, in sentences made from the figures.
+
+use super::overshoot::Overshoot;
+use super::results::Results;
+use super::stats::Summary;
+use super::storm::Storm;
+use super::tail::Fate;
+
+/// A style of work in a few words.
+pub fn style(style: &str) -> &'static str {
+    match style {
+        "context" => "waits for its next tick or its context, whichever is first",
+        "drop" => "knows no context; is abandoned at the deadline in the runtime's own way",
+        "polling" => "blocks a thread and asks its context at every tick",
+        "detached" => "spawned and let go; knows no context",
+        "blocking" => "blocks a thread; knows no context",
+        "spin" => "burns CPU and never yields",
+        _ => "work of another kind",
+    }
+}
+
+/// A span of time as people say it.
+pub fn span(ms: f64) -> String {
+    match ms.abs() {
+        small if small < 9.95 => format!("{ms:.1} ms"),
+        medium if medium < 999.5 => format!("{ms:.0} ms"),
+        _ => format!("{:.2} s", ms / 1e3),
+    }
+}
+
+/// A number with its thousands apart.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in megabytes.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// `a, b and c`.
+pub fn list(names: &[&str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [one] => (*one).to_owned(),
+        [front @ .., last] => format!("{} and {last}", front.join(", ")),
+    }
+}
+
+/// The same, or `all 4` when these are all of `everybody`.
+fn those(names: &[&str], everybody: usize) -> String {
+    if names.len() == everybody && everybody > 2 { format!("all {everybody}") } else { list(names) }
+}
+
+/// The worst that became of a server's work in a style; `None` when it was not measured.
+pub fn worst(results: &Results, server: &str, style: &str) -> Option<Fate> {
+    let fates = results.measured.tails_of(server, style);
+    let fates = fates.iter().map(|life| life.fate(results.limits.zombie_ms));
+    fates.max_by(|a, b| severity(*a).total_cmp(&severity(*b)))
+}
+
+/// Orders fates: their kind counts first, and the longer is the worse.
+fn severity(fate: Fate) -> f64 {
+    const KIND: f64 = 1e9;
+    match fate {
+        Fate::Stopped(ms) => ms,
+        Fate::HeldAnswer(ms) => KIND + ms,
+        Fate::Unborn => 2.0 * KIND,
+        Fate::Zombie(ms) => 3.0 * KIND + ms,
+        Fate::Endless(ms) => 4.0 * KIND + ms,
+        Fate::NoTimeout => 5.0 * KIND,
+    }
+}
+
+/// Who left zombies, in which style and for how long: the answer to the lab's question.
+pub fn verdict(results: &Results) -> Vec<String> {
+    let names = results.names();
+    let mut groups: Vec<(Vec<&str>, Vec<&str>, f64)> = Vec::new();
+    let mut clean = Vec::new();
+    for name in &names {
+        let tails = super::plan::STYLES.iter().filter_map(|style| match worst(results, name, style)? {
+            Fate::Zombie(ms) | Fate::Endless(ms) => Some((*style, ms)),
+            _ => None,
+        });
+        let tails: Vec<_> = tails.collect();
+        let styles: Vec<&str> = tails.iter().map(|(style, _)| *style).collect();
+        let longest = tails.iter().map(|(_, ms)| *ms).fold(0.0, f64::max);
+        if styles.is_empty() {
+            clean.push(*name);
+        } else if let Some(group) = groups.iter_mut().find(|(_, have, _)| *have == styles) {
+            group.0.push(name);
+            group.2 = group.2.max(longest);
+        } else {
+            groups.push((vec![name], styles, longest));
+        }
+    }
+    if results.measured.tails.is_empty() {
+        return Vec::new();
+    }
+    let mut sentences: Vec<String> = groups
+        .into_iter()
+        .map(|(who, styles, longest)| {
+            let (who, styles, longest) = (list(&who), list(&styles), span(longest));
+            format!("{who} left zombies in {styles}: work that went on for up to {longest} after its 504.")
+        })
+        .collect();
+    if !clean.is_empty() {
+        sentences.push(format!("{} left no zombies.", list(&clean)));
+    }
+    sentences
+}
+
+/// A sentence for each style: what became of the work on which server.
+pub fn tails(results: &Results) -> Vec<String> {
+    super::plan::STYLES.iter().filter_map(|name| tail(results, name)).collect()
+}
+
+/// What became of the work in one style.
+pub fn tail(results: &Results, style: &str) -> Option<String> {
+    let names = results.names();
+    let fates: Vec<(&str, Fate)> =
+        names.iter().filter_map(|name| Some((*name, worst(results, name, style)?))).collect();
+    let clauses: Vec<String> = KINDS
+        .iter()
+        .filter_map(|kind| {
+            let found: Vec<_> = fates.iter().filter_map(|(name, fate)| Some((*name, kind(*fate)?))).collect();
+            let who: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+            let lengths = Summary::of(found.iter().map(|(_, (_, ms))| *ms))?;
+            let (_, (template, _)) = *found.first()?;
+            let (least, most) = (span(lengths.min), span(lengths.max));
+            let length = if least == most { most.clone() } else { format!("{least} to {most}") };
+            let who = those(&who, fates.len());
+            Some(template.replace("WHO", &who).replace("LENGTH", &length).replace("MOST", &most))
+        })
+        .collect();
+    (!clauses.is_empty()).then(|| format!("{style}: {}.", clauses.join("; ")))
+}
+
+/// For a fate of one kind its sentence, in which WHO, LENGTH and MOST are to be filled in, and its length.
+type Kind = fn(Fate) -> Option<(&'static str, f64)>;
+
+/// The kinds of fate in the order in which they are told.
+const KINDS: [Kind; 6] = [
+    |fate| match fate {
+        Fate::Stopped(ms) => Some(("stopped on WHO, at most MOST after the 504", ms)),
+        _ => None,
+    },
+    |fate| match fate {
+        Fate::Zombie(ms) => Some(("a zombie on WHO, for LENGTH after the 504", ms)),
+        _ => None,
+    },
+    |fate| match fate {
+        Fate::Endless(ms) => Some(("still running on WHO after LENGTH, when the lab stopped watching", ms)),
+        _ => None,
+    },
+    |fate| match fate {
+        Fate::HeldAnswer(ms) => {
+            Some(("nothing could interrupt it on WHO, and the 504 itself came LENGTH late", ms))
+        }
+        _ => None,
+    },
+    |fate| match fate {
+        Fate::Unborn => Some(("on WHO the witness heard no start of it", 0.0)),
+        _ => None,
+    },
+    |fate| match fate {
+        Fate::NoTimeout => Some(("on WHO the answer was not 504", 0.0)),
+        _ => None,
+    },
+];
+
+/// What the lateness of the 504s means.
+pub fn overshoot(results: &Results) -> Vec<String> {
+    let all = &results.measured.overshoot;
+    let answered: usize = all.iter().filter_map(|o| Some(o.summary_ms?.count)).sum();
+    if answered == 0 {
+        return Vec::new();
+    }
+    let mut sentences = match results.measured.early() {
+        0 => {
+            vec![format!("Never early: 0 of {} answers came before their deadline.", number(answered as u64))]
+        }
+        _ => all.iter().filter(|o| o.early > 0).map(early).collect(),
+    };
+    for o in all.iter().filter(|o| !o.others.is_empty()) {
+        let others: Vec<_> = o.others.iter().map(|(what, count)| format!("{count} times {what}")).collect();
+        sentences.push(format!("{}, {} at once: {} instead of 504.", o.server, o.at_once, others.join(", ")));
+    }
+    let noise = results.noise.p99_ms;
+    let many = all.iter().map(|o| o.at_once).max().unwrap_or(1);
+    let mut ranked: Vec<(&str, f64)> = all
+        .iter()
+        .filter(|o| o.at_once == many)
+        .filter_map(|o| Some((o.server.as_str(), o.summary_ms?.p99)))
+        .collect();
+    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    if let ([first, .., last], true) = (&ranked[..], many > 1) {
+        let apart = last.1 - first.1;
+        sentences.push(if apart <= noise {
+            format!(
+                "With {many} at once nobody is later than another by more than this machine's own {}.",
+                span(noise)
+            )
+        } else {
+            format!(
+                "With {many} at once 99 of 100 were answered within {} by {}, and within {} by {}.",
+                span(first.1),
+                first.0,
+                span(last.1),
+                last.0
+            )
+        });
+    }
+    sentences.push(format!(
+        "The scheduler of this machine is late by {} itself (p99, measured just before): less than that is noise.",
+        span(noise)
+    ));
+    sentences
+}
+
+fn early(o: &Overshoot) -> String {
+    let count = o.summary_ms.map_or(0, |summary| summary.count);
+    format!("{} answered {} of {count} requests BEFORE their deadline: a broken promise.", o.server, o.early)
+}
+
+/// What the storms of one style mean.
+pub fn storms(results: &Results, style: &str) -> Vec<String> {
+    let names = results.names();
+    let storms: Vec<&Storm> =
+        names.iter().filter_map(|name| representative(&results.measured.storms_of(name, style))).collect();
+    let Some(requests) = storms.iter().map(|storm| storm.requests).max() else { return Vec::new() };
+    let mut sentences = Vec::new();
+    let (kept, clean): (Vec<&&Storm>, Vec<&&Storm>) =
+        storms.iter().partition(|storm| storm.left_behind() > 0);
+    for storm in kept {
+        let until = storm.quiesce_ms().map_or_else(
+            || "and had not ended when the lab stopped watching".to_owned(),
+            |quiesce| format!("and the last of it ended {} later", span(quiesce)),
+        );
+        sentences.push(format!(
+            "{}: when the last 504 had been read, {} of {} works still ran, {until}: {:.0} task-seconds for nobody.",
+            storm.server,
+            number(storm.left_behind()),
+            number(storm.requests as u64),
+            storm.zombie_area()
+        ));
+    }
+    if !clean.is_empty() {
+        let names: Vec<&str> = clean.iter().map(|storm| storm.server.as_str()).collect();
+        sentences.push(format!("{}: no work was left when the last 504 had been read.", list(&names)));
+    }
+    let mut threads: Vec<(&str, u64, u64)> = storms
+        .iter()
+        .map(|s| (s.server.as_str(), s.peak().threads, s.peak().pss.saturating_sub(s.before().pss)))
+        .collect();
+    threads.sort_by_key(|(_, threads, _)| *threads);
+    if let [least, .., most] = threads[..]
+        && most.1 > 2 * least.1
+    {
+        sentences.push(format!(
+            "For {} requests at once {} needed {} threads and {} more memory; {} needed {} and {}.",
+            number(requests as u64),
+            most.0,
+            number(most.1),
+            megabytes(most.2),
+            least.0,
+            number(least.1),
+            megabytes(least.2)
+        ));
+    }
+    sentences
+}
+
+/// Of several storms the one in the middle, by the work that nobody waited for.
+pub fn representative<'a>(storms: &[&'a Storm]) -> Option<&'a Storm> {
+    let mut sorted = storms.to_vec();
+    sorted.sort_by(|a, b| a.zombie_area().total_cmp(&b.zombie_area()));
+    sorted.get(sorted.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests;

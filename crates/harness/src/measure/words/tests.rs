@@ -1,0 +1,181 @@
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::measure::machine::Machine;
+use crate::measure::overshoot::Sample;
+use crate::measure::plan::Plan;
+use crate::measure::results::{Chosen, Compared, Limits, SCHEMA};
+use crate::measure::storm::Reading;
+use crate::measure::tail::Life;
+use crate::measure::turns::Measured;
+use crate::noise::Noise;
+use crate::profile::Profile;
+
+/// Results of these servers with nothing measured.
+pub(crate) fn empty(names: &[&str]) -> Results {
+    let server = |name: &&str| Compared {
+        name: (*name).to_owned(),
+        about: String::new(),
+        version: None,
+        status: "compared",
+        error: None,
+        binary: None,
+    };
+    Results {
+        schema: SCHEMA,
+        taken_at: String::new(),
+        took_ms: 0,
+        command: Vec::new(),
+        machine: Machine { kernel: "6.1".into(), cpu: None, cores: 2, memory: None, load: None, rustc: None },
+        noise: Noise { p50_ms: 0.1, p99_ms: 0.5, max_ms: 1.0 },
+        limits: Limits { zombie_ms: 25.0 },
+        profile: Profile::Ci,
+        scenarios: Chosen { chosen: 0, of: 0, which: String::new() },
+        plan: Plan::quick(),
+        servers: names.iter().map(server).collect(),
+        results: Vec::new(),
+        measured: Measured::default(),
+    }
+}
+
+/// A request answered at 301 ms whose work ended then, or went on for so long.
+pub(crate) fn life(server: &str, style: &str, tail: f64) -> Life {
+    let mut life = Life::unknown(server, style, 0, Duration::from_millis(300));
+    (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.2));
+    (life.ended_ms, life.watched_ms) = (Some(301.0 + tail), 4000.0);
+    life
+}
+
+fn storm(server: &str, left: u64, threads: u64) -> Storm {
+    let reading = |at_ms, requests, work| Reading {
+        at_ms,
+        requests,
+        work,
+        threads,
+        pss: 2_000_000,
+        ..Reading::default()
+    };
+    let before = Reading { threads: 3, pss: 1_000_000, ..Reading::default() };
+    Storm {
+        server: server.to_owned(),
+        style: "drop".into(),
+        turn: 0,
+        requests: 500,
+        answered_504: 500,
+        answered_ms: 500.0,
+        quiet_ms: Some(if left > 0 { 1500.0 } else { 490.0 }),
+        readings: vec![before, reading(100.0, 500, 500), reading(501.0, 0, left), reading(1500.0, 0, 0)],
+    }
+}
+
+#[test]
+fn spans_are_said_in_the_unit_that_fits() {
+    assert_eq!(
+        [0.04, 9.94, 12.3, 999.0, 2703.0].map(span),
+        ["0.0 ms", "9.9 ms", "12 ms", "999 ms", "2.70 s"]
+    );
+}
+
+#[test]
+fn thousands_stand_apart() {
+    assert_eq!([7, 1003, 1_234_567].map(number), ["7", "1,003", "1,234,567"]);
+}
+
+#[test]
+fn who_left_zombies_is_told_with_style_and_length() {
+    let mut results = empty(&["tokio", "smol", "threads"]);
+    for (server, drop) in [("tokio", 0.3), ("smol", 0.1), ("threads", 2699.0)] {
+        results.measured.tails.push(life(server, "drop", drop));
+        results.measured.tails.push(life(server, "context", 0.0));
+    }
+    assert_eq!(
+        verdict(&results),
+        [
+            "threads left zombies in drop: work that went on for up to 2.70 s after its 504.",
+            "tokio and smol left no zombies."
+        ]
+    );
+    assert_eq!(
+        tails(&results),
+        [
+            "context: stopped on all 3, at most 0.0 ms after the 504.",
+            "drop: stopped on tokio and smol, at most 0.3 ms after the 504; a zombie on threads, for 2.70 s after \
+             the 504."
+        ]
+    );
+}
+
+#[test]
+fn servers_with_the_same_zombies_share_a_sentence() {
+    let mut results = empty(&["tokio", "smol"]);
+    results.measured.tails = vec![life("tokio", "detached", 2690.0), life("smol", "detached", 2710.0)];
+    assert_eq!(
+        verdict(&results),
+        ["tokio and smol left zombies in detached: work that went on for up to 2.71 s after its 504."]
+    );
+    assert_eq!(
+        tails(&results),
+        ["detached: a zombie on tokio and smol, for 2.69 s to 2.71 s after the 504."]
+    );
+}
+
+#[test]
+fn the_worst_turn_speaks_for_a_server() {
+    let mut results = empty(&["tokio"]);
+    results.measured.tails = vec![life("tokio", "drop", 0.0), life("tokio", "drop", 900.0)];
+    assert_eq!(worst(&results, "tokio", "drop"), Some(Fate::Zombie(900.0)));
+}
+
+#[test]
+fn an_answer_held_by_its_work_is_told_apart_from_a_zombie() {
+    let mut results = empty(&["tokio"]);
+    let mut held = life("tokio", "spin", -1.0);
+    (held.answered_ms, held.ended_ms) = (Some(901.0), Some(900.0));
+    results.measured.tails.push(held);
+    assert_eq!(
+        tails(&results),
+        ["spin: nothing could interrupt it on tokio, and the 504 itself came 601 ms late."]
+    );
+    assert_eq!(verdict(&results), ["tokio left no zombies."]);
+}
+
+#[test]
+fn an_early_answer_is_called_a_broken_promise() {
+    let mut results = empty(&["x"]);
+    let now = Instant::now();
+    let sample = |after| Sample {
+        status: Some(504),
+        intended_at: now,
+        sent_at: now,
+        first_byte_at: Some(now + Duration::from_millis(after)),
+    };
+    let mut one = Overshoot::new("x", 1, Duration::from_millis(100));
+    one.add(&[sample(99), sample(101)]);
+    results.measured.overshoot.push(one);
+    assert_eq!(overshoot(&results)[0], "x answered 1 of 2 requests BEFORE their deadline: a broken promise.");
+    assert_eq!(results.exit_code(), 1);
+}
+
+#[test]
+fn a_storm_tells_what_was_left_and_what_threads_cost() {
+    let mut results = empty(&["tokio", "threads"]);
+    results.measured.storms = vec![storm("tokio", 0, 4), storm("threads", 500, 1003)];
+    let text = storms(&results, "drop");
+    assert!(
+        text[0].starts_with("threads: when the last 504 had been read, 500 of 500 works still ran"),
+        "{text:?}"
+    );
+    assert_eq!(text[1], "tokio: no work was left when the last 504 had been read.");
+    assert!(
+        text[2].contains("threads needed 1,003 threads and 1.0 MB more memory; tokio needed 4"),
+        "{text:?}"
+    );
+}
+
+#[test]
+fn nothing_measured_is_nothing_said() {
+    let results = empty(&["tokio"]);
+    assert!(verdict(&results).is_empty() && tails(&results).is_empty());
+    assert!(overshoot(&results).is_empty() && storms(&results, "drop").is_empty());
+    assert_eq!(results.exit_code(), 0);
+}

@@ -1,0 +1,194 @@
+//! `lab compare`: judges and measures servers side by side, and says what the figures mean.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use harness::catalog::{self, Catalog, Stanza};
+use harness::expect::Expectations;
+use harness::guard;
+use harness::measure::machine::{Binary, Machine};
+use harness::measure::plan::Plan;
+use harness::measure::results::{self, Chosen, Compared, Limits, Results};
+use harness::measure::{build, page, turns};
+use harness::noise::Noise;
+use harness::profile::Profile;
+use harness::report::Row;
+use harness::scenario::{Scenario, Seat};
+use harness::scenarios;
+use harness::subject::{self, Subject};
+use harness::verdict::{Level, Verdict};
+
+use crate::args::Compare;
+use crate::progress::say;
+
+mod judge;
+mod meter;
+mod tables;
+
+use meter::Meter;
+
+/// Where the results go, from the root of the repository.
+const FOLDER: &str = "target/lab";
+/// The id of the row that stands for a server that cannot be compared.
+const WHOLE: &str = "server/start";
+
+/// A server that can be started.
+struct Ready {
+    subject: Subject,
+    expectations: Expectations,
+}
+
+/// Builds, judges and measures the servers asked for; prints the tables and writes the results.
+pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
+    let root = catalog::root()?;
+    let catalog = Catalog::read(&root)?;
+    let stanzas = stanzas(&catalog, &args.servers)?;
+    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    guard::limit_descriptors(None)
+        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+
+    let (mut servers, mut ready, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for stanza in &stanzas {
+        let (server, found) = prepare(stanza, &root, args.no_build);
+        if let Some(why) = &server.error {
+            say(&format!("{}: {why}", stanza.name));
+            let verdict = if server.status == "absent" { Verdict::Unsupported } else { Verdict::Error };
+            rows.push(Row::whole_server(&stanza.name, WHOLE, verdict, why));
+        }
+        servers.push(server);
+        ready.extend(found);
+    }
+
+    let begin_at = Instant::now();
+    let plan = if args.quick { Plan::quick() } else { Plan::full() };
+    let (chosen, which) = chosen(args.quick);
+    let (taken_at, machine) = (SystemTime::now(), Machine::here(&root));
+    let noise = Noise::measure(300);
+    say(&format!("noise floor: {noise}"));
+    let subjects: Vec<Subject> = ready.iter().map(|ready| ready.subject.clone()).collect();
+    rows.extend(judge::all(ready, &chosen));
+    let measured = measure(&plan, &subjects);
+    check_binaries(&mut servers, &stanzas, &root);
+
+    let results = Results {
+        schema: results::SCHEMA,
+        taken_at: results::http_date(taken_at),
+        took_ms: begin_at.elapsed().as_millis() as u64,
+        command: std::env::args().collect(),
+        machine,
+        noise,
+        limits: Limits::zombie(&plan, &noise),
+        profile: Profile::Ci,
+        scenarios: which,
+        plan,
+        servers,
+        results: rows,
+        measured,
+    };
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    print!("{}", tables::print(&results, color));
+    for path in write(&results, &root.join(FOLDER))? {
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::from(results.exit_code()))
+}
+
+/// The servers asked for; the lab's own when none is named.
+fn stanzas(catalog: &Catalog, names: &[String]) -> Result<Vec<Stanza>, String> {
+    if names.is_empty() {
+        return Ok(catalog.servers.iter().filter(|server| !server.peer).cloned().collect());
+    }
+    let mut found: Vec<Stanza> = Vec::new();
+    for name in names {
+        let stanza = catalog.find(name)?;
+        if found.iter().all(|have| have.name != stanza.name) {
+            found.push(stanza.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// Builds a server and starts it once; whatever keeps it from being compared is noted.
+fn prepare(stanza: &Stanza, root: &Path, no_build: bool) -> (Compared, Option<Ready>) {
+    let mut server = Compared {
+        name: stanza.name.clone(),
+        about: stanza.about.clone(),
+        version: None,
+        status: "compared",
+        error: None,
+        binary: None,
+    };
+    if let Some(program) = stanza.missing() {
+        (server.status, server.error) = ("absent", Some(format!("no `{program}` on the PATH")));
+        return (server, None);
+    }
+    let tried = || -> Result<(Binary, Ready), String> {
+        if !no_build {
+            say(&format!("{}: building", stanza.name));
+            build::build(stanza, root, |line| eprintln!("{line}"))?;
+        }
+        let binary = Binary::of(stanza, root)?;
+        let subject = Subject::listed(stanza, root, None)?;
+        drop(subject.start(&[], None)?);
+        Ok((binary, Ready { subject, expectations: Expectations::read(root, &stanza.name)? }))
+    };
+    match tried() {
+        Ok((binary, ready)) => {
+            server.version = subject::version(stanza, root);
+            server.binary = Some(binary);
+            (server, Some(ready))
+        }
+        Err(error) => {
+            (server.status, server.error) = ("error", Some(error));
+            (server, None)
+        }
+    }
+}
+
+/// The scenarios of the run, the gate first, and which they are in words.
+fn chosen(quick: bool) -> (Vec<&'static Scenario>, Chosen) {
+    let all = scenarios::all();
+    let wanted = |scenario: &&&Scenario| !quick || is_quick(scenario);
+    let chosen: Vec<_> = all.iter().filter(wanted).copied().collect();
+    let which = if quick {
+        "those MUSTs of baseline, deadline and work that need no machine to themselves, and disconnect/fin"
+    } else {
+        "the whole table"
+    };
+    let which = Chosen { chosen: chosen.len(), of: all.len(), which: which.to_owned() };
+    (chosen, which)
+}
+
+fn is_quick(scenario: &Scenario) -> bool {
+    let light = scenario.level == Level::Must && scenario.seat != Seat::Alone;
+    let area = matches!(scenario.area(), "baseline" | "deadline" | "work");
+    scenario.id == scenarios::GATE || scenario.id == "disconnect/fin" || (light && area)
+}
+
+fn measure(plan: &Plan, subjects: &[Subject]) -> turns::Measured {
+    let meter = Meter::start("measuring", turns::count(plan, subjects.len()));
+    turns::take(plan, subjects, &mut |server, what| meter.step(&format!("{server}: {what}")))
+}
+
+/// What was measured must be what was judged: the files have not changed meanwhile.
+fn check_binaries(servers: &mut [Compared], stanzas: &[Stanza], root: &Path) {
+    for (server, stanza) in servers.iter_mut().zip(stanzas) {
+        if server.binary.is_some() && Binary::of(stanza, root).ok() != server.binary {
+            let binary =
+                "its file was replaced during the run: the verdicts and figures may be of two builds";
+            (server.status, server.error) = ("error", Some(binary.to_owned()));
+        }
+    }
+}
+
+/// Writes the results and the report; gives their paths.
+fn write(results: &Results, folder: &Path) -> Result<[PathBuf; 2], String> {
+    let failed = |path: &Path, error| format!("failed to write `{}`: {error}", path.display());
+    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    let (json, html) = (folder.join("results.json"), folder.join("report.html"));
+    std::fs::write(&json, results.json()).map_err(|error| failed(&json, error))?;
+    std::fs::write(&html, page::render(results)?).map_err(|error| failed(&html, error))?;
+    Ok([json, html])
+}

@@ -1,0 +1,85 @@
+//! The scenarios of all servers, side by side: nearly all of their time is waiting.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use harness::profile::Profile;
+use harness::report::Row;
+use harness::runner::Runner;
+use harness::scenario::{Scenario, Seat};
+use harness::scenarios;
+use harness::verdict::Verdict;
+
+use super::Ready;
+use super::meter::Meter;
+
+/// Judges every server by `chosen`, the gate first; gives the rows by server, in the order of the table.
+pub(super) fn all(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row> {
+    let meter = Meter::start("scenarios", servers.len() * chosen.len());
+    let runners: Vec<Runner> = servers
+        .into_iter()
+        .map(|ready| Runner::new(ready.subject, Profile::Ci, ready.expectations, chosen))
+        .collect();
+    let rows: Mutex<Vec<(usize, usize, Row)>> = Mutex::new(Vec::new());
+    let keep = |server: usize, index: usize, row: Row| {
+        meter.judged(&row);
+        rows.lock().expect("no thread panics with the rows").push((server, index, row));
+    };
+
+    let mut admitted = Vec::new();
+    for (server, runner) in runners.iter().enumerate() {
+        let Some(gate) = chosen.iter().position(|scenario| scenario.id == scenarios::GATE) else { continue };
+        let row = runner.run(chosen[gate]);
+        if row.verdict == Verdict::Pass {
+            admitted.push(server);
+        } else {
+            let name = runner.subject().name();
+            let why = format!("not run: not a lab server ({})", row.observed);
+            for (index, scenario) in chosen.iter().enumerate().filter(|(index, _)| *index != gate) {
+                keep(server, index, Row::whole_server(name, scenario.id, Verdict::Error, why.clone()));
+            }
+        }
+        keep(server, gate, row);
+    }
+
+    let jobs = jobs(&admitted, chosen);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..Profile::Ci.jobs().min(jobs.len()) {
+            scope.spawn(|| {
+                while let Some((server, index)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    keep(*server, *index, runners[*server].run(chosen[*index]));
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().expect("no thread panics with the rows");
+    rows.sort_by_key(|(server, index, _)| (*server, *index));
+    rows.into_iter().map(|(_, _, row)| row).collect()
+}
+
+/// Every server and scenario but the gate, servers in turn; those that sit alone last, since they stop all others.
+fn jobs(servers: &[usize], chosen: &[&'static Scenario]) -> Vec<(usize, usize)> {
+    let mut jobs: Vec<(usize, usize)> = (0..chosen.len())
+        .filter(|index| chosen[*index].id != scenarios::GATE)
+        .flat_map(|index| servers.iter().map(move |server| (*server, index)))
+        .collect();
+    jobs.sort_by_key(|(_, index)| chosen[*index].seat == Seat::Alone);
+    jobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_take_turns_and_who_sits_alone_comes_last() {
+        let chosen = scenarios::all();
+        let jobs = jobs(&[0, 2], &chosen);
+        assert_eq!(jobs.len(), 2 * (chosen.len() - 1));
+        assert_eq!((jobs[0].0, jobs[1].0, jobs[0].1), (0, 2, jobs[1].1));
+        let alone = |job: &(usize, usize)| chosen[job.1].seat == Seat::Alone;
+        let first = jobs.iter().position(alone).unwrap();
+        assert!(jobs[first..].iter().all(alone));
+    }
+}

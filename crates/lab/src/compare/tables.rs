@@ -1,0 +1,266 @@
+//! What `lab compare` prints: a table for each question, and under it what it means. Never wider than 100 columns.
+
+use std::fmt::Write;
+
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use harness::measure::plan::STYLES;
+use harness::measure::results::Results;
+use harness::measure::tail::Fate;
+use harness::measure::words::{self, megabytes, number, span};
+use harness::report::Row;
+use harness::verdict::Verdict;
+
+/// The widest line.
+const WIDTH: u16 = 100;
+
+/// Everything that is printed of a run.
+pub(super) fn print(results: &Results, color: bool) -> String {
+    let mut text = String::new();
+    let mut section = |title: &str, table: Option<Table>, sentences: Vec<String>| {
+        if table.is_none() && sentences.is_empty() {
+            return;
+        }
+        let (bold, plain) = if color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let _ = writeln!(text, "\n{bold}{title}{plain}");
+        if let Some(table) = table {
+            let _ = writeln!(text, "{}", table.trim_fmt());
+        }
+        for sentence in sentences {
+            let _ = writeln!(text, "{}", wrap(&sentence, "  "));
+        }
+    };
+    let chosen = &results.scenarios;
+    let quick = if results.plan.quick { "quick run: " } else { "" };
+    let title =
+        format!("Promises kept ({quick}{} of {} scenarios: {})", chosen.chosen, chosen.of, chosen.which);
+    section(&wrap(&title, "")[..], Some(matrix(results, color)), misses(results));
+    section(
+        "Does the work stop? (how long it went on after its 504 had been read)",
+        zombies(results, color),
+        { words::verdict(results).into_iter().chain(words::tails(results)).collect() },
+    );
+    section(
+        "How late is the 504? (from the deadline to its first byte)",
+        overshoot(results, color),
+        words::overshoot(results),
+    );
+    for style in &results.plan.storm.styles {
+        let plan = &results.plan.storm;
+        let title = format!(
+            "A storm of {} requests that time out, work in style {style} (before → peak → after)",
+            number(plan.requests as u64)
+        );
+        section(&title, storms(results, style, color), words::storms(results, style));
+    }
+    let gaps = results.measured.gaps.iter().map(|gap| {
+        let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
+        format!("{}: {} {what}: {}", gap.server, gap.what, gap.why)
+    });
+    let gaps: Vec<String> = gaps.collect();
+    if !gaps.is_empty() {
+        section("Gaps", None, gaps);
+    }
+    let machine = &results.machine;
+    section(
+        "Where",
+        None,
+        vec![
+            format!(
+                "{} cores, kernel {}, {}; {}.",
+                machine.cores,
+                machine.kernel,
+                machine.rustc.as_deref().unwrap_or("no rustc"),
+                results.noise
+            ),
+            format!("{:.0} s after the build.", results.took_ms as f64 / 1e3),
+        ],
+    );
+    text
+}
+
+fn table(header: &[&str], color: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    if color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Dim)));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn red(text: impl ToString) -> Cell {
+    Cell::new(text).fg(Color::Red).add_attribute(Attribute::Bold)
+}
+
+/// Servers by areas: how many scenarios were passed, of how many.
+fn matrix(results: &Results, color: bool) -> Table {
+    let areas = results.areas();
+    let mut header = vec!["server"];
+    header.extend(&areas);
+    let mut table = table(&header, color);
+    for server in &results.servers {
+        let mut cells = vec![Cell::new(&server.name)];
+        if server.status != "compared" && areas.iter().all(|area| results.score(&server.name, area).1 == 0) {
+            cells.push(if server.status == "error" { red("error") } else { Cell::new(server.status) });
+        } else {
+            for area in &areas {
+                let (passed, all) = results.score(&server.name, area);
+                let broken = results.results.iter().any(|row| {
+                    row.server == server.name
+                        && harness::measure::results::area(row) == *area
+                        && (row.verdict.is_red() || row.verdict == Verdict::Error)
+                });
+                let score = format!("{passed}/{all}");
+                cells.push(match (broken, passed == all) {
+                    (true, _) => red(score),
+                    (false, true) => Cell::new(score).fg(Color::Green),
+                    (false, false) => Cell::new(score).fg(Color::Yellow),
+                });
+            }
+        }
+        table.add_row(cells);
+    }
+    table
+}
+
+/// A line for each result that is neither passed nor unsupported.
+fn misses(results: &Results) -> Vec<String> {
+    let line = |row: &Row| {
+        let why = match (row.verdict, &row.expected) {
+            (Verdict::Xfail | Verdict::Xpass | Verdict::Flaky, Some(why)) => format!(" (expected: {why})"),
+            _ => String::new(),
+        };
+        format!("{} {} {}: {}{why}", row.verdict, row.server, row.id, row.observed)
+    };
+    let lines: Vec<String> = results.misses().map(line).collect();
+    if lines.is_empty() { vec!["Every promise was kept.".to_owned()] } else { lines }
+}
+
+/// Servers by styles: whether the work stopped, and if not, for how long it went on.
+fn zombies(results: &Results, color: bool) -> Option<Table> {
+    if results.measured.tails.is_empty() {
+        return None;
+    }
+    let mut header = vec!["server"];
+    header.extend(STYLES);
+    let mut table = table(&header, color);
+    for name in results.names() {
+        let mut cells = vec![Cell::new(name)];
+        for style in STYLES {
+            let worst = words::worst(results, name, style);
+            let lives = results.measured.tails_of(name, style);
+            let beats = lives.iter().map(|life| life.beats_after).max().unwrap_or(0);
+            cells.push(match worst {
+                Some(Fate::Stopped(ms)) => Cell::new(format!("stops\n{}", span(ms))).fg(Color::Green),
+                Some(Fate::Zombie(ms)) => red(format!("ZOMBIE {}\n{beats} beats", span(ms))),
+                Some(Fate::Endless(ms)) => red(format!("ZOMBIE > {}\n{beats} beats", span(ms))),
+                Some(Fate::HeldAnswer(ms)) => {
+                    Cell::new(format!("504 late\nby {}", span(ms))).fg(Color::Yellow)
+                }
+                Some(Fate::Unborn) => Cell::new("no start\nheard"),
+                Some(Fate::NoTimeout) => Cell::new("no 504"),
+                None => Cell::new("-"),
+            });
+        }
+        table.add_row(cells);
+    }
+    Some(table)
+}
+
+fn overshoot(results: &Results, color: bool) -> Option<Table> {
+    let all = &results.measured.overshoot;
+    if all.is_empty() {
+        return None;
+    }
+    let header = ["server", "at once", "deadline", "answers", "early", "p50", "p99", "worst"];
+    let mut table = table(&header, color);
+    for o in all {
+        let mut cells = vec![
+            Cell::new(&o.server),
+            Cell::new(number(o.at_once as u64)),
+            Cell::new(span(o.deadline_ms)),
+            Cell::new(number(o.summary_ms.map_or(0, |summary| summary.count) as u64)),
+            if o.early > 0 { red(o.early) } else { Cell::new(0) },
+        ];
+        if let Some(summary) = o.summary_ms {
+            cells.extend([summary.p50, summary.p99, summary.max].map(|ms| Cell::new(format!("{ms:.2} ms"))));
+        }
+        table.add_row(cells);
+    }
+    Some(table)
+}
+
+/// A line for each server: before, at the peak, after.
+fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
+    let header = ["server", "live work", "left over", "quiet after", "threads", "descriptors", "PSS, MB"];
+    let mut table = table(&header, color);
+    for name in results.names() {
+        let Some(storm) = words::representative(&results.measured.storms_of(name, style)) else { continue };
+        let (before, peak, after) = (storm.before(), storm.peak(), storm.after());
+        let way = |of: fn(&harness::measure::storm::Reading) -> u64| {
+            format!("{} → {} → {}", number(of(&before)), number(of(&peak)), number(of(&after)))
+        };
+        let size = |bytes: u64| megabytes(bytes).trim_end_matches(" MB").to_owned();
+        let left = storm.left_behind();
+        table.add_row(vec![
+            Cell::new(name),
+            Cell::new(way(|reading| reading.work)),
+            if left > 0 { red(number(left)) } else { Cell::new(0).fg(Color::Green) },
+            Cell::new(storm.quiesce_ms().map_or("never".to_owned(), |ms| span(ms.max(0.0)))),
+            Cell::new(way(|reading| reading.threads)),
+            Cell::new(way(|reading| reading.descriptors)),
+            Cell::new(format!("{} → {} → {}", size(before.pss), size(peak.pss), size(after.pss))),
+        ]);
+    }
+    (table.row_count() > 0).then_some(table)
+}
+
+/// Breaks a sentence into lines that fit, each with this indent.
+fn wrap(sentence: &str, indent: &str) -> String {
+    let mut text = String::new();
+    for (number, paragraph) in sentence.lines().enumerate() {
+        if number > 0 {
+            text.push('\n');
+        }
+        let mut width = 0;
+        for word in paragraph.split_whitespace() {
+            let length = word.chars().count();
+            if width > 0 && width + 1 + length > usize::from(WIDTH) {
+                text.push('\n');
+                width = 0;
+            }
+            if width == 0 {
+                text.push_str(indent);
+                width = indent.len();
+            } else {
+                text.push(' ');
+                width += 1;
+            }
+            text.push_str(word);
+            width += length;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_sentence_is_broken_between_words_and_indented() {
+        let text = wrap(&"word ".repeat(50), "  ");
+        assert!(text.lines().all(|line| line.len() <= 100 && line.starts_with("  word")), "{text}");
+        assert_eq!(text.split_whitespace().count(), 50);
+    }
+
+    #[test]
+    fn lines_of_a_message_stay_lines() {
+        assert_eq!(wrap("one\ntwo", "  "), "  one\n  two");
+    }
+}
