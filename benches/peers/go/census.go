@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -68,6 +69,7 @@ func (c *census) connState(_ net.Conn, state http.ConnState) {
 func (c *census) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /census", c.serve)
+	mux.HandleFunc("GET /metrics", c.metrics)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	return mux
 }
@@ -94,4 +96,15 @@ func (c *census) serve(w http.ResponseWriter, _ *http.Request) {
 	c.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(document)
+}
+
+// metrics serves the same numbers in Prometheus' text format.
+func (c *census) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for path, n := range c.counts {
+		fmt.Fprintf(w, "lab_%s %d\n", strings.ReplaceAll(path, ".", "_"), n)
+	}
+	fmt.Fprintf(w, "http_server_active_requests %d\n", c.counts["requests.live"])
 }

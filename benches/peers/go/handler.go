@@ -79,6 +79,10 @@ func ending(ctx context.Context, status int, panicked any) string {
 // limited puts every request under its deadline, in the way of the server's mode.
 func limited(s settings, c *census, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.RequestURI) > 8<<10 {
+			refuse(w, r, http.StatusRequestURITooLong, "limit", errors.New("request target over 8192 bytes"))
+			return
+		}
 		timeout, err := budget(r.Header, s.request)
 		if err != nil {
 			refuse(w, r, http.StatusBadRequest, "bad-request", err)
@@ -123,6 +127,8 @@ func reply(w http.ResponseWriter, r *http.Request, v map[string]any, err error) 
 	case errors.As(err, &child):
 		refuse(w, r, http.StatusBadGateway, "child", err)
 	case errors.As(err, &tooLarge):
+		// MaxBytesReader says so itself, but not through a ResponseWriter that somebody wrapped.
+		w.Header().Set("Connection", "close")
 		refuse(w, r, http.StatusRequestEntityTooLarge, "limit", err)
 	case errors.Is(err, errBadBody):
 		refuse(w, r, http.StatusBadRequest, "bad-request", err)

@@ -122,14 +122,16 @@ func (q *query) end() error {
 	return q.err
 }
 
-var (
-	errBadBody     = errors.New("malformed or incomplete body")
-	errReadTimeout = errors.New("request not read in time")
-)
+const bodyLimit = 1 << 20
+
+var errBadBody, errReadTimeout = errors.New("malformed or incomplete body"), errors.New("request not read in time")
 
 // read reads the body to its end, as handlers do: in their own goroutine, where no context interrupts it.
 func read(w http.ResponseWriter, r *http.Request) (int64, error) {
-	n, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1<<20))
+	if r.ContentLength > bodyLimit {
+		return 0, &http.MaxBytesError{Limit: bodyLimit}
+	}
+	n, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, bodyLimit))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:

@@ -8,73 +8,19 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"regexp"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 )
 
 // errShutdown is the cause of a request that a shutdown has no patience left for.
 var errShutdown = errors.New("shutdown")
-
-// settings are the flags. Those that net/http has no counterpart for are taken, so that every server can be started alike,
-// and have no effect: --blocking-threads and --max-connections.
-type settings struct {
-	mode, listen, admin, witness, onDisconnect       string
-	threads, blockingThreads, maxConnections         int
-	request, readHeader, read, write, idle, shutdown time.Duration
-}
-
-func parse(args []string) (s settings, err error) {
-	flags := flag.NewFlagSet("go-peer", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	oneOf := func(target *string, name string, words ...string) {
-		*target = words[0]
-		flags.Func(name, "", func(text string) error {
-			if *target = text; !strings.Contains("|"+strings.Join(words, "|")+"|", "|"+text+"|") {
-				return fmt.Errorf("takes one of %s", strings.Join(words, ", "))
-			}
-			return nil
-		})
-	}
-	oneOf(&s.mode, "mode", "context", "timeouthandler", "writetimeout")
-	oneOf(&s.onDisconnect, "on-disconnect", "cancel", "detach")
-	flags.StringVar(&s.listen, "listen", "127.0.0.1:0", "")
-	flags.StringVar(&s.admin, "admin", "127.0.0.1:0", "")
-	flags.StringVar(&s.witness, "witness", "", "")
-	flags.IntVar(&s.threads, "threads", runtime.NumCPU(), "")
-	flags.IntVar(&s.blockingThreads, "blocking-threads", 512, "")
-	flags.IntVar(&s.maxConnections, "max-connections", 20000, "")
-	flags.DurationVar(&s.request, "request-timeout", 2*time.Second, "")
-	flags.DurationVar(&s.readHeader, "read-header-timeout", 5*time.Second, "")
-	flags.DurationVar(&s.read, "read-timeout", 10*time.Second, "")
-	flags.DurationVar(&s.write, "write-timeout", 10*time.Second, "")
-	flags.DurationVar(&s.idle, "idle-timeout", time.Minute, "")
-	flags.DurationVar(&s.shutdown, "shutdown-timeout", 5*time.Second, "")
-	flags.VisitAll(func(f *flag.Flag) {
-		name := "LAB_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if text, ok := os.LookupEnv(name); ok && err == nil {
-			if wrong := f.Value.Set(text); wrong != nil {
-				err = fmt.Errorf("invalid value %q for %s: %w", text, name, wrong)
-			}
-		}
-	})
-	if err == nil {
-		err = flags.Parse(args)
-	}
-	if err == nil && s.threads < 1 {
-		err = errors.New("-threads takes a whole number, 1 or more")
-	}
-	return s, err
-}
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
@@ -83,7 +29,8 @@ func main() {
 	}
 	s, err := parse(os.Args[1:])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, regexp.MustCompile(`\s+`).ReplaceAllString(err.Error(), " "))
+		// The package writes flags with one dash, and everybody else with two.
+		fmt.Fprintln(os.Stderr, regexp.MustCompile(` -+(\w)`).ReplaceAllString(err.Error(), " --$1"))
 		os.Exit(2)
 	}
 	answered, err := serve(s)
