@@ -102,6 +102,14 @@ impl Bench {
         Wire::connect(self.server.address(), self.give_up_at, &self.trace)
     }
 
+    /// A new connection with the smallest buffers there are, for a client that does not read.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub fn connect_narrow(&self) -> Result<Wire, Failure> {
+        Wire::connect_narrow(self.server.address(), self.give_up_at, &self.trace)
+    }
+
     /// Sends the request on a new connection and reads its answer.
     ///
     /// # Errors
@@ -131,7 +139,7 @@ impl Bench {
             )));
         };
         ensure!(status == 504, "{status} instead of 504 in the storm, {after:.1?} after sending");
-        let early = Failure::broken(format!("early: {after:.3?} for a deadline of {deadline:?}"));
+        let early = Failure::certain(format!("early: {after:.3?} for a deadline of {deadline:?}"));
         after.checked_sub(deadline).ok_or(early)
     }
 
@@ -160,7 +168,7 @@ impl Bench {
     /// When it is not.
     pub fn in_time(&self, after: Duration, deadline: Duration) -> Result<Duration, Failure> {
         let Some(late) = after.checked_sub(deadline) else {
-            return Err(Failure::broken(format!("early: {after:.3?} for a deadline of {deadline:?}")));
+            return Err(Failure::certain(format!("early: {after:.3?} for a deadline of {deadline:?}")));
         };
         let most = self.answer_late();
         ensure!(late <= most, "{late:.1?} late for a deadline of {deadline:?}; at most {most:?} is forgiven");

@@ -125,7 +125,7 @@ impl Runner {
             Err(error) => return (Err(Failure::harness(error)), Vec::new()),
         };
         let (outcome, mut lines) = self.attempt(scenario, &server, scale);
-        let missed = matches!(outcome, Err(Failure::Broken(_) | Failure::Harness(_)));
+        let missed = matches!(&outcome, Err(failure) if !matches!(failure, Failure::Unsupported(_)));
         if missed {
             lines.extend(around(&server));
             self.discard(scenario, &server);

@@ -41,6 +41,8 @@
 //! - `needs` lists what the server must support (`admin`, `witness`, `process`, `style:x`, `endpoint:/x`, `param:work`,
 //!   `routing`, `methods`, `head`, `post`, `keep-alive`, `request-id`, `json-errors`, `timeout-header`); `flags` imply their `flag:--x`. Lacking one, the verdict is
 //!   `unsupported`.
+//! - A miss is tried once more, because the machine may have been busy. What no busy machine can bring about (an early
+//!   answer, two answers) is [`Failure::certain`] and is final.
 //! - Return [`Failure::broken`] (or use [`ensure!`](crate::ensure)) for the server's fault, [`Failure::harness`] for ours.
 
 use std::time::Duration;

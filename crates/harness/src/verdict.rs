@@ -119,8 +119,10 @@ impl<T: Into<String>> From<T> for Observed {
 /// Why a scenario did not come to "kept".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The server broke the promise.
+    /// The server broke the promise, or was too slow to be seen keeping it.
     Broken(String),
+    /// The server broke the promise in a way that no noise excuses, such as an early answer: it is not tried again.
+    Certain(String),
     /// The server lacks something that only the run could show.
     Unsupported(String),
     /// The harness could not do its part.
@@ -131,6 +133,16 @@ impl Failure {
     /// The server broke the promise, like this.
     pub fn broken(how: impl Into<String>) -> Self {
         Self::Broken(how.into())
+    }
+
+    /// The server broke the promise like this, and no noise of the machine can have made it look so.
+    pub fn certain(how: impl Into<String>) -> Self {
+        Self::Certain(how.into())
+    }
+
+    /// True when the server broke the promise, certainly or not.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::Certain(_))
     }
 
     /// The server lacks this.
@@ -146,7 +158,7 @@ impl Failure {
     /// The sentence inside.
     pub fn text(&self) -> &str {
         match self {
-            Self::Broken(text) | Self::Unsupported(text) | Self::Harness(text) => text,
+            Self::Broken(text) | Self::Certain(text) | Self::Unsupported(text) | Self::Harness(text) => text,
         }
     }
 }
@@ -178,10 +190,10 @@ pub fn judge(outcome: &Result<Observed, Failure>, level: Level, expected: Option
         (Err(Failure::Harness(_)), _) => Verdict::Error,
         (Ok(_), Some(Kind::Xfail)) => Verdict::Xpass,
         (Ok(_), _) => Verdict::Pass,
-        (Err(Failure::Broken(_)), Some(Kind::Xfail)) => Verdict::Xfail,
-        (Err(Failure::Broken(_)), Some(Kind::Flaky)) => Verdict::Flaky,
-        (Err(Failure::Broken(_)), None) if level == Level::Must => Verdict::Fail,
-        (Err(Failure::Broken(_)), None) => Verdict::Warn,
+        (Err(Failure::Broken(_) | Failure::Certain(_)), Some(Kind::Xfail)) => Verdict::Xfail,
+        (Err(Failure::Broken(_) | Failure::Certain(_)), Some(Kind::Flaky)) => Verdict::Flaky,
+        (Err(Failure::Broken(_) | Failure::Certain(_)), None) if level == Level::Must => Verdict::Fail,
+        (Err(Failure::Broken(_) | Failure::Certain(_)), None) => Verdict::Warn,
     }
 }
 

@@ -192,7 +192,7 @@ fn work_wins_a_tie(bench: &Bench) -> Outcome {
                 (Some(200), _) => counts[0] += 1,
                 (Some(504), Some(after)) if after >= deadline => counts[1] += 1,
                 (status, after) => {
-                    return Err(Failure::broken(format!(
+                    return Err(Failure::certain(format!(
                         "{status:?} after {after:?}, for a deadline of {deadline:?}"
                     )));
                 }
