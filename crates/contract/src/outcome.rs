@@ -93,6 +93,14 @@ pub fn group(children: impl IntoIterator<Item = Result<(), Failure>>) -> Result<
     first.map_or(Ok(()), Err)
 }
 
+/// Passes while `ctx` is live, or nothing but its client has left: what needs no waiting is answered all the same.
+///
+/// # Errors
+/// The reason it ended for.
+pub fn timely(ctx: &Context) -> Result<(), Reason> {
+    live(ctx).or_else(|reason| if reason == Reason::Disconnect { Ok(()) } else { Err(reason) })
+}
+
 /// Passes while `ctx` is live.
 ///
 /// # Errors
@@ -141,6 +149,16 @@ mod tests {
         assert!(broken_body(&left, OnDisconnect::Serve).is_some());
         let malformed = io::Error::from(io::ErrorKind::InvalidInput);
         assert!(broken_body(&malformed, OnDisconnect::Cancel).is_some());
+    }
+
+    #[test]
+    fn what_needs_no_waiting_is_answered_to_a_client_that_half_closed() {
+        let (ctx, cancel) = Context::background().with_cancel();
+        assert_eq!(timely(&ctx), Ok(()));
+        cancel.cancel_cause(Reason::Disconnect);
+        assert_eq!((timely(&ctx), live(&ctx)), (Ok(()), Err(Reason::Disconnect)));
+        let (late, _cancel) = Context::background().with_timeout(Duration::ZERO);
+        assert_eq!(timely(&late), Err(Reason::Deadline));
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn answered(
     upload: &mut Upload<'_>,
 ) -> Result<Answer, Failure> {
     match endpoint {
-        Endpoint::Fast | Endpoint::Upload => timely(ctx)?,
+        Endpoint::Fast | Endpoint::Upload => outcome::timely(ctx)?,
         _ => outcome::live(ctx)?,
     }
     let identity = identity(ctx);
@@ -237,15 +237,9 @@ impl<'a> Upload<'a> {
         }
         self.whole = true;
         // A body whose last byte came after the deadline came too late, however soon the timer notices.
-        timely(ctx)?;
+        outcome::timely(ctx)?;
         Ok(bytes)
     }
-}
-
-// threads: only here, because a client that leaves cancels at once, and not when its connection is next polled.
-/// Passes while `ctx` is live, or nothing but its client has left: what needs no waiting is answered all the same.
-fn timely(ctx: &Context) -> Result<(), Reason> {
-    outcome::live(ctx).or_else(|reason| if reason == Reason::Disconnect { Ok(()) } else { Err(reason) })
 }
 
 /// Ends a request: counts its answer, and closes behind it when some of the request is left unread.

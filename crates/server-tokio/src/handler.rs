@@ -76,7 +76,10 @@ async fn answered(
     endpoint: &Endpoint,
     upload: &mut Upload,
 ) -> Result<Answer, Failure> {
-    outcome::live(ctx)?;
+    match endpoint {
+        Endpoint::Fast | Endpoint::Upload => outcome::timely(ctx)?,
+        _ => outcome::live(ctx)?,
+    }
     let identity = identity(ctx);
     match endpoint {
         Endpoint::Fast => Ok(answer::fast(identity)),
@@ -238,7 +241,7 @@ impl Upload {
         }
         self.whole = true;
         // A body whose last byte came after the deadline came too late, however soon the timer notices.
-        outcome::live(ctx)?;
+        outcome::timely(ctx)?;
         Ok(bytes)
     }
 }
