@@ -34,7 +34,7 @@ pub struct Row {
     pub expected: Option<String>,
     /// How many times it was tried.
     pub attempts: u32,
-    /// How long it took, waiting for its seat included.
+    /// How long it took, without waiting for its seat.
     pub took_ms: u64,
     /// What was sent and what came back, if kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]

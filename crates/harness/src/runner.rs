@@ -72,13 +72,14 @@ impl Runner {
 
     /// Runs one scenario to its verdict.
     pub fn run(&self, scenario: &'static Scenario) -> Row {
-        let start_at = Instant::now();
+        let mut took = Duration::ZERO;
         let mut trace = Vec::new();
         let mut attempts = 0;
         let outcome = match scenario.lacking(|need| self.subject.supports(need)) {
             Some(need) => Err(Failure::unsupported(format!("lacks {need}"))),
             None => loop {
-                let (outcome, lines) = self.seated(scenario, 1 << attempts);
+                let (outcome, lines, ran_for) = self.seated(scenario, 1 << attempts);
+                took += ran_for;
                 attempts += 1;
                 if attempts > 1 && !lines.is_empty() {
                     trace.push(format!("attempt {attempts}, everything doubled:"));
@@ -106,13 +107,13 @@ impl Runner {
             figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             expected: expectation.map(|expectation| expectation.why.clone()),
             attempts,
-            took_ms: start_at.elapsed().as_millis() as u64,
+            took_ms: took.as_millis() as u64,
             trace,
         }
     }
 
-    /// Takes the scenario's seat and tries it once.
-    fn seated(&self, scenario: &'static Scenario, scale: u32) -> (Outcome, Vec<String>) {
+    /// Takes the scenario's seat and tries it once; gives the outcome, the trace, and how long it took once seated.
+    fn seated(&self, scenario: &'static Scenario, scale: u32) -> (Outcome, Vec<String>, Duration) {
         let alone = scenario.seat == Seat::Alone || (scenario.seat == Seat::Own && self.subject.is_fixed());
         let (_reader, _writer);
         if alone {
@@ -120,9 +121,10 @@ impl Runner {
         } else {
             _reader = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
         }
+        let seated_at = Instant::now();
         let server = match self.seat(scenario) {
             Ok(server) => server,
-            Err(error) => return (Err(Failure::harness(error)), Vec::new()),
+            Err(error) => return (Err(Failure::harness(error)), Vec::new(), seated_at.elapsed()),
         };
         let (outcome, mut lines) = self.attempt(scenario, &server, scale);
         let missed = matches!(&outcome, Err(failure) if !matches!(failure, Failure::Unsupported(_)));
@@ -130,7 +132,10 @@ impl Runner {
             lines.extend(around(&server));
             self.discard(scenario, &server);
         }
-        (outcome, if missed || self.keep_traces { lines } else { Vec::new() })
+        if !missed && !self.keep_traces {
+            lines.clear();
+        }
+        (outcome, lines, seated_at.elapsed())
     }
 
     /// Runs the scenario's function on a thread of its own, under the watchdog.
