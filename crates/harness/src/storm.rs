@@ -114,11 +114,14 @@ impl Storm {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(harness("wait for connections", error.into())),
             }
-            let now = Instant::now();
+            let woken_at = Instant::now();
             for event in events.drain(..) {
                 let shot = &mut self.shots[event.data.u64() as usize];
                 if !shot.is_done() {
-                    advance(shot, now);
+                    // What was readable at the wake had come by then. What another kind of event lets us read on
+                    // the way may have come later, and must not look early.
+                    let flags = event.flags;
+                    advance(shot, flags.contains(EventFlags::IN).then_some(woken_at));
                     left -= usize::from(shot.is_done());
                 }
             }
@@ -230,13 +233,15 @@ fn write(shot: &mut Shot) {
     }
 }
 
-/// Writes and reads what the socket allows.
-fn advance(shot: &mut Shot, now: Instant) {
+/// Writes and reads what the socket allows; what can be read had come by `come_by`, if that is known.
+fn advance(shot: &mut Shot, come_by: Option<Instant>) {
     write(shot);
     let Some(stream) = &mut shot.stream else { return };
     let mut chunk = [0; 4096];
     loop {
-        match stream.read(&mut chunk) {
+        let read = stream.read(&mut chunk);
+        let now = come_by.unwrap_or_else(Instant::now);
+        match read {
             Ok(0) => return conclude(shot, now, Some(End::Fin)),
             Ok(length) => {
                 shot.first_byte_at.get_or_insert(now);
@@ -247,7 +252,7 @@ fn advance(shot: &mut Shot, now: Instant) {
             Err(_) => return conclude(shot, now, Some(End::Reset)),
         }
     }
-    conclude(shot, now, None);
+    conclude(shot, come_by.unwrap_or_else(Instant::now), None);
 }
 
 /// Takes the answer out of the bytes, if it is whole or nothing more will come.
