@@ -87,6 +87,9 @@ async def stream(exchange, chunks, every):
 
 
 async def fanout(exchange, width, work, fail, tick):
+    if fail is not None and fail >= width:
+        raise lab.Refused(400, "bad-request", f"parameter `fail` takes 0 to {width - 1}")
+
     async def child(number):
         await awaiting(exchange.counted, lab.ticks(tick if number == fail else work, tick))
         if number == fail:

@@ -11,11 +11,12 @@ import signal
 import time
 
 import lab
+import settings as flags
 from asyncio_endpoints import ENDPOINTS, who
 from census import Census
-from exchange import Exchange
+from exchange import TOO_LARGE, Exchange
 
-settings = lab.settings()
+settings = flags.settings()
 
 
 async def connection(reader, writer):
@@ -29,7 +30,9 @@ async def connection(reader, writer):
                 await handle(exchange)
                 if exchange.close:
                     break
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, TimeoutError, OSError):
+        except asyncio.LimitOverrunError:
+            writer.write(TOO_LARGE)
+        except (asyncio.IncompleteReadError, AttributeError, TimeoutError, OSError):
             pass
         finally:
             writer.close()
@@ -40,6 +43,7 @@ async def handle(exchange):
     who.set((exchange.id, exchange.subject))
     status, began = 500, time.monotonic()
     try:
+        exchange.left = lab.length(exchange.headers)
         deadline = began + lab.budget(exchange.headers, settings.request_timeout)
         async with asyncio.timeout_at(deadline):
             if deadline <= began:
@@ -50,6 +54,9 @@ async def handle(exchange):
         status, body = refused.status, lab.wrong(exchange.id, refused.reason, refused)
     except TimeoutError:
         status, body = 504, lab.wrong(exchange.id, "deadline", "context deadline exceeded")
+    except asyncio.CancelledError:
+        # Nothing but the end of a shutdown's patience cancels the task of a connection.
+        status, body = 503, lab.wrong(exchange.id, "shutdown", "context canceled")
     finally:
         # Any other exception closes the connection with no answer.
         exchange.counted.end(status)
@@ -60,18 +67,25 @@ async def main():
     global census
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(settings.blocking_threads))
-    census = Census("python-asyncio", settings, lambda: len(asyncio.all_tasks(loop)))
+    census = flags.bound(Census, "python-asyncio", settings, lambda: len(asyncio.all_tasks(loop)))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    server = await asyncio.start_server(connection, *settings.listen, backlog=4096)
+    try:
+        server = await asyncio.start_server(connection, *settings.listen, backlog=4096, limit=lab.HEAD)
+    except OSError as error:
+        raise SystemExit(f"failed to listen: {error}") from None
     census.announce(server.sockets[0].getsockname())
     await stopped.wait()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)
+    lab.stopping.set()
     server.close()
     patience = time.monotonic() + settings.shutdown_timeout
     while census.counts["requests"] > 0 and time.monotonic() < patience:
         await asyncio.sleep(0.005)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.sleep(0.1)
     # Leaving in any other way would wait for every thread of the executor.
     os._exit(1 if census.counts["work"] > 0 else 0)
 

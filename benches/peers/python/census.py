@@ -21,10 +21,10 @@ class Census:
 
         class Admin(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                known = self.path == "/census"
-                body = json.dumps(census.snapshot() if known else {}).encode() + b"\n"
-                self.send_response(200 if known else 404)
-                self.send_header("Content-Type", "application/json")
+                bodies = {"/census": lambda: json.dumps(census.snapshot()) + "\n", "/metrics": census.metrics}
+                body = bodies.get(self.path, str)().encode()
+                self.send_response(200 if body else 404)
+                self.send_header("Content-Type", "application/json" if self.path == "/census" else "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -60,6 +60,21 @@ class Census:
                      "panicked": count["work_panicked"]},
             "contexts": {"live": count["requests"]}, "runtime": {"tasks": self.tasks()},
         }
+
+    def metrics(self):
+        """The same numbers in Prometheus' text format."""
+        lines = []
+
+        def walk(name, value):
+            if isinstance(value, dict):
+                for key, inner in value.items():
+                    walk(f"{name}_{key}", inner)
+            elif isinstance(value, int):
+                lines.append(f"{name} {value}\n")
+
+        snapshot = self.snapshot()
+        walk("lab", snapshot)
+        return "".join(lines) + f"http_server_active_requests {snapshot['requests']['live']}\n"
 
     @contextlib.contextmanager
     def connection(self):

@@ -27,10 +27,10 @@ class Connection(http.server.BaseHTTPRequestHandler):
         began = time.monotonic()
         headers = {name.lower(): self.headers.get_all(name) for name in self.headers}
         request_id, given = lab.identity(headers, next(numbers))
-        self.counted, self.status = Request(self.census, request_id, given), 500
-        self.length = int(self.headers.get("Content-Length") or 0)
-        path, _, query = self.path.partition("?")
+        self.counted, self.status, self.length = Request(self.census, request_id, given), 500, 1
         try:
+            self.length = lab.length(headers)
+            path, query = lab.target(self.path)
             deadline = began + lab.budget(headers, self.request_timeout)
             self.answer(200, self.route(path, query, deadline))
         except lab.Refused as refused:
@@ -42,7 +42,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
             # Any other exception closes the connection with no answer.
             self.counted.end(self.status)
 
-    do_HEAD = do_POST = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET
 
     def read(self):
         if self.length > lab.BODY:
@@ -56,7 +56,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
         extra = {"Content-Length": str(len(body))}
         if status == 405:
             extra["Allow"] = self.allow
-        if self.length > 0:
+        if self.length > 0 or lab.stopping.is_set():
             # What was not read would be taken for the next request.
             extra["Connection"] = "close"
         self.head(status, extra)

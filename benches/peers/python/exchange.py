@@ -2,23 +2,27 @@
 
 import http
 import itertools
+import re
 
 import lab
 from census import Request
 
 numbers = itertools.count(1)
+LINE = re.compile(r"([!#$%&'*+.^_`|~A-Za-z0-9-]+) ([!-~]+) HTTP/1\.([01])")
+FIELD = re.compile(r"([!#$%&'*+.^_`|~A-Za-z0-9-]+):[ \t]*([^\x00-\x08\x0a-\x1f]*?)[ \t]*")
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Exchange:
     def __init__(self, census, head, reader, writer):
+        """Reads the head; one that is malformed is an AttributeError, and the connection is closed."""
         line, *fields = head.decode("latin-1").split("\r\n")[:-2]
-        self.method, target, _ = line.split(" ")
-        self.path, _, self.query = target.partition("?")
+        self.method, self.target, version = LINE.fullmatch(line).groups()
         self.headers = {}
-        for name, _, value in (field.partition(":") for field in fields):
-            self.headers.setdefault(name.lower(), []).append(value.strip())
-        self.left = int(self.headers.get("content-length", ["0"])[0])
-        self.close = self.headers.get("connection", [""])[0].lower() == "close"
+        for name, value in (FIELD.fullmatch(field).groups() for field in fields):
+            self.headers.setdefault(name.lower(), []).append(value)
+        self.left = 1  # Until the head has said otherwise.
+        self.close = version == "0" or self.headers.get("connection", [""])[0].lower() == "close"
         self.reader, self.writer, self.allow, self.headed = reader, writer, "", False
         self.id, given = lab.identity(self.headers, next(numbers))
         self.subject = self.headers.get("x-subject", [None])[0]
@@ -26,12 +30,13 @@ class Exchange:
 
     def match(self, endpoints):
         """The endpoint of this request and its parameters."""
-        if self.path not in endpoints:
+        path, query = lab.target(self.target)
+        if path not in endpoints:
             raise lab.Refused(404, "not-found", "no such path")
-        endpoint, takes, self.allow = endpoints[self.path]
+        endpoint, takes, self.allow = endpoints[path]
         if self.method not in self.allow.split(", "):
             raise lab.Refused(405, "bad-request", f"method not allowed: it takes {self.allow}")
-        return endpoint, lab.params(self.query, **takes)
+        return endpoint, lab.params(query, **takes)
 
     async def read(self):
         """Reads the body to its end and returns its size."""
@@ -46,7 +51,7 @@ class Exchange:
     def head(self, status, **fields):
         fields = {"Content-Type": "application/json", "X-Request-Id": self.id} | fields
         # What was not read would be taken for the next request.
-        if self.left > 0 or self.close:
+        if self.left > 0 or self.close or lab.stopping.is_set():
             self.close, fields["Connection"] = True, "close"
         lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]

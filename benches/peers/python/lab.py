@@ -1,17 +1,21 @@
-"""What both Python servers share: the flags, the parameters and the bodies."""
+"""What both servers share: how a request is read, and the bodies of the answers."""
 
 import argparse
 import json
-import os
+import math
 import re
-import sys
+import threading
 import time
 import urllib.parse
 
-UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
+from settings import duration
+
 BUDGET_UNITS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 STYLES = ("context", "drop", "detached", "blocking", "polling", "spin")
 BODY = 1024 * 1024
+TARGET = 8 * 1024
+HEAD = 16 * 1024
+stopping = threading.Event()  # Set once the server stops accepting: the answers from then on are the last.
 
 
 class Refused(Exception):
@@ -20,44 +24,6 @@ class Refused(Exception):
     def __init__(self, status, reason, text):
         super().__init__(text)
         self.status, self.reason = status, reason
-
-
-def duration(text):
-    match = re.fullmatch(r"([0-9]+)(us|ms|s|m|h)", text)
-    if not match:
-        raise argparse.ArgumentTypeError("takes a duration such as 250ms, 2s or 1m")
-    return int(match[1]) * UNITS[match[2]]
-
-
-def address(text):
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise argparse.ArgumentTypeError("takes an address such as 127.0.0.1:0")
-    return host, int(port)
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message):
-        self.exit(2, message + "\n")
-
-
-def settings():
-    """Reads the flags. Those that the standard library has no counterpart for are taken and have no effect."""
-    parser = Parser(allow_abbrev=False)
-    parser.add_argument("--version", action="version", version="Python " + sys.version.split()[0])
-
-    def flag(name, kind, default):
-        default = os.environ.get("LAB_" + name.upper().replace("-", "_"), default)
-        parser.add_argument("--" + name, type=kind, default=default)
-
-    for name, kind, default in [
-        ("listen", address, "127.0.0.1:0"), ("admin", address, "127.0.0.1:0"), ("witness", address, None),
-        ("threads", int, 0), ("blocking-threads", int, 512), ("max-connections", int, 0), ("on-disconnect", str, ""),
-        ("request-timeout", duration, "2s"), ("read-header-timeout", duration, "5s"), ("read-timeout", duration, "10s"),
-        ("write-timeout", duration, "10s"), ("idle-timeout", duration, "60s"), ("shutdown-timeout", duration, "5s"),
-    ]:
-        flag(name, kind, default)
-    return parser.parse_args()
 
 
 def budget(headers, longest):
@@ -69,6 +35,24 @@ def budget(headers, longest):
                 raise Refused(400, "bad-request", f"header `{name}` is malformed or given more than once")
             longest = min(longest, int(match[1]) * BUDGET_UNITS[match[2] or "m"])
     return longest
+
+
+def target(text):
+    """The path and the query of a request's target, which may be in absolute form."""
+    if len(text) > TARGET:
+        raise Refused(414, "limit", f"request target over {TARGET} bytes")
+    parts = urllib.parse.urlsplit(text)
+    return parts.path, parts.query
+
+
+def length(headers):
+    """The length of the body. A body in chunks, or of two lengths, is refused, and the connection closed behind it."""
+    if "transfer-encoding" in headers:
+        raise Refused(501, "bad-request", "transfer coding not implemented")
+    lengths = headers.get("content-length", ["0"])
+    if len(lengths) > 1 or not re.fullmatch("[0-9]{1,18}", lengths[0]):
+        raise Refused(400, "bad-request", "header `content-length` takes a whole number of bytes")
+    return int(lengths[0])
 
 
 def identity(headers, made):
@@ -110,10 +94,9 @@ FANOUT = {"width": (4, at_most(int, 1, 1000)), "work": (0.1, SLOW["work"][1]),
 
 def ticks(work, tick):
     """The instants at which the units of work end, counted from now."""
-    start, done = time.monotonic(), 0
-    while done < work:
-        done = min(done + tick, work)
-        yield start + done
+    start = time.monotonic()
+    for number in range(1, math.ceil(round(work / tick, 6)) + 1):
+        yield start + min(number * tick, work)
 
 
 def document(**fields):

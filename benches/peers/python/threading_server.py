@@ -14,11 +14,12 @@ import threading
 import time
 
 import lab
+import settings as flags
 from census import Canceled, Census
 from connection import Connection
 
-settings = lab.settings()
-census = Census("python-threading", settings, threading.active_count)
+settings = flags.settings()
+census = flags.bound(Census, "python-threading", settings, threading.active_count)
 
 
 class Handler(Connection):
@@ -100,12 +101,13 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def main():
-    server = Server(settings.listen, Handler)
+    server = flags.bound(Server, settings.listen, Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), name="accept", daemon=True).start()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     census.announce(server.server_address)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    lab.stopping.set()
     server.shutdown()
     server.server_close()
     patience = time.monotonic() + settings.shutdown_timeout
