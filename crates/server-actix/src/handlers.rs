@@ -117,6 +117,9 @@ pub(crate) fn reply(answer: Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status().as_u16()).expect("a status is a status");
     let mut response = HttpResponse::build(status);
     for (name, value) in answer.headers() {
+        if name == http::header::CONNECTION {
+            response.force_close();
+        }
         response.insert_header((name.as_str(), value.as_bytes()));
     }
     response.body(answer.into_body())

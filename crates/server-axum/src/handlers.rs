@@ -1,5 +1,6 @@
 //! The endpoints: what they are asked for and what they answer.
 
+use std::error::Error;
 use std::time::Instant;
 
 use census::{Job, Scope};
@@ -9,6 +10,7 @@ use ctx::Context;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 
 use crate::work;
 
@@ -73,8 +75,10 @@ pub(crate) async fn panic(Extension(asked): Extension<Asked>) -> Response {
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {
-    let read = to_bytes(body, limits::BODY).await;
-    read.map_err(|_| Refusal::Malformed("malformed, incomplete or too large a body"))
+    to_bytes(body, limits::BODY).await.map_err(|error| {
+        let too_large = error.source().is_some_and(|source| source.is::<LengthLimitError>());
+        if too_large { Refusal::BodyTooLarge } else { Refusal::Malformed("malformed or incomplete body") }
+    })
 }
 
 fn reply(answer: Answer) -> Response {

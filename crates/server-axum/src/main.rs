@@ -36,7 +36,7 @@ use tower_http::timeout::{DeadlineBody, Timeout};
 use crate::handlers::Asked;
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process();
+    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
     contract::settings::log_panics();
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads())
