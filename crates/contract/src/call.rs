@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
@@ -93,6 +93,7 @@ impl Call {
         if target > limits::URI {
             return Err(Refusal::UriTooLong);
         }
+        check_form(head)?;
         let query = head.uri.query().unwrap_or("");
         let path = head.uri.path();
         check_method(path, &head.method)?;
@@ -112,6 +113,17 @@ impl Call {
         };
         Ok(Self { identity, budget, endpoint })
     }
+}
+
+/// Checks what an HTTP library may let pass: a target that is a path, and a body in no coding but chunked (RFC 9112, 3.2
+/// and 6.1).
+fn check_form(head: &Parts) -> Result<(), Refusal> {
+    if head.uri.path().is_empty() || (head.uri.authority().is_some() && head.uri.scheme().is_none()) {
+        return Err(Refusal::Malformed("malformed request target"));
+    }
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    let plain = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if plain && codings.next().is_none() { Ok(()) } else { Err(Refusal::TransferCoding) }
 }
 
 fn check_method(path: &str, method: &Method) -> Result<(), Refusal> {
@@ -225,6 +237,27 @@ mod tests {
             assert_eq!(read("GET", target), Err(Refusal::NotFound), "{target}");
         }
         assert_eq!(read("DELETE", "/nothing"), Err(Refusal::NotFound));
+    }
+
+    #[test]
+    fn a_target_that_is_no_path_is_malformed() {
+        assert!(matches!(read("GET", "fast"), Err(Refusal::Malformed(_))));
+        assert!(matches!(read("CONNECT", "host:80"), Err(Refusal::Malformed(_))));
+        assert!(read("GET", "http://host/fast").is_ok());
+    }
+
+    #[test]
+    fn a_coding_other_than_chunked_is_not_implemented() {
+        let code = |codings: &[&str]| {
+            let request = Request::builder().method("POST").uri("/upload");
+            let request =
+                codings.iter().fold(request, |request, coding| request.header(TRANSFER_ENCODING, *coding));
+            Call::read(&request.body(()).expect("the test's own head is one").into_parts().0, String::new)
+        };
+        assert!(code(&["Chunked"]).is_ok());
+        for codings in [&["gzip, chunked"][..], &["gzip"], &["chunked", "chunked"], &[""]] {
+            assert_eq!(code(codings), Err(Refusal::TransferCoding), "{codings:?}");
+        }
     }
 
     #[test]

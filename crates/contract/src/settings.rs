@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::{clock, duration};
 
@@ -73,13 +73,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the flags and the environment of this process.
+    /// Reads the flags and the environment of this process, which calls itself `name`.
     ///
     /// `--help` and `--version` print what they promise and exit 0; anything wrong is one line on stderr that names the
     /// flag and what it takes, and exit 2.
     #[must_use]
-    pub fn of_process() -> Self {
-        Self::try_parse().unwrap_or_else(|error| match error.kind() {
+    pub fn of_process(name: &'static str) -> Self {
+        let matches = Self::command().name(name).try_get_matches();
+        let settings = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        settings.unwrap_or_else(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
             _ => {
                 eprintln!("{}", one_line(&error));

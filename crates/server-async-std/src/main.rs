@@ -50,7 +50,7 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process();
+    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
     contract::settings::log_panics();
     let outcome = resized(&settings).and_then(|()| task::block_on(serve(settings)));
     contract::settings::exit(outcome)

@@ -54,7 +54,7 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process();
+    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
     contract::settings::log_panics();
     let outcome = resized(&settings).and_then(|()| {
         for number in 0..settings.threads() {

@@ -56,7 +56,7 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process();
+    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
     contract::settings::log_panics();
     contract::settings::exit(serve(settings))
 }

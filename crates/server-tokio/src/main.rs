@@ -42,7 +42,7 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process();
+    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
     contract::settings::log_panics();
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads())
