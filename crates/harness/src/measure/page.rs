@@ -1,11 +1,310 @@
-//! The report as one HTML file.
+//! The report: one HTML file with everything inside, for a reader who has never heard of cancellation.
 
-use super::results::Results;
+use askama::Template;
+
+use super::plan::STYLES;
+use super::results::{Results, area};
+use super::tail::{Fate, Life};
+use super::words::{self, number, span, tied};
+use crate::report::Row;
+use crate::verdict::Verdict;
+
+pub mod curves;
+pub mod gantt;
+pub mod scale;
+
+use curves::{LatePicture, StormPicture};
+use gantt::Gantt;
+
+/// Everything that the template shows.
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    results: &'a Results,
+    deadline: String,
+    work: String,
+    verdict: Vec<String>,
+    gantts: Vec<Gantt>,
+    areas: Vec<&'a str>,
+    matrix: Vec<Line<'a>>,
+    misses: Vec<Miss<'a>>,
+    scenarios: Vec<Line<'a>>,
+    names: Vec<&'a str>,
+    tails: Vec<Tail<'a>>,
+    late: Vec<Late<'a>>,
+    late_pictures: Vec<LatePicture>,
+    late_told: Vec<String>,
+    storms: Vec<StormOf<'a>>,
+    facts: Vec<(&'static str, String)>,
+}
+
+/// A row of a table: its header, and cells with a class each.
+struct Line<'a> {
+    head: &'a str,
+    note: &'a str,
+    cells: Vec<(&'static str, String)>,
+}
+
+/// A result that is neither passed nor unsupported.
+struct Miss<'a> {
+    class: &'static str,
+    row: &'a Row,
+}
+
+/// The worst life of a server and style.
+struct Tail<'a> {
+    life: &'a Life,
+    class: &'static str,
+    fate: String,
+    late: String,
+    beat: String,
+    end: String,
+}
+
+/// A line of the table of lateness.
+struct Late<'a> {
+    server: &'a str,
+    at_once: String,
+    deadline: String,
+    answers: String,
+    early: usize,
+    figures: [String; 3],
+}
+
+/// The storms of one style.
+struct StormOf<'a> {
+    style: &'static str,
+    pictures: Vec<StormPicture>,
+    rows: Vec<Line<'a>>,
+    told: Vec<String>,
+}
 
 /// Renders the report.
 ///
 /// # Errors
 /// When the template cannot be filled.
 pub fn render(results: &Results) -> Result<String, String> {
-    Ok(results.taken_at.clone())
+    let page = Page {
+        results,
+        deadline: span(results.plan.tail.deadline.as_secs_f64() * 1e3),
+        work: span(results.plan.tail.work.as_secs_f64() * 1e3),
+        verdict: words::verdict(results).iter().map(|text| tied(text)).collect(),
+        gantts: gantt::all(results),
+        areas: results.areas(),
+        matrix: matrix(results),
+        misses: results.misses().map(|row| Miss { class: class(row.verdict), row }).collect(),
+        scenarios: scenarios(results),
+        names: results.names(),
+        tails: tails(results),
+        late: late(results),
+        late_pictures: curves::late(results),
+        late_told: words::overshoot(results).iter().map(|text| tied(text)).collect(),
+        storms: storms(results),
+        facts: facts(results),
+    };
+    page.render().map_err(|error| format!("failed to render the report: {error}"))
+}
+
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "good",
+        Verdict::Fail | Verdict::Xpass | Verdict::Error => "bad",
+        Verdict::Warn | Verdict::Xfail | Verdict::Flaky => "odd",
+        Verdict::Unsupported => "none",
+    }
+}
+
+/// Servers by areas.
+fn matrix(results: &Results) -> Vec<Line<'_>> {
+    let cell = |server: &str, wanted: &str| {
+        let mut rows =
+            results.results.iter().filter(|row| row.server == server && area(row) == wanted).peekable();
+        if rows.peek().is_none() {
+            return ("none", "not run".to_owned());
+        }
+        let worst = rows
+            .map(|row| class(row.verdict))
+            .max_by_key(|class| ["none", "good", "odd", "bad"].iter().position(|c| c == class));
+        let (passed, all) = results.score(server, wanted);
+        (worst.unwrap_or("none"), format!("{passed} of {all}"))
+    };
+    let line = |server: &'_ super::results::Compared| {
+        results.areas().into_iter().map(|area| cell(&server.name, area)).collect()
+    };
+    results
+        .servers
+        .iter()
+        .map(|server| Line {
+            head: &server.name,
+            note: server.error.as_deref().unwrap_or(""),
+            cells: line(server),
+        })
+        .collect()
+}
+
+/// Scenarios by servers.
+fn scenarios(results: &Results) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for row in results.results.iter().filter(|row| row.attempts > 0 || row.verdict == Verdict::Unsupported) {
+        if lines.iter().any(|line| line.head == row.id) {
+            continue;
+        }
+        let cell = |name: &&str| {
+            let found = results.results.iter().find(|other| other.id == row.id && other.server == **name);
+            found.map_or(("none", "not run".to_owned()), |row| (class(row.verdict), row.verdict.to_string()))
+        };
+        lines.push(Line {
+            head: &row.id,
+            note: &row.promise,
+            cells: results.names().iter().map(cell).collect(),
+        });
+    }
+    lines
+}
+
+fn tails(results: &Results) -> Vec<Tail<'_>> {
+    let limit = results.limits.zombie_ms;
+    let mut tails = Vec::new();
+    for style in STYLES {
+        for name in results.names() {
+            let worst = words::worst(results, name, style);
+            let lives = results.measured.tails_of(name, style);
+            let Some(life) = lives.into_iter().find(|life| Some(life.fate(limit)) == worst) else { continue };
+            let (class, fate) = match life.fate(limit) {
+                Fate::Stopped(_) => ("good", "stopped".to_owned()),
+                Fate::Zombie(ms) => ("bad", format!("zombie for {}", span(ms))),
+                Fate::Endless(ms) => ("bad", format!("zombie for more than {}", span(ms))),
+                Fate::HeldAnswer(ms) => ("odd", format!("held up its own 504 for {}", span(ms))),
+                Fate::Unborn => ("none", "no start heard".to_owned()),
+                Fate::NoTimeout => ("odd", "no 504".to_owned()),
+            };
+            let after = |ms: Option<f64>| Some(span(ms? - life.answered_ms?));
+            let beat = if life.beats_after > 0 { after(life.last_beat_ms) } else { None };
+            tails.push(Tail {
+                life,
+                class,
+                fate,
+                late: life.late_ms().map_or("-".to_owned(), span),
+                beat: beat.unwrap_or_else(|| "none".to_owned()),
+                end: after(life.ended_ms).unwrap_or_else(|| "not seen".to_owned()),
+            });
+        }
+    }
+    tails
+}
+
+fn late(results: &Results) -> Vec<Late<'_>> {
+    let line = |o: &'_ super::overshoot::Overshoot| {
+        let figures = o.summary_ms.map(|s| [s.p50, s.p99, s.max].map(|ms| format!("{ms:.2} ms")));
+        (o.summary_ms.map_or(0, |summary| summary.count), figures.unwrap_or_default())
+    };
+    results
+        .measured
+        .overshoot
+        .iter()
+        .map(|o| {
+            let (count, figures) = line(o);
+            Late {
+                server: &o.server,
+                at_once: number(o.at_once as u64),
+                deadline: span(o.deadline_ms),
+                answers: number(count as u64),
+                early: o.early,
+                figures,
+            }
+        })
+        .collect()
+}
+
+fn storms(results: &Results) -> Vec<StormOf<'_>> {
+    let styles = results.plan.storm.styles.iter();
+    let of = |style: &&'static str| StormOf {
+        style,
+        pictures: curves::storms(results, style),
+        rows: results.names().into_iter().filter_map(|name| storm_line(results, name, style)).collect(),
+        told: words::storms(results, style).iter().map(|text| tied(text)).collect(),
+    };
+    styles.map(of).filter(|storm| !storm.rows.is_empty()).collect()
+}
+
+fn storm_line<'a>(results: &Results, name: &'a str, style: &str) -> Option<Line<'a>> {
+    let storm = words::representative(&results.measured.storms_of(name, style))?;
+    let (before, peak, after) = (storm.before(), storm.peak(), storm.after());
+    let left = storm.left_behind();
+    let mut cells = vec![
+        ("", number(peak.work)),
+        (if left > 0 { "bad" } else { "good" }, number(left)),
+        ("", storm.quiesce_ms().map_or("never".to_owned(), |ms| span(ms.max(0.0)))),
+        ("", format!("{:.1}", storm.zombie_area())),
+    ];
+    let way = |of: &dyn Fn(super::storm::Reading) -> String| ("", [before, peak, after].map(of).join(" → "));
+    cells.push(way(&|reading| number(reading.threads)));
+    cells.push(way(&|reading| number(reading.descriptors)));
+    cells.push(way(&|reading| format!("{:.1}", reading.pss as f64 / 1e6)));
+    Some(Line { head: name, note: "", cells })
+}
+
+fn facts(results: &Results) -> Vec<(&'static str, String)> {
+    let (machine, unknown) = (&results.machine, || "unknown".to_owned());
+    let mut facts = vec![
+        ("taken", format!("{}, in {:.0} s after the build", results.taken_at, results.took_ms as f64 / 1e3)),
+        ("command", results.command.join(" ")),
+        ("processor", format!("{}, {} cores", machine.cpu.clone().unwrap_or_else(unknown), machine.cores)),
+        ("memory", machine.memory.map_or_else(unknown, |bytes| format!("{:.1} GB", bytes as f64 / 1e9))),
+        ("load before the run", machine.load.map_or_else(unknown, |load| format!("{load:.2}"))),
+        ("kernel", machine.kernel.clone()),
+        ("compiler", machine.rustc.clone().unwrap_or_else(unknown)),
+        ("noise floor", results.noise.to_string()),
+        (
+            "a zombie is",
+            format!("work that goes on for more than {} ms after its answer", results.limits.zombie_ms),
+        ),
+    ];
+    for server in &results.servers {
+        let version = server.version.as_deref().unwrap_or("no version");
+        let binary = server.binary.as_ref().map_or_else(unknown, |b| format!("SHA-256 {}", b.sha256));
+        facts.push(("server", format!("{}: {version}; {}; {binary}", server.name, server.about)));
+    }
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::words::tests::{empty, life};
+
+    fn page() -> String {
+        let mut results = empty(&["tokio", "thr<eads"]);
+        results.measured.tails = vec![life("tokio", "drop", 0.1), life("thr<eads", "drop", 2699.0)];
+        results.results = vec![Row::whole_server("tokio", "work/drop", Verdict::Pass, "ok")];
+        render(&results).unwrap()
+    }
+
+    #[test]
+    fn the_page_needs_nothing_from_outside() {
+        let page = page();
+        for outside in ["src=", "href=\"http", "url(", "@import", "<script", "<link"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_zombie_is_named_in_the_picture_and_in_words() {
+        let page = page();
+        assert!(page.contains(">zombie 2.70 s</text>"));
+        assert!(page.contains("left zombies in drop work"));
+    }
+
+    #[test]
+    fn names_from_outside_are_escaped() {
+        let page = page();
+        assert!(!page.contains("thr<eads"));
+    }
+
+    #[test]
+    fn every_picture_and_every_table_has_a_name() {
+        let page = page();
+        assert_eq!(page.matches("<svg class=\"picture\"").count(), page.matches("role=\"img\"").count());
+        assert_eq!(page.matches("<table").count(), page.matches("<caption").count());
+    }
 }

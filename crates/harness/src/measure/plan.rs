@@ -54,6 +54,8 @@ pub struct Tail {
     /// A unit of work: it beats, and may look at its context, once in this time.
     #[serde(rename = "tick_ms", serialize_with = "ms")]
     pub tick: Duration,
+    /// Requests of each style, per turn.
+    pub each: usize,
     /// Turns of each server.
     pub turns: usize,
 }
@@ -80,7 +82,7 @@ fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Err
 }
 
 impl Plan {
-    /// The whole of it: about 80 s for four servers.
+    /// The whole of it: about a minute for four servers.
     pub fn full() -> Self {
         let millis = Duration::from_millis;
         Self {
@@ -91,18 +93,19 @@ impl Plan {
                 alone: 20,
                 at_once_deadline: millis(400),
                 at_once: 500,
-                turns: 4,
+                turns: 3,
             },
             tail: Tail {
                 deadline: millis(300),
                 work: millis(3000),
-                spin_work: millis(900),
+                spin_work: millis(600),
                 tick: millis(10),
-                turns: 2,
+                each: 2,
+                turns: 1,
             },
             storm: Storm {
-                deadline: millis(500),
-                work: millis(1500),
+                deadline: millis(400),
+                work: millis(1200),
                 requests: 500,
                 styles: vec!["drop", "detached"],
                 turns: 2,
@@ -116,8 +119,8 @@ impl Plan {
         Self {
             quick: true,
             overshoot: Overshoot { alone: 10, turns: 2, ..full.overshoot },
-            tail: Tail { work: millis(1500), spin_work: millis(600), turns: 1, ..full.tail },
-            storm: Storm { work: millis(1000), styles: vec!["drop"], turns: 1, ..full.storm },
+            tail: Tail { work: millis(1500), each: 1, ..full.tail },
+            storm: Storm { work: millis(900), styles: vec!["drop"], turns: 1, ..full.storm },
             ..full
         }
     }

@@ -81,7 +81,7 @@ pub struct Compared {
     pub version: Option<String>,
     /// `compared`, `absent` (a program that it needs is missing) or `error`.
     pub status: &'static str,
-    /// What kept it from being compared.
+    /// What kept it from being compared, or makes the comparison doubtful.
     pub error: Option<String>,
     /// The file that was judged and measured.
     pub binary: Option<Binary>,
@@ -122,7 +122,7 @@ impl Results {
         if self.results.iter().any(|row| row.verdict.is_red()) || self.measured.early() > 0 {
             1
         } else if self.results.iter().any(|row| row.verdict == Verdict::Error)
-            || self.servers.iter().any(|server| server.status == "error")
+            || self.servers.iter().any(|server| server.error.is_some() && server.status != "absent")
             || self.measured.gaps.iter().any(|gap| !gap.unsupported)
         {
             2

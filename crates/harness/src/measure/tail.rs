@@ -141,58 +141,71 @@ impl Life {
     }
 }
 
-/// Sends one request of each of `styles`, side by side except for `spin`, and watches their work to its end.
+/// Sends `plan.each` requests of each of `styles`, side by side except for `spin`, and watches their work to its end.
 ///
 /// # Errors
 /// When the server has no witness or the sockets fail.
 pub fn watch(
     server: &Server,
     name: &str,
-    styles: &[&str],
+    styles: &[&'static str],
     plan: &plan::Tail,
     turn: usize,
 ) -> Result<Vec<Life>, Failure> {
     let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
-    let mut lives = Vec::new();
+    let sent = |style: &'static str| (0..plan.each).map(move |number| Sent { style, turn, number });
     // A spinning request takes a processor from the others, so it goes alone.
-    let (spin, waiting): (Vec<&str>, Vec<&str>) = styles.iter().partition(|style| **style == "spin");
-    for (group, work) in [(waiting, plan.work), (spin, plan.spin_work)] {
-        if !group.is_empty() {
-            lives.extend(watch_group(server, witness, name, &group, work, plan, turn)?);
-        }
+    let (spin, waiting): (Vec<Sent>, Vec<Sent>) =
+        styles.iter().copied().flat_map(sent).partition(|sent| sent.style == "spin");
+    let mut lives = group(server, witness, name, &waiting, plan.work, plan)?;
+    for one in spin {
+        lives.extend(group(server, witness, name, &[one], plan.spin_work, plan)?);
     }
     Ok(lives)
 }
 
-fn watch_group(
+/// One request of a turn.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    style: &'static str,
+    turn: usize,
+    number: usize,
+}
+
+impl Sent {
+    fn id(&self) -> String {
+        format!("tail-{}-{}-{}", self.turn, self.style, self.number)
+    }
+}
+
+/// Sends these requests at once and waits for the end of their work.
+fn group(
     server: &Server,
     witness: &Witness,
     name: &str,
-    styles: &[&str],
+    sent: &[Sent],
     work: Duration,
     plan: &plan::Tail,
-    turn: usize,
 ) -> Result<Vec<Life>, Failure> {
-    let id = |style: &str| format!("tail-{turn}-{style}");
-    let request = |style: &&str| {
+    let request = |sent: &Sent| {
         let (work, tick) = (work.as_millis(), plan.tick.as_millis());
-        let target = format!("/slow?style={style}&work={work}ms&tick={tick}ms");
-        Request::get(target).timeout(plan.deadline).id(id(style))
+        let target = format!("/slow?style={}&work={work}ms&tick={tick}ms", sent.style);
+        Request::get(target).timeout(plan.deadline).id(sent.id())
     };
     let give_up_at = Instant::now() + work + PATIENCE;
-    let mut storm = Storm::launch(server.address(), styles.iter().map(request).collect(), give_up_at)?;
+    let mut storm = Storm::launch(server.address(), sent.iter().map(request).collect(), give_up_at)?;
     storm.drive(give_up_at)?;
-    for style in styles {
-        witness.wait_end(&id(style), give_up_at.saturating_duration_since(Instant::now()));
+    for one in sent {
+        witness.wait_end(&one.id(), give_up_at.saturating_duration_since(Instant::now()));
     }
     let until = Instant::now();
-    let life = |(style, shot): (&&str, &Shot)| {
-        let mut life = Life::unknown(name, style, turn, plan.deadline);
+    let life = |(sent, shot): (&Sent, &Shot)| {
+        let mut life = Life::unknown(name, sent.style, sent.turn, plan.deadline);
         life.status = shot.status();
         let answered_at = shot.done_at.filter(|_| shot.response.is_some());
-        life.read(shot.sent_at, answered_at, &witness.events(&id(style)), until)
+        life.read(shot.sent_at, answered_at, &witness.events(&sent.id()), until)
     };
-    Ok(styles.iter().zip(storm.shots()).map(life).collect())
+    Ok(sent.iter().zip(storm.shots()).map(life).collect())
 }
 
 #[cfg(test)]

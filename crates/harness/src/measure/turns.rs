@@ -65,7 +65,7 @@ pub fn take(plan: &Plan, subjects: &[Subject], note: &mut dyn FnMut(&str, &str))
     for (taken, index) in order(subjects.len(), plan.tail.turns).into_iter().enumerate() {
         let subject = &subjects[index];
         note(subject.name(), "tails");
-        let styles: Vec<&str> =
+        let styles: Vec<&'static str> =
             STYLES.iter().copied().filter(|style| subject.supports(&format!("style:{style}"))).collect();
         let turn = taken / subjects.len();
         let lives = seated(plan, subject, &["witness"], |server| {

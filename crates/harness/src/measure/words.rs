@@ -6,16 +6,16 @@ use super::stats::Summary;
 use super::storm::Storm;
 use super::tail::Fate;
 
-/// A style of work in a few words.
+/// What work of a style does, to follow "work that".
 pub fn style(style: &str) -> &'static str {
     match style {
         "context" => "waits for its next tick or its context, whichever is first",
-        "drop" => "knows no context; is abandoned at the deadline in the runtime's own way",
+        "drop" => "knows no context and is abandoned at the deadline, in the runtime's own way",
         "polling" => "blocks a thread and asks its context at every tick",
-        "detached" => "spawned and let go; knows no context",
-        "blocking" => "blocks a thread; knows no context",
+        "detached" => "knows no context and was spawned and let go",
+        "blocking" => "knows no context and blocks a thread",
         "spin" => "burns CPU and never yields",
-        _ => "work of another kind",
+        _ => "is of a kind of its own",
     }
 }
 
@@ -44,6 +44,27 @@ pub fn number(number: u64) -> String {
 /// A size in megabytes.
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// The same text with its numbers and their units tied together by no-break spaces.
+pub fn tied(text: &str) -> String {
+    let mut tied = String::with_capacity(text.len());
+    for (index, word) in text.split(' ').enumerate() {
+        let unit = matches!(word.trim_end_matches(|c: char| !c.is_alphanumeric()), "ms" | "s" | "MB");
+        let after_number = tied.ends_with(|c: char| c.is_ascii_digit());
+        if index > 0 {
+            tied.push(if unit && after_number { '\u{a0}' } else { ' ' });
+        }
+        tied.push_str(word);
+    }
+    tied
+}
+
+/// From the least to the most of these, or the one that they all are.
+fn range(values: impl IntoIterator<Item = f64>, say: impl Fn(f64) -> String) -> String {
+    let Some(summary) = Summary::of(values) else { return String::new() };
+    let (least, most) = (say(summary.min), say(summary.max));
+    if least == most { most } else { format!("{least} to {most}") }
 }
 
 /// `a, b and c`.
@@ -109,7 +130,7 @@ pub fn verdict(results: &Results) -> Vec<String> {
         .into_iter()
         .map(|(who, styles, longest)| {
             let (who, styles, longest) = (list(&who), list(&styles), span(longest));
-            format!("{who} left zombies in {styles}: work that went on for up to {longest} after its 504.")
+            format!("{who} left zombies in {styles} work: it went on for up to {longest} after its 504.")
         })
         .collect();
     if !clean.is_empty() {
@@ -133,10 +154,9 @@ pub fn tail(results: &Results, style: &str) -> Option<String> {
         .filter_map(|kind| {
             let found: Vec<_> = fates.iter().filter_map(|(name, fate)| Some((*name, kind(*fate)?))).collect();
             let who: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
-            let lengths = Summary::of(found.iter().map(|(_, (_, ms))| *ms))?;
             let (_, (template, _)) = *found.first()?;
-            let (least, most) = (span(lengths.min), span(lengths.max));
-            let length = if least == most { most.clone() } else { format!("{least} to {most}") };
+            let lengths = || found.iter().map(|(_, (_, ms))| *ms);
+            let (length, most) = (range(lengths(), span), span(lengths().fold(0.0, f64::max)));
             let who = those(&who, fates.len());
             Some(template.replace("WHO", &who).replace("LENGTH", &length).replace("MOST", &most))
         })
@@ -223,6 +243,12 @@ pub fn overshoot(results: &Results) -> Vec<String> {
         "The scheduler of this machine is late by {} itself (p99, measured just before): less than that is noise.",
         span(noise)
     ));
+    let (load, cores) = (results.machine.load.unwrap_or(0.0), results.machine.cores);
+    if load > cores as f32 {
+        sentences.push(format!(
+            "Other work kept the machine busy (a load of {load:.1} on {cores} cores): most of the lateness is its doing."
+        ));
+    }
     sentences
 }
 
@@ -238,19 +264,27 @@ pub fn storms(results: &Results, style: &str) -> Vec<String> {
         names.iter().filter_map(|name| representative(&results.measured.storms_of(name, style))).collect();
     let Some(requests) = storms.iter().map(|storm| storm.requests).max() else { return Vec::new() };
     let mut sentences = Vec::new();
-    let (kept, clean): (Vec<&&Storm>, Vec<&&Storm>) =
-        storms.iter().partition(|storm| storm.left_behind() > 0);
-    for storm in kept {
-        let until = storm.quiesce_ms().map_or_else(
-            || "and had not ended when the lab stopped watching".to_owned(),
-            |quiesce| format!("and the last of it ended {} later", span(quiesce)),
-        );
+    let (kept, clean): (Vec<&Storm>, Vec<&Storm>) = storms.iter().partition(|storm| storm.left_behind() > 0);
+    let (ended, endless): (Vec<&Storm>, Vec<&Storm>) = kept.into_iter().partition(|s| s.quiet_ms.is_some());
+    let of = |storms: &[&Storm], figure: fn(&Storm) -> f64| -> Vec<f64> {
+        storms.iter().map(|s| figure(s)).collect()
+    };
+    if !ended.is_empty() {
         sentences.push(format!(
-            "{}: when the last 504 had been read, {} of {} works still ran, {until}: {:.0} task-seconds for nobody.",
+            "{}: when the last 504 had been read, {} of {} works still ran; the last of them ended {} later: {} \
+             task-seconds for nobody.",
+            list(&ended.iter().map(|storm| storm.server.as_str()).collect::<Vec<_>>()),
+            range(of(&ended, |storm| storm.left_behind() as f64), |left| number(left as u64)),
+            number(requests as u64),
+            range(of(&ended, |storm| storm.quiesce_ms().unwrap_or(0.0)), span),
+            range(of(&ended, Storm::zombie_area), |area| number(area.round() as u64)),
+        ));
+    }
+    for storm in endless {
+        sentences.push(format!(
+            "{}: {} works still ran when the lab stopped watching.",
             storm.server,
-            number(storm.left_behind()),
-            number(storm.requests as u64),
-            storm.zombie_area()
+            number(storm.left_behind())
         ));
     }
     if !clean.is_empty() {
@@ -287,4 +321,4 @@ pub fn representative<'a>(storms: &[&'a Storm]) -> Option<&'a Storm> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -42,30 +42,34 @@ pub(super) fn all(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row>
         keep(server, gate, row);
     }
 
-    let jobs = jobs(&admitted, chosen);
+    let (light, alone) = jobs(&admitted, chosen);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..Profile::Ci.jobs().min(jobs.len()) {
+        for _ in 0..Profile::Ci.jobs().min(light.len()) {
             scope.spawn(|| {
-                while let Some((server, index)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((server, index)) = light.get(next.fetch_add(1, Ordering::Relaxed)) {
                     keep(*server, *index, runners[*server].run(chosen[*index]));
                 }
             });
         }
     });
+    for (server, index) in alone {
+        keep(server, index, runners[server].run(chosen[index]));
+    }
     let mut rows = rows.into_inner().expect("no thread panics with the rows");
     rows.sort_by_key(|(server, index, _)| (*server, *index));
     rows.into_iter().map(|(_, _, row)| row).collect()
 }
 
-/// Every server and scenario but the gate, servers in turn; those that sit alone last, since they stop all others.
-fn jobs(servers: &[usize], chosen: &[&'static Scenario]) -> Vec<(usize, usize)> {
-    let mut jobs: Vec<(usize, usize)> = (0..chosen.len())
+/// A server and a scenario, both by their number.
+type Job = (usize, usize);
+
+/// Every server and scenario but the gate, servers in turn: those that run side by side, and those that sit alone.
+fn jobs(servers: &[usize], chosen: &[&'static Scenario]) -> (Vec<Job>, Vec<Job>) {
+    (0..chosen.len())
         .filter(|index| chosen[*index].id != scenarios::GATE)
         .flat_map(|index| servers.iter().map(move |server| (*server, index)))
-        .collect();
-    jobs.sort_by_key(|(_, index)| chosen[*index].seat == Seat::Alone);
-    jobs
+        .partition(|(_, index)| chosen[*index].seat != Seat::Alone)
 }
 
 #[cfg(test)]
@@ -75,11 +79,11 @@ mod tests {
     #[test]
     fn servers_take_turns_and_who_sits_alone_comes_last() {
         let chosen = scenarios::all();
-        let jobs = jobs(&[0, 2], &chosen);
-        assert_eq!(jobs.len(), 2 * (chosen.len() - 1));
-        assert_eq!((jobs[0].0, jobs[1].0, jobs[0].1), (0, 2, jobs[1].1));
-        let alone = |job: &(usize, usize)| chosen[job.1].seat == Seat::Alone;
-        let first = jobs.iter().position(alone).unwrap();
-        assert!(jobs[first..].iter().all(alone));
+        let (light, alone) = jobs(&[0, 2], &chosen);
+        assert_eq!(light.len() + alone.len(), 2 * (chosen.len() - 1));
+        for jobs in [&light, &alone] {
+            assert!(jobs.chunks(2).all(|pair| (pair[0].0, pair[1].0, pair[0].1) == (0, 2, pair[1].1)));
+        }
+        assert!(alone.iter().all(|(_, index)| chosen[*index].seat == Seat::Alone));
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn print(results: &Results, color: bool) -> String {
     section(
         "Does the work stop? (how long it went on after its 504 had been read)",
         zombies(results, color),
-        { words::verdict(results).into_iter().chain(words::tails(results)).collect() },
+        words::verdict(results).into_iter().chain(words::tails(results)).collect(),
     );
     section(
         "How late is the 504? (from the deadline to its first byte)",
@@ -56,7 +56,9 @@ pub(super) fn print(results: &Results, color: bool) -> String {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
         format!("{}: {} {what}: {}", gap.server, gap.what, gap.why)
     });
-    let gaps: Vec<String> = gaps.collect();
+    let servers = results.servers.iter().filter(|server| server.status == "compared");
+    let errors = servers.filter_map(|server| Some(format!("{}: {}", server.name, server.error.as_ref()?)));
+    let gaps: Vec<String> = gaps.chain(errors).collect();
     if !gaps.is_empty() {
         section("Gaps", None, gaps);
     }
@@ -223,12 +225,12 @@ fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
 /// Breaks a sentence into lines that fit, each with this indent.
 fn wrap(sentence: &str, indent: &str) -> String {
     let mut text = String::new();
-    for (number, paragraph) in sentence.lines().enumerate() {
+    for (number, paragraph) in words::tied(sentence).lines().enumerate() {
         if number > 0 {
             text.push('\n');
         }
         let mut width = 0;
-        for word in paragraph.split_whitespace() {
+        for word in paragraph.split(' ').filter(|word| !word.is_empty()) {
             let length = word.chars().count();
             if width > 0 && width + 1 + length > usize::from(WIDTH) {
                 text.push('\n');
@@ -241,7 +243,7 @@ fn wrap(sentence: &str, indent: &str) -> String {
                 text.push(' ');
                 width += 1;
             }
-            text.push_str(word);
+            text.push_str(&word.replace('\u{a0}', " "));
             width += length;
         }
     }

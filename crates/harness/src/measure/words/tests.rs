@@ -12,7 +12,7 @@ use crate::noise::Noise;
 use crate::profile::Profile;
 
 /// Results of these servers with nothing measured.
-pub(crate) fn empty(names: &[&str]) -> Results {
+pub(in crate::measure) fn empty(names: &[&str]) -> Results {
     let server = |name: &&str| Compared {
         name: (*name).to_owned(),
         about: String::new(),
@@ -39,7 +39,7 @@ pub(crate) fn empty(names: &[&str]) -> Results {
 }
 
 /// A request answered at 301 ms whose work ended then, or went on for so long.
-pub(crate) fn life(server: &str, style: &str, tail: f64) -> Life {
+pub(in crate::measure) fn life(server: &str, style: &str, tail: f64) -> Life {
     let mut life = Life::unknown(server, style, 0, Duration::from_millis(300));
     (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.2));
     (life.ended_ms, life.watched_ms) = (Some(301.0 + tail), 4000.0);
@@ -77,6 +77,12 @@ fn spans_are_said_in_the_unit_that_fits() {
 }
 
 #[test]
+fn a_number_and_its_unit_stay_on_one_line() {
+    assert_eq!(tied("for 1.20 s, on 3 s or it is"), "for 1.20\u{a0}s, on 3\u{a0}s or it is");
+    assert_eq!(tied("it s ms"), "it s ms");
+}
+
+#[test]
 fn thousands_stand_apart() {
     assert_eq!([7, 1003, 1_234_567].map(number), ["7", "1,003", "1,234,567"]);
 }
@@ -91,7 +97,7 @@ fn who_left_zombies_is_told_with_style_and_length() {
     assert_eq!(
         verdict(&results),
         [
-            "threads left zombies in drop: work that went on for up to 2.70 s after its 504.",
+            "threads left zombies in drop work: it went on for up to 2.70 s after its 504.",
             "tokio and smol left no zombies."
         ]
     );
@@ -111,7 +117,7 @@ fn servers_with_the_same_zombies_share_a_sentence() {
     results.measured.tails = vec![life("tokio", "detached", 2690.0), life("smol", "detached", 2710.0)];
     assert_eq!(
         verdict(&results),
-        ["tokio and smol left zombies in detached: work that went on for up to 2.71 s after its 504."]
+        ["tokio and smol left zombies in detached work: it went on for up to 2.71 s after its 504."]
     );
     assert_eq!(
         tails(&results),

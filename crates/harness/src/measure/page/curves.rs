@@ -1,0 +1,183 @@
+//! Pictures of lines: storms over time, and how late the 504s are.
+
+use std::fmt::Write;
+
+use super::scale::{Scale, Tick, round};
+use crate::measure::results::Results;
+use crate::measure::storm::{Reading, Storm};
+use crate::measure::words::{self, number};
+
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = 338.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 150.0;
+
+/// A storm on one server.
+#[derive(Debug)]
+pub struct StormPicture {
+    /// The server's name.
+    pub name: String,
+    /// What it shows, for those who do not see it.
+    pub told: String,
+    /// Live requests, as points of a line.
+    pub requests: String,
+    /// Live work.
+    pub work: String,
+    /// Threads.
+    pub threads: String,
+    /// The area between work and requests where there is more work, as a path.
+    pub zombies: String,
+    /// The axis of time.
+    pub xs: Vec<Tick>,
+    /// The axis of counts.
+    pub ys: Vec<Tick>,
+}
+
+/// The storms of one style, on the same axes.
+pub fn storms(results: &Results, style: &str) -> Vec<StormPicture> {
+    let names = results.names();
+    let storms: Vec<&Storm> = names
+        .iter()
+        .filter_map(|name| words::representative(&results.measured.storms_of(name, style)))
+        .collect();
+    let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
+    let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().threads)).max().unwrap_or(1);
+    let (time, count) = (Scale::linear(longest, LEFT, RIGHT), Scale::linear(most as f64 * 1.05, BOTTOM, TOP));
+    storms.into_iter().map(|storm| picture(storm, &time, &count)).collect()
+}
+
+fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
+    let line = |of: fn(&Reading) -> u64| {
+        storm.readings.iter().fold(String::new(), |mut points, reading| {
+            let _ = write!(points, "{},{} ", time.at(reading.at_ms), count.at(of(reading) as f64));
+            points
+        })
+    };
+    let (before, peak) = (storm.before(), storm.peak());
+    let told = format!(
+        "{}: at most {} works and {} threads (before: {}); {} works ran on after the last answer",
+        storm.server,
+        number(peak.work),
+        number(peak.threads),
+        number(before.threads),
+        number(storm.left_behind())
+    );
+    StormPicture {
+        name: storm.server.clone(),
+        told,
+        requests: line(|reading| reading.requests),
+        work: line(|reading| reading.work),
+        threads: line(|reading| reading.threads),
+        zombies: area(&storm.readings, time, count),
+        xs: time.ticks(3, |ms| format!("{} s", ms / 1e3)),
+        ys: count.ticks(3, |n| number(n as u64)),
+    }
+}
+
+/// The outline of what lies between requests and the work above them.
+fn area(readings: &[Reading], time: &Scale, count: &Scale) -> String {
+    let mut path = String::new();
+    let over =
+        readings.iter().map(|reading| (reading.at_ms, reading.requests, reading.work.max(reading.requests)));
+    for (index, (at, _, upper)) in over.clone().enumerate() {
+        let _ =
+            write!(path, "{}{},{} ", if index == 0 { 'M' } else { 'L' }, time.at(at), count.at(upper as f64));
+    }
+    for (at, lower, _) in over.rev() {
+        let _ = write!(path, "L{},{} ", time.at(at), count.at(lower as f64));
+    }
+    path + "Z"
+}
+
+/// How late the 504s are, at one concurrency.
+#[derive(Debug)]
+pub struct LatePicture {
+    /// Requests at once.
+    pub at_once: usize,
+    /// What it shows, for those who do not see it.
+    pub told: String,
+    /// A line for each server: its name, the number of its color, its points.
+    pub lines: Vec<(String, usize, String)>,
+    /// The noise floor: lateness up to here is the scheduler's own.
+    pub noise: f64,
+    /// The axis of lateness, in powers of ten.
+    pub xs: Vec<Tick>,
+    /// The axis of shares.
+    pub ys: Vec<Tick>,
+}
+
+/// A picture for each concurrency, all on the same axes.
+pub fn late(results: &Results) -> Vec<LatePicture> {
+    const LEAST: f64 = 0.05;
+    let all = &results.measured.overshoot;
+    let most = all.iter().filter_map(|o| Some(o.summary_ms?.max)).fold(1.0, f64::max);
+    let late = Scale::logarithmic(LEAST, most, LEFT, RIGHT);
+    let share = Scale::linear(1.0, BOTTOM, TOP);
+    let mut concurrencies: Vec<usize> = all.iter().map(|o| o.at_once).collect();
+    concurrencies.dedup();
+    let picture = |at_once| {
+        let shown: Vec<_> = all.iter().filter(|o| o.at_once == at_once && o.summary_ms.is_some()).collect();
+        let lines = shown.iter().enumerate().map(|(color, o)| {
+            let mut samples: Vec<f64> = o.turns_ms.iter().flatten().copied().collect();
+            samples.sort_by(f64::total_cmp);
+            (o.server.clone(), color, staircase(&samples, &late, &share))
+        });
+        let told: Vec<String> = shown
+            .iter()
+            .filter_map(|o| {
+                let summary = o.summary_ms?;
+                let (p50, p99) = (words::span(summary.p50), words::span(summary.p99));
+                Some(format!("{} half within {p50}, 99 of 100 within {p99}", o.server))
+            })
+            .collect();
+        LatePicture {
+            at_once,
+            told: told.join("; "),
+            lines: lines.collect(),
+            noise: late.at(results.noise.p99_ms),
+            xs: late.ticks(0, |ms| format!("{ms} ms")),
+            ys: share.ticks(2, |part| format!("{:.0} %", part * 100.0)),
+        }
+    };
+    concurrencies.into_iter().map(picture).collect()
+}
+
+/// The share of samples up to each value, in at most 200 points.
+fn staircase(sorted: &[f64], late: &Scale, share: &Scale) -> String {
+    const POINTS: usize = 200;
+    let every = sorted.len().div_ceil(POINTS).max(1);
+    let last = sorted.len().saturating_sub(1);
+    let mut points = String::new();
+    for (index, sample) in sorted.iter().enumerate().filter(|(index, _)| index % every == 0 || *index == last)
+    {
+        let part = (index + 1) as f64 / sorted.len() as f64;
+        let _ = write!(points, "{},{} ", late.at(*sample), round(share.at(part)));
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_staircase_ends_at_the_worst_sample_and_at_all_of_them() {
+        let late = Scale::logarithmic(1.0, 10.0, 0.0, 100.0);
+        let share = Scale::linear(1.0, 100.0, 0.0);
+        let samples: Vec<f64> = (1..=1000).map(|n| 1.0 + f64::from(n) * 0.009).collect();
+        let points = staircase(&samples, &late, &share);
+        assert!(points.trim().ends_with("100,0"), "{points}");
+        assert!(points.split_whitespace().count() <= 202);
+        assert_eq!(staircase(&[], &late, &share), "");
+    }
+
+    #[test]
+    fn no_area_lies_between_work_and_the_requests_that_wait_for_it() {
+        let (time, count) = (Scale::linear(10.0, 0.0, 10.0), Scale::linear(10.0, 10.0, 0.0));
+        let reading = |at_ms, requests, work| Reading { at_ms, requests, work, ..Reading::default() };
+        let flat = area(&[reading(0.0, 5, 2), reading(10.0, 5, 5)], &time, &count);
+        assert_eq!(flat, "M0,5 L10,5 L10,5 L0,5 Z");
+        let open = area(&[reading(0.0, 5, 5), reading(10.0, 0, 5)], &time, &count);
+        assert_eq!(open, "M0,5 L10,5 L10,10 L0,5 Z");
+    }
+}

@@ -1,0 +1,247 @@
+//! The first picture: requests and their work as bars over time, one picture for each style of work.
+
+use super::scale::{Scale, Tick, round};
+use crate::measure::plan::STYLES;
+use crate::measure::results::Results;
+use crate::measure::tail::{Fate, Life};
+use crate::measure::words::{self, span};
+
+/// The width of every small picture; it is drawn about this many pixels wide on every screen.
+pub const WIDTH: f64 = 360.0;
+const LEFT: f64 = 72.0;
+const RIGHT: f64 = 350.0;
+const TOP: f64 = 22.0;
+const REQUEST: f64 = 6.0;
+const WORK: f64 = 15.0;
+const LANE: f64 = REQUEST + WORK + 7.0;
+const BETWEEN: f64 = 8.0;
+/// Requests drawn for each server.
+const MOST: usize = 2;
+/// How wide a character is, at most.
+const CHARACTER: f64 = 6.2;
+
+/// The picture of one style.
+#[derive(Debug)]
+pub struct Gantt {
+    /// The style.
+    pub style: &'static str,
+    /// What such work does.
+    pub what: &'static str,
+    /// What came of it, in a sentence.
+    pub told: String,
+    /// Its height.
+    pub height: f64,
+    /// Where the plot ends.
+    pub bottom: f64,
+    /// Where the deadline is.
+    pub deadline: f64,
+    /// The axis of time.
+    pub ticks: Vec<Tick>,
+    /// The servers.
+    pub servers: Vec<Lanes>,
+}
+
+/// A server's name and its requests.
+#[derive(Debug)]
+pub struct Lanes {
+    /// The server's name.
+    pub name: String,
+    /// Where it stands.
+    pub y: f64,
+    /// The bars.
+    pub bars: Vec<Bar>,
+    /// What stands in or beside the bars.
+    pub labels: Vec<Label>,
+}
+
+/// A bar.
+#[derive(Debug, PartialEq)]
+pub struct Bar {
+    /// What it is: `request`, `late`, `work` or `zombie`.
+    pub class: &'static str,
+    /// Its left edge.
+    pub x: f64,
+    /// Its upper edge.
+    pub y: f64,
+    /// Its width.
+    pub width: f64,
+    /// Its height.
+    pub height: f64,
+}
+
+/// A text.
+#[derive(Debug, PartialEq)]
+pub struct Label {
+    /// Where it stands: `inside` a bar, or `outside` in the bar's own color.
+    pub class: &'static str,
+    /// Where it begins.
+    pub x: f64,
+    /// Its base line.
+    pub y: f64,
+    /// What it says.
+    pub text: String,
+}
+
+/// A picture for each style that was measured.
+pub fn all(results: &Results) -> Vec<Gantt> {
+    STYLES.iter().filter_map(|style| of(results, style)).collect()
+}
+
+fn of(results: &Results, style: &'static str) -> Option<Gantt> {
+    let told = words::tail(results, style)?;
+    let lives = results.measured.tails.iter();
+    let last = lives.filter_map(|life| Some(life.answered_ms?.max(life.ended_ms.unwrap_or(life.watched_ms))));
+    let time = Scale::linear(last.fold(0.0, f64::max), LEFT, RIGHT);
+    let mut y = TOP;
+    let mut servers = Vec::new();
+    for name in results.names() {
+        let mut lanes = Lanes {
+            name: name.to_owned(),
+            y: y + REQUEST + WORK - 4.0,
+            bars: Vec::new(),
+            labels: Vec::new(),
+        };
+        let lives = results.measured.tails_of(name, style);
+        for life in lives.iter().take(MOST) {
+            lanes.draw(life, life.fate(results.limits.zombie_ms), &time, y);
+            y += LANE;
+        }
+        if !lives.is_empty() {
+            y += BETWEEN;
+            servers.push(lanes);
+        }
+    }
+    let told = words::tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
+    Some(Gantt {
+        style,
+        what: words::style(style),
+        told,
+        height: y + 18.0,
+        bottom: y,
+        deadline: time.at(results.plan.tail.deadline.as_secs_f64() * 1e3),
+        ticks: time.ticks(3, |ms| format!("{} s", ms / 1e3)),
+        servers,
+    })
+}
+
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or(String::new(), |first| first.to_uppercase().chain(rest).collect())
+}
+
+impl Lanes {
+    /// Draws one request and its work below it.
+    fn draw(&mut self, life: &Life, fate: Fate, time: &Scale, y: f64) {
+        let answered = life.answered_ms.unwrap_or(life.watched_ms);
+        let below = y + REQUEST + 1.0;
+        match fate {
+            Fate::HeldAnswer(late) => {
+                self.bar("request", time, 0.0, life.deadline_ms, y, REQUEST);
+                self.bar("late", time, life.deadline_ms, answered, y, REQUEST);
+                let end = life.ended_ms.unwrap_or(answered);
+                let begun = life.started_ms.unwrap_or(0.0);
+                self.bar("work", time, begun, end, below, WORK);
+                self.label(
+                    "late",
+                    format!("504 late by {}", span(late)),
+                    time.at(begun),
+                    time.at(end),
+                    below,
+                );
+            }
+            fate => {
+                self.bar("request", time, 0.0, answered, y, REQUEST);
+                let Some(begun) = life.started_ms else {
+                    return self.label(
+                        "work",
+                        "no start heard".to_owned(),
+                        time.at(0.0),
+                        time.at(0.0),
+                        below,
+                    );
+                };
+                let (zombie, text) = match fate {
+                    Fate::Zombie(ms) => (true, format!("zombie {}", span(ms))),
+                    Fate::Endless(ms) => (true, format!("zombie, over {}", span(ms))),
+                    Fate::NoTimeout => (false, format!("no 504: {:?}", life.status)),
+                    _ => (false, "stopped".to_owned()),
+                };
+                let end = life.tail_ms().filter(|_| life.ended_ms.is_some()).map(|tail| answered + tail);
+                let end = end.unwrap_or(life.watched_ms);
+                self.bar("work", time, begun, if zombie { answered } else { end }, below, WORK);
+                if zombie {
+                    self.bar("zombie", time, answered, end, below, WORK);
+                    self.label("zombie", text, time.at(answered), time.at(end), below);
+                } else {
+                    self.label("work", text, time.at(end), time.at(end), below);
+                }
+            }
+        }
+    }
+
+    fn bar(&mut self, class: &'static str, time: &Scale, from: f64, to: f64, y: f64, height: f64) {
+        let (x, end) = (time.at(from), time.at(to));
+        self.bars.push(Bar { class, x, y: round(y), width: round((end - x).max(1.0)), height });
+    }
+
+    /// Puts a text inside the bar from `x` to `end` if it fits there, else to the right of it.
+    fn label(&mut self, class: &'static str, text: String, x: f64, end: f64, y: f64) {
+        let y = round(y + WORK - 4.0);
+        let width = text.chars().count() as f64 * CHARACTER;
+        let fits = class == "zombie" && end - x >= width + 8.0;
+        let (class, x) = if fits { ("inside", x + 5.0) } else { (class, (end + 5.0).min(RIGHT - width)) };
+        self.labels.push(Label { class, x: round(x), y, text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::words::tests::{empty, life};
+
+    fn drawn(tail: f64) -> Gantt {
+        let mut results = empty(&["threads"]);
+        results.measured.tails = vec![life("threads", "drop", tail), life("threads", "detached", 2699.0)];
+        all(&results).remove(0)
+    }
+
+    #[test]
+    fn what_overhangs_the_answer_is_a_zombie_and_says_how_long() {
+        let gantt = drawn(2699.0);
+        let bars: Vec<_> = gantt.servers[0].bars.iter().map(|bar| bar.class).collect();
+        assert_eq!(bars, ["request", "work", "zombie"]);
+        let (work, zombie) = (&gantt.servers[0].bars[1], &gantt.servers[0].bars[2]);
+        assert_eq!((round(work.x + work.width), round(zombie.x + zombie.width)), (zombie.x, RIGHT));
+        assert_eq!(gantt.servers[0].labels[0].text, "zombie 2.70 s");
+        assert_eq!(gantt.servers[0].labels[0].class, "inside");
+    }
+
+    #[test]
+    fn a_label_that_does_not_fit_its_bar_stands_beside_it() {
+        let gantt = drawn(300.0);
+        let (bar, label) = (&gantt.servers[0].bars[2], &gantt.servers[0].labels[0]);
+        assert_eq!((label.class, label.x), ("zombie", round(bar.x + bar.width + 5.0)));
+    }
+
+    #[test]
+    fn work_that_stopped_has_no_red_bar() {
+        let gantt = drawn(0.4);
+        assert!(gantt.servers[0].bars.iter().all(|bar| bar.class != "zombie"));
+        assert_eq!(gantt.servers[0].labels[0].text, "stopped");
+    }
+
+    #[test]
+    fn nothing_leaves_the_picture() {
+        for tail in [0.0, 20.0, 300.0, 2600.0, 9000.0] {
+            let gantt = drawn(tail);
+            for bar in gantt.servers.iter().flat_map(|server| &server.bars) {
+                assert!(bar.x >= LEFT && bar.x + bar.width <= RIGHT + 1.0, "{bar:?}");
+                assert!(bar.y >= TOP && bar.y + bar.height <= gantt.bottom, "{bar:?}");
+            }
+            for label in gantt.servers.iter().flat_map(|server| &server.labels) {
+                let width = label.text.len() as f64 * CHARACTER;
+                assert!(label.x >= 0.0 && label.x + width <= WIDTH, "{label:?}");
+            }
+        }
+    }
+}
