@@ -1,8 +1,4 @@
-//! Go's context for Rust: deadlines, cancellation, causes and values, for async tasks and threads alike.
-//!
-//! A [`Context`] is a cheap handle. It arms no timer and spawns nothing: a task waits with its own runtime's
-//! timer, a thread blocks, and anyone who asks reads the clock, so that a deadline is exact even when nobody
-//! waited for it.
+#![doc = include_str!("../README.md")]
 
 mod cancel;
 mod context;

@@ -64,6 +64,7 @@ struct Shared {
 }
 
 /// Everyone else who wants to hear of the end.
+#[derive(Default)]
 pub(crate) struct Lists {
     pub(crate) children: Slab<Weak<Node>>,
     pub(crate) wakers: Slab<Waker>,
@@ -94,13 +95,9 @@ impl Node {
         }
     }
 
-    fn phase(&self) -> u8 {
-        self.state.load(Ordering::Acquire) & PHASE
-    }
-
     /// Tells how the node ended, as far as anyone has noticed: never reads the clock.
     pub(crate) fn ended(&self) -> Option<Error> {
-        match self.phase() {
+        match phase(&self.state) {
             CANCELED => Some(Error::Canceled),
             EXPIRED => Some(Error::DeadlineExceeded),
             _ => None,
@@ -109,7 +106,7 @@ impl Node {
 
     /// Tells how the node ended; exact, because it notices a deadline that has passed.
     pub(crate) fn err(&self) -> Option<Error> {
-        match self.phase() {
+        match phase(&self.state) {
             LIVE => None,
             TIMED => self.ask_the_clock(),
             CANCELED => Some(Error::Canceled),
@@ -123,12 +120,12 @@ impl Node {
 
     /// Returns the deadline, if it is one that nobody watches.
     pub(crate) fn alarm(&self) -> Option<Instant> {
-        if self.phase() == TIMED { self.deadline } else { None }
+        if phase(&self.state) == TIMED { self.deadline } else { None }
     }
 
     /// The phase of a child that adds no deadline of its own.
     pub(crate) fn inherited_phase(&self) -> u8 {
-        match (self.deadline, self.phase()) {
+        match (self.deadline, phase(&self.state)) {
             (None, _) | (_, LIVE) => LIVE,
             _ => TIMED,
         }
@@ -380,6 +377,10 @@ impl Node {
     }
 }
 
+fn phase(state: &AtomicU8) -> u8 {
+    state.load(Ordering::Acquire) & PHASE
+}
+
 /// The phase of a node that ended so.
 fn phase_of(error: Error) -> u8 {
     if error.is_timeout() { EXPIRED } else { CANCELED }
@@ -387,14 +388,7 @@ fn phase_of(error: Error) -> u8 {
 
 impl Shared {
     fn lists(&mut self) -> &mut Lists {
-        self.lists.get_or_insert_with(|| {
-            Box::new(Lists {
-                children: Slab::new(),
-                wakers: Slab::new(),
-                callbacks: Slab::new(),
-                links: Vec::new(),
-            })
-        })
+        self.lists.get_or_insert_default()
     }
 }
 

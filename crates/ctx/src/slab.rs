@@ -6,11 +6,13 @@ pub(crate) struct Slab<T> {
     free: Vec<u32>,
 }
 
-impl<T> Slab<T> {
-    pub(crate) const fn new() -> Self {
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
         Self { places: Vec::new(), free: Vec::new() }
     }
+}
 
+impl<T> Slab<T> {
     /// Stores `item` and returns its place.
     pub(crate) fn insert(&mut self, item: T) -> u32 {
         if let Some(place) = self.free.pop() {

@@ -153,7 +153,7 @@ impl LeakCheck {
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { work: Mutex::new(Slab::new()), left: Condvar::new() }
+        Self { work: Mutex::new(Slab::default()), left: Condvar::new() }
     }
 }
 

@@ -18,6 +18,11 @@ fn c19_registrations_go_from_none_to_one_to_none() {
     assert_eq!(parent.registered(), 1);
     cancel.cancel();
     assert_eq!(parent.registered(), 0);
+    let (watched, cancel) = parent.with_cancel();
+    watched.after_func(|| ()).keep();
+    assert_eq!(parent.registered(), 1);
+    cancel.cancel();
+    assert_eq!(parent.registered(), 0);
     let stop = parent.after_func(|| ());
     assert_eq!(parent.registered(), 1);
     assert!(stop.stop());
