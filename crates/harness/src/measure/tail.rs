@@ -26,9 +26,9 @@ pub struct Life {
     pub turn: usize,
     /// The deadline.
     pub deadline_ms: f64,
-    /// The answer's status; none when there was no answer.
+    /// The answer's status; none when the connection ended without an answer.
     pub status: Option<u16>,
-    /// When the answer had been read.
+    /// When the answer had been read, or the connection had ended.
     pub answered_ms: Option<f64>,
     /// When the work said that it began.
     pub started_ms: Option<f64>,
@@ -59,7 +59,7 @@ pub enum Fate {
     HeldAnswer(f64),
     /// It never began.
     Unborn,
-    /// The request got no answer, or another one than 504.
+    /// The request was answered, and with something else than a timeout, or was not even let go.
     NoTimeout,
 }
 
@@ -80,9 +80,11 @@ impl Life {
 
     /// What became of it; a tail or a lateness up to `zombie_ms` is forgiven.
     pub fn fate(&self, zombie_ms: f64) -> Fate {
-        let (Some(504), Some(answered), Some(late)) = (self.status, self.answered_ms, self.late_ms()) else {
+        let (Some(answered), Some(late)) = (self.answered_ms, self.late_ms()) else { return Fate::NoTimeout };
+        // Some servers say it with 503, and some only close the connection; their work matters as much.
+        if !matches!(self.status, Some(503 | 504) | None) {
             return Fate::NoTimeout;
-        };
+        }
         if self.started_ms.is_none() {
             return Fate::Unborn;
         }
@@ -202,8 +204,7 @@ fn group(
     let life = |(sent, shot): (&Sent, &Shot)| {
         let mut life = Life::unknown(name, sent.style, sent.turn, plan.deadline);
         life.status = shot.status();
-        let answered_at = shot.done_at.filter(|_| shot.response.is_some());
-        life.read(shot.sent_at, answered_at, &witness.events(&sent.id()), until)
+        life.read(shot.sent_at, shot.done_at, &witness.events(&sent.id()), until)
     };
     Ok(sent.iter().zip(storm.shots()).map(life).collect())
 }
@@ -250,6 +251,15 @@ mod tests {
     #[test]
     fn an_answer_that_waits_for_its_work_is_no_zombie_but_late() {
         assert_eq!(life(901, &[890], Some((900, Word::Completed))).fate(25.0), Fate::HeldAnswer(601.0));
+    }
+
+    #[test]
+    fn a_server_that_times_out_in_another_way_has_zombies_too() {
+        let mut life = life(301, &[2999], Some((3000, Word::Completed)));
+        for status in [Some(503), None] {
+            life.status = status;
+            assert_eq!(life.fate(25.0), Fate::Zombie(2699.0));
+        }
     }
 
     #[test]

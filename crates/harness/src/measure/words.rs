@@ -136,7 +136,20 @@ pub fn verdict(results: &Results) -> Vec<String> {
     if !clean.is_empty() {
         sentences.push(format!("{} left no zombies.", list(&clean)));
     }
+    sentences.extend(names.iter().filter_map(|name| otherwise(results, name)));
     sentences
+}
+
+/// How a server says that the time is up, when it is not with 504.
+fn otherwise(results: &Results, server: &str) -> Option<String> {
+    let lives = results.measured.tails.iter().filter(|life| life.server == server);
+    let mut said: Vec<String> = lives
+        .filter(|life| life.status != Some(504))
+        .map(|life| life.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string()))
+        .collect();
+    said.sort();
+    said.dedup();
+    (!said.is_empty()).then(|| format!("{server} gave {} instead of 504.", said.join(" and ")))
 }
 
 /// A sentence for each style: what became of the work on which server.
@@ -192,7 +205,7 @@ const KINDS: [Kind; 6] = [
         _ => None,
     },
     |fate| match fate {
-        Fate::NoTimeout => Some(("on WHO the answer was not 504", 0.0)),
+        Fate::NoTimeout => Some(("on WHO the request was not timed out", 0.0)),
         _ => None,
     },
 ];
