@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 )
 
 // A request is one that runs, with the work done for it; work that is alive when it ends is a zombie from then on.
@@ -28,7 +30,8 @@ func (r *request) end(status int, how string) {
 	c.counts["work.zombie"] += r.alive
 	c.counts["requests.live"]--
 	c.counts["requests.ended."+how]++
-	if status != 0 {
+	// What is written to a client that left is no answer.
+	if status != 0 && how != "disconnect" {
 		c.counts[fmt.Sprintf("requests.answered.%d", status)]++
 	}
 }
@@ -66,4 +69,22 @@ func (r *request) say(event string) {
 	if r.id != "" && r.census.witness != nil {
 		fmt.Fprintf(r.census.witness, "%s %s", r.id, event)
 	}
+}
+
+// ending says how a request ended. Its context must be asked before the handler returns, which cancels it.
+func ending(ctx context.Context, status int, panicked any) string {
+	cause := context.Cause(ctx)
+	switch {
+	case panicked != nil && panicked != http.ErrAbortHandler:
+		return "panic"
+	case status == http.StatusGatewayTimeout:
+		return "deadline"
+	case cause == errShutdown:
+		return "shutdown"
+	case cause != nil && (panicked != nil || status != http.StatusOK):
+		return "disconnect"
+	case panicked != nil || status == http.StatusServiceUnavailable:
+		return "deadline"
+	}
+	return "completed"
 }

@@ -54,32 +54,20 @@ func identified(c *census, next http.Handler) http.Handler {
 		}()
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Request-Id", who.id)
-		next.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), identityKey{}, who)))
+		r = r.WithContext(context.WithValue(r.Context(), identityKey{}, who))
+		if given := r.Header.Values("X-Subject"); len(given) > 1 || len(given) == 1 && !subjects.MatchString(given[0]) {
+			refuse(recorded, r, http.StatusBadRequest, "bad-request", errors.New("header `x-subject` takes 1 to 256 printable characters"))
+			return
+		}
+		next.ServeHTTP(recorded, r)
 	})
-}
-
-// ending says how a request ended. Its context must be asked before the handler returns, which cancels it.
-func ending(ctx context.Context, status int, panicked any) string {
-	cause := context.Cause(ctx)
-	switch {
-	case panicked != nil && panicked != http.ErrAbortHandler:
-		return "panic"
-	case status == http.StatusGatewayTimeout:
-		return "deadline"
-	case cause == errShutdown:
-		return "shutdown"
-	case cause != nil && (panicked != nil || status != http.StatusOK):
-		return "disconnect"
-	case panicked != nil || status == http.StatusServiceUnavailable:
-		return "deadline"
-	}
-	return "completed"
 }
 
 // limited puts every request under its deadline, in the way of the server's mode.
 func limited(s settings, c *census, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > 8<<10 {
+			w.Header().Set("Connection", "close")
 			refuse(w, r, http.StatusRequestURITooLong, "limit", errors.New("request target over 8192 bytes"))
 			return
 		}
@@ -89,7 +77,8 @@ func limited(s settings, c *census, next http.Handler) http.Handler {
 			return
 		}
 		ctx := r.Context()
-		if s.onDisconnect == "detach" {
+		if s.onDisconnect != "cancel" {
+			// net/http does not say whether the client closed, reset or only stopped sending: it is all or nothing.
 			ctx = context.WithoutCancel(ctx)
 		}
 		c.add("contexts.live", 1)

@@ -20,6 +20,7 @@ var (
 	budgets   = regexp.MustCompile(`^\d{1,8}[HMSmun]$`)
 	millis    = regexp.MustCompile(`^\d{1,18}$`)
 	printable = regexp.MustCompile(`^[!-~]{1,64}$`)
+	subjects  = regexp.MustCompile(`^[ -~]{1,256}$`)
 	units     = map[byte]time.Duration{
 		'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
 	}

@@ -117,7 +117,10 @@ func serveFanout(w http.ResponseWriter, r *http.Request) {
 	if wrong(w, r, q) {
 		return
 	}
-	err := fanout(r.Context(), of(r.Context()).counted, width, fail, p)
+	err := r.Context().Err()
+	if err == nil {
+		err = fanout(r.Context(), of(r.Context()).counted, width, fail, p)
+	}
 	reply(w, r, map[string]any{"endpoint": "fanout", "request_id": of(r.Context()).id, "children": width}, err)
 }
 

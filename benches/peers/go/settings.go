@@ -42,7 +42,7 @@ func parse(args []string) (s settings, err error) {
 		})
 	}
 	oneOf(&s.mode, "mode", "context", "timeouthandler", "writetimeout")
-	oneOf(&s.onDisconnect, "on-disconnect", "cancel", "detach")
+	oneOf(&s.onDisconnect, "on-disconnect", "cancel", "serve", "detach")
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:0", "")
 	flags.StringVar(&s.admin, "admin", "127.0.0.1:0", "")
 	flags.StringVar(&s.witness, "witness", "", "")

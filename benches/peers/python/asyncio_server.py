@@ -40,10 +40,10 @@ async def connection(reader, writer):
 
 async def handle(exchange):
     """Runs one request under its deadline and answers it."""
-    who.set((exchange.id, exchange.subject))
     status, began = 500, time.monotonic()
     try:
         exchange.left = lab.length(exchange.headers)
+        who.set((exchange.id, lab.subject(exchange.headers)))
         deadline = began + lab.budget(exchange.headers, settings.request_timeout)
         async with asyncio.timeout_at(deadline):
             if deadline <= began:

@@ -25,7 +25,6 @@ class Exchange:
         self.close = version == "0" or self.headers.get("connection", [""])[0].lower() == "close"
         self.reader, self.writer, self.allow, self.headed = reader, writer, "", False
         self.id, given = lab.identity(self.headers, next(numbers))
-        self.subject = self.headers.get("x-subject", [None])[0]
         self.counted = Request(census, self.id, given)
 
     def match(self, endpoints):

@@ -61,6 +61,13 @@ def identity(headers, made):
     return (given, True) if re.fullmatch("[!-~]{1,64}", given) else (f"py-{made}", False)
 
 
+def subject(headers):
+    given = headers.get("x-subject", [])
+    if len(given) > 1 or given and not re.fullmatch("[ -~]{1,256}", given[0]):
+        raise Refused(400, "bad-request", "header `x-subject` takes 1 to 256 printable characters")
+    return given[0] if given else None
+
+
 def params(query, **takes):
     """The parameters as `takes` reads them: for each a default, and a function or the words there are."""
     found = {name: default for name, (default, _) in takes.items()}
