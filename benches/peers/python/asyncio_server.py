@@ -52,6 +52,7 @@ async def handle(exchange):
             status, body = 200, await endpoint(exchange, **params)
     except lab.Refused as refused:
         status, body = refused.status, lab.wrong(exchange.id, refused.reason, refused)
+        exchange.close = exchange.close or status == 414
     except TimeoutError:
         status, body = 504, lab.wrong(exchange.id, "deadline", "context deadline exceeded")
     except asyncio.CancelledError:

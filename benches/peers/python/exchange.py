@@ -8,8 +8,8 @@ import lab
 from census import Request
 
 numbers = itertools.count(1)
-LINE = re.compile(r"([!#$%&'*+.^_`|~A-Za-z0-9-]+) ([!-~]+) HTTP/1\.([01])")
-FIELD = re.compile(r"([!#$%&'*+.^_`|~A-Za-z0-9-]+):[ \t]*([^\x00-\x08\x0a-\x1f]*?)[ \t]*")
+LINE = re.compile(r"([!#$%&'*+.^_`|~A-Za-z0-9-]+) (/[!-~]*|http://[!-~]+) HTTP/1\.([01])")
+FIELD = re.compile(r"([!#$%&'*+.^_`|~A-Za-z0-9-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
