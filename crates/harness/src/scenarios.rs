@@ -7,14 +7,22 @@ pub mod baseline;
 pub mod bodies;
 pub mod bounds;
 pub mod budget;
+pub mod crowd;
 pub mod deadline;
+pub mod disconnect;
 pub mod faults;
+pub mod group;
 pub mod heads;
 pub mod input;
 pub mod leak;
 pub mod load;
+pub mod policy;
+pub mod readers;
 pub mod shutdown;
 pub mod signals;
+pub mod timeouts;
+pub mod unread;
+pub mod values;
 pub mod work;
 
 /// The areas in the order of the table.
@@ -27,6 +35,14 @@ const AREAS: &[&[Scenario]] = &[
     load::SCENARIOS,
     work::SCENARIOS,
     accounts::SCENARIOS,
+    disconnect::SCENARIOS,
+    unread::SCENARIOS,
+    crowd::SCENARIOS,
+    policy::SCENARIOS,
+    timeouts::SCENARIOS,
+    readers::SCENARIOS,
+    values::SCENARIOS,
+    group::SCENARIOS,
     heads::SCENARIOS,
     bounds::SCENARIOS,
     faults::SCENARIOS,

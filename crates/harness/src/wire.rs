@@ -83,9 +83,9 @@ impl Wire {
     /// As [`Wire::connect`].
     pub fn connect_narrow(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
         Self::connect_with(to, give_up_at, trace, |socket| {
-            socket.set_recv_buffer_size(4096)?;
+            socket.set_recv_buffer_size(2304)?;
             // The kernel gives a sender room for so many segments: small ones shrink the server's buffer.
-            socket.set_tcp_mss(536)
+            socket.set_tcp_mss(256)
         })
     }
 
