@@ -241,6 +241,7 @@ impl Upload {
                         return Err(refusal.into());
                     }
                     expired.as_mut().await;
+                    return Err(Reason::why(ctx).into());
                 }
             }
             if bytes > limits::BODY {
