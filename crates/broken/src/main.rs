@@ -1,0 +1,156 @@
+//! The broken server: `broken --fault NAME`. Without a fault it keeps what [`broken::SUPPORTS`] lists of the contract.
+//!
+//! A thread a connection, which does the work of its requests itself and waits in `poll` for whatever comes first:
+//! the next tick, the deadline, the client's leaving, the server's end. Each fault is one line that does otherwise.
+
+mod connection;
+mod request;
+
+use std::io::{self, PipeReader, PipeWriter};
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use broken::Fault;
+use census::Census;
+use clap::Parser;
+use clap::error::ErrorKind;
+use contract::{Settings, limits};
+use rustix::event::PollFlags;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use socket2::{Domain, Socket, Type};
+
+use crate::connection::{Conn, Woken, wait};
+
+/// The most connections at once, unless flagged otherwise.
+const MAX_CONNECTIONS: usize = 4_000;
+
+#[derive(Parser)]
+#[command(about = "A server that breaks one promise on purpose.")]
+struct Args {
+    /// The promise to break
+    #[arg(long, value_enum, value_name = "NAME", default_value = "none")]
+    fault: Fault,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What every connection shares.
+struct Server {
+    fault: Fault,
+    settings: Settings,
+    census: Census,
+    stopping: AtomicBool,
+    /// Hangs up once the server stops accepting.
+    stopped: PipeReader,
+    /// Hangs up once a shutdown runs out of patience.
+    over: PipeReader,
+}
+
+fn main() -> ExitCode {
+    let args = Args::try_parse().unwrap_or_else(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+        _ => {
+            eprintln!("{}", error.to_string().lines().next().unwrap_or_default());
+            std::process::exit(2)
+        }
+    });
+    contract::settings::log_panics();
+    contract::settings::exit(serve(args))
+}
+
+/// Serves until a signal stops it; returns whether all work has ended.
+fn serve(args: Args) -> io::Result<bool> {
+    let Args { fault, settings } = args;
+    let listener = listen(&settings)?;
+    let (census, admin) = Census::start("broken", &settings, || None)?;
+    let signals = Signals::new([SIGINT, SIGTERM])?;
+    contract::settings::announce(listener.local_addr()?, admin)?;
+
+    let ((stopped, stop), (over, give_up)) = (io::pipe()?, io::pipe()?);
+    let stopping = AtomicBool::new(false);
+    let server = Arc::new(Server { fault, settings, census, stopping, stopped, over });
+    let told = server.clone();
+    thread::Builder::new().name("signals".into()).spawn(move || obey(&told, signals, stop))?;
+    let (alive, closed) = mpsc::channel();
+    accept(&server, &listener, &alive);
+    drop((alive, listener));
+    Ok(drain(&server, &closed, give_up))
+}
+
+fn listen(settings: &Settings) -> io::Result<TcpListener> {
+    let address = settings.listen;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into()).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    socket.listen(limits::BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Stops the server at the first signal, and the process at the second.
+fn obey(server: &Server, mut signals: Signals, stop: PipeWriter) {
+    let mut signals = signals.forever();
+    let first = signals.next().unwrap_or(SIGTERM);
+    match server.fault {
+        Fault::IgnoresSigterm => loop {
+            signals.next();
+        },
+        Fault::DiesAtSigterm => std::process::exit(128 + first),
+        _ => {}
+    }
+    server.stopping.store(true, Ordering::Relaxed);
+    drop(stop);
+    let second = signals.next().unwrap_or(SIGTERM);
+    std::process::exit(128 + second);
+}
+
+fn accept(server: &Arc<Server>, listener: &TcpListener, alive: &mpsc::Sender<()>) {
+    let most = match server.fault {
+        Fault::KnowsNoLimit => usize::MAX,
+        _ => server.settings.max_connections(MAX_CONNECTIONS),
+    };
+    while let Ok(Woken::Ready) = wait(Some((listener, PollFlags::IN)), &server.stopped, None) {
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_) => {
+                if server.fault != Fault::SpinsOnAccept {
+                    thread::sleep(limits::ACCEPT_PAUSE);
+                }
+                continue;
+            }
+        };
+        let counted = server.census.connection(most);
+        let (server, alive) = (server.clone(), alive.clone());
+        // Without a thread the connection is closed, which its client sees.
+        let _ = thread::Builder::new().name("connection".into()).spawn(move || {
+            let mut conn = Conn::new(&server, stream);
+            if counted.is_some() {
+                conn.serve()
+            } else {
+                conn.turn_away()
+            }
+            drop((conn, counted, alive));
+        });
+    }
+}
+
+/// Waits for the open connections to end; past the shutdown timeout, cancels what they run.
+fn drain(server: &Server, closed: &mpsc::Receiver<()>, give_up: PipeWriter) -> bool {
+    let ended = |timeout| closed.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Disconnected);
+    let mut answered = ended(server.settings.shutdown_timeout);
+    drop(give_up);
+    if !answered {
+        answered = ended(limits::PARTING);
+    }
+    let abandoned = Instant::now() + limits::STOPPING;
+    while server.census.work() > 0 && Instant::now() < abandoned {
+        thread::sleep(limits::TICK);
+    }
+    answered && server.census.work() == 0
+}

@@ -1,0 +1,162 @@
+//! Each broken server fails exactly the scenarios that its fault names: the harness sees what it should, and nothing else.
+//!
+//! The faultless server must pass everything. A fault is tried on every scenario that shares its server, which are most,
+//! and on the others that it names. What needs the machine to itself is left out where something else tells;
+//! `LAB_BROKEN=all` tries every fault on every scenario, storms and all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use broken::{Fault, SUPPORTS};
+use clap::ValueEnum;
+use harness::catalog::{self, Stanza, Supports};
+use harness::expect::Expectations;
+use harness::profile::Profile;
+use harness::runner::Runner;
+use harness::scenario::{Scenario, Seat};
+use harness::subject::Subject;
+use harness::verdict::Verdict;
+use harness::{guard, scenarios};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Scenarios at once, of all faults together; nearly all of their time is waiting.
+const JOBS: usize = 24;
+
+fn main() -> ExitCode {
+    guard::exec_if_asked();
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(JOBS);
+    if !args.list {
+        guard::kill_on_signals().expect("signals can be caught");
+        guard::limit_descriptors(None).expect("the limit can be raised to what the system allows");
+    }
+    let permits = Arc::new(Permits::new(JOBS));
+    let trial = |fault: Fault| {
+        let permits = permits.clone();
+        Trial::test(format!("{} fails exactly its own scenarios", name(fault)), move || {
+            judge(fault, &permits)
+        })
+    };
+    let trials = Fault::value_variants().iter().copied().map(trial).collect();
+    let conclusion = libtest_mimic::run(&args, trials);
+    guard::kill_all();
+    conclusion.exit_code()
+}
+
+fn name(fault: Fault) -> String {
+    let value = fault.to_possible_value().expect("no fault is hidden");
+    value.get_name().to_owned()
+}
+
+/// Runs what the fault's server supports, and compares what failed with what must.
+fn judge(fault: Fault, permits: &Permits) -> Result<(), Failed> {
+    let expected: BTreeSet<&str> = fault.fails().iter().copied().collect();
+    let subject = subject(fault)?;
+    let planned = planned(fault, &subject, &expected);
+    let runner = Runner::new(subject.clone(), Profile::Ci, Expectations::default(), &planned);
+    let failed = all(&runner, &planned, permits);
+    // A surprise is looked at once more, with the machine to itself: what stays is none of the load's doing.
+    let surprise = |scenario: &&&Scenario| failed.contains_key(scenario.id) != expected.contains(scenario.id);
+    let surprises: Vec<_> = planned.iter().filter(surprise).copied().collect();
+    let again = Runner::new(subject, Profile::Ci, Expectations::default(), &surprises);
+    let mut wrong = Vec::new();
+    for scenario in surprises {
+        let _machine = permits.take(JOBS);
+        let row = again.run(scenario);
+        if is_failure(row.verdict) != expected.contains(scenario.id) {
+            let trace = row.trace.join("\n  ");
+            wrong.push(format!("{} {}: {}\n  {trace}", scenario.id, row.verdict, row.observed));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn subject(fault: Fault) -> Result<Subject, Failed> {
+    let stanza = Stanza {
+        name: name(fault),
+        about: String::new(),
+        build: None,
+        run: format!("{} --fault {}", env!("CARGO_BIN_EXE_broken"), name(fault)),
+        version: None,
+        needs: Vec::new(),
+        supports: Supports::Only(SUPPORTS.iter().map(|what| (*what).to_owned()).collect()),
+        peer: false,
+    };
+    Ok(Subject::listed(&stanza, &catalog::root()?, None)?)
+}
+
+/// The scenarios to run.
+fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'static Scenario> {
+    let supported = |scenario: &&Scenario| scenario.lacking(|need| subject.supports(need)).is_none();
+    let mut planned: Vec<_> = scenarios::all().into_iter().filter(supported).collect();
+    if std::env::var("LAB_BROKEN").is_ok_and(|value| value == "all") {
+        return planned;
+    }
+    let named = |scenario: &Scenario| expected.contains(scenario.id);
+    let only_alone = !planned.iter().any(|scenario| named(scenario) && scenario.seat != Seat::Alone);
+    planned.retain(|scenario| match scenario.seat {
+        Seat::Shared => true,
+        Seat::Own => fault == Fault::None || named(scenario),
+        Seat::Alone => only_alone && named(scenario),
+    });
+    planned
+}
+
+fn is_failure(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Fail | Verdict::Error)
+}
+
+/// Runs the scenarios side by side; gives what was seen of those that failed.
+fn all(runner: &Runner, planned: &[&'static Scenario], permits: &Permits) -> BTreeMap<&'static str, String> {
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    thread::scope(|scope| {
+        for _ in 0..JOBS.min(planned.len()) {
+            scope.spawn(|| {
+                while let Some(scenario) = planned.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let _permit = permits.take(1);
+                    let row = runner.run(scenario);
+                    if is_failure(row.verdict) {
+                        failed
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .insert(scenario.id, row.observed);
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So many permits to run a scenario.
+struct Permits {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// Permits taken, given back on drop.
+struct Taken<'a>(&'a Permits, usize);
+
+impl Permits {
+    fn new(count: usize) -> Self {
+        Self { free: Mutex::new(count), freed: Condvar::new() }
+    }
+
+    fn take(&self, count: usize) -> Taken<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free =
+            self.freed.wait_while(free, |free| *free < count).unwrap_or_else(PoisonError::into_inner);
+        *free -= count;
+        Taken(self, count)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += self.1;
+        self.0.freed.notify_all();
+    }
+}
