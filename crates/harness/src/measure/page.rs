@@ -48,6 +48,7 @@ struct Line<'a> {
 /// A result that is neither passed nor unsupported.
 struct Miss<'a> {
     class: &'static str,
+    servers: String,
     row: &'a Row,
 }
 
@@ -86,13 +87,13 @@ struct StormOf<'a> {
 pub fn render(results: &Results) -> Result<String, String> {
     let page = Page {
         results,
-        deadline: span(results.plan.tail.deadline.as_secs_f64() * 1e3),
-        work: span(results.plan.tail.work.as_secs_f64() * 1e3),
+        deadline: planned(results.plan.tail.deadline),
+        work: planned(results.plan.tail.work),
         verdict: words::verdict(results).iter().map(|text| tied(text)).collect(),
         gantts: gantt::all(results),
         areas: results.areas(),
         matrix: matrix(results),
-        misses: results.misses().map(|row| Miss { class: class(row.verdict), row }).collect(),
+        misses: misses(results),
         scenarios: scenarios(results),
         names: results.names(),
         tails: tails(results),
@@ -103,6 +104,22 @@ pub fn render(results: &Results) -> Result<String, String> {
         facts: facts(results),
     };
     page.render().map_err(|error| format!("failed to render the report: {error}"))
+}
+
+/// A planned duration, which is a round one.
+fn planned(duration: std::time::Duration) -> String {
+    tied(&if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{} ms", duration.as_millis())
+    })
+}
+
+fn misses(results: &Results) -> Vec<Miss<'_>> {
+    let misses = results.misses().into_iter();
+    misses
+        .map(|(servers, row)| Miss { class: class(row.verdict), servers: words::list(&servers), row })
+        .collect()
 }
 
 fn class(verdict: Verdict) -> &'static str {

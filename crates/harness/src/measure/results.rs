@@ -112,9 +112,23 @@ impl Results {
             .fold((0, 0), |(passed, all), row| (passed + usize::from(row.verdict == Verdict::Pass), all + 1))
     }
 
-    /// The rows that a reader must see: neither passed nor unsupported.
-    pub fn misses(&self) -> impl Iterator<Item = &Row> {
-        self.results.iter().filter(|row| !matches!(row.verdict, Verdict::Pass | Verdict::Unsupported))
+    /// What a reader must see, neither passed nor unsupported: a row and the servers of which it is true.
+    pub fn misses(&self) -> Vec<(Vec<&str>, &Row)> {
+        let mut misses: Vec<(Vec<&str>, &Row)> = Vec::new();
+        for row in &self.results {
+            let alike = |have: &&mut (Vec<&str>, &Row)| {
+                (&have.1.id, have.1.verdict, &have.1.observed) == (&row.id, row.verdict, &row.observed)
+            };
+            if matches!(row.verdict, Verdict::Pass | Verdict::Unsupported) {
+                continue;
+            } else if let Some((servers, _)) = misses.iter_mut().find(alike) {
+                servers.push(&row.server);
+            } else {
+                misses.push((vec![&row.server], row));
+            }
+        }
+        misses.sort_by_key(|(_, row)| !(row.verdict.is_red() || row.verdict == Verdict::Error));
+        misses
     }
 
     /// 1 when a promise was broken, 2 when something could not be run, else 0.
@@ -147,4 +161,34 @@ pub fn http_date(at: std::time::SystemTime) -> String {
 /// The part of a row's id before the slash.
 pub fn area(row: &Row) -> &str {
     row.id.split_once('/').map_or(row.id.as_str(), |(area, _)| area)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::words::tests::empty;
+
+    #[test]
+    fn servers_that_miss_alike_share_a_line_and_the_red_ones_come_first() {
+        let row = |server, verdict, seen: &str| Row::whole_server(server, "a/b", verdict, seen);
+        let mut results = empty(&["x", "y", "z"]);
+        results.results = vec![
+            row("x", Verdict::Warn, "slow"),
+            row("x", Verdict::Fail, "early"),
+            row("y", Verdict::Pass, "fine"),
+            row("z", Verdict::Fail, "early"),
+        ];
+        let misses: Vec<_> =
+            results.misses().into_iter().map(|(servers, row)| (servers.join("+"), row.verdict)).collect();
+        assert_eq!(misses, [("x+z".to_owned(), Verdict::Fail), ("x".to_owned(), Verdict::Warn)]);
+        assert_eq!((results.score("x", "a"), results.exit_code()), ((0, 2), 1));
+    }
+
+    #[test]
+    fn a_server_that_could_not_run_outweighs_nothing_but_is_not_forgotten() {
+        let mut results = empty(&["x"]);
+        assert_eq!(results.exit_code(), 0);
+        results.servers[0].error = Some("failed to build".to_owned());
+        assert_eq!(results.exit_code(), 2);
+    }
 }

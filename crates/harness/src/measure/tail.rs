@@ -55,7 +55,7 @@ pub enum Fate {
     Zombie(f64),
     /// It went on past all patience: for at least so many milliseconds.
     Endless(f64),
-    /// It outlived its deadline by so many milliseconds, and its own answer waited for it.
+    /// It went on past its deadline to its natural end, and its own answer waited for it, so many milliseconds.
     HeldAnswer(f64),
     /// It never began.
     Unborn,
@@ -78,7 +78,7 @@ impl Life {
         Some(self.answered_ms? - self.deadline_ms)
     }
 
-    /// What became of it; a tail or a lateness up to `zombie_ms` is forgiven.
+    /// What became of it; a tail up to `zombie_ms` is forgiven, and so is a lateness of work that ran to its end.
     pub fn fate(&self, zombie_ms: f64) -> Fate {
         let (Some(answered), Some(late)) = (self.answered_ms, self.late_ms()) else { return Fate::NoTimeout };
         // Some servers say it with 503, and some only close the connection; their work matters as much.
@@ -91,7 +91,7 @@ impl Life {
         match (self.ended_ms, self.tail_ms()) {
             (None, _) => Fate::Endless(self.watched_ms - answered),
             (_, Some(tail)) if tail > zombie_ms => Fate::Zombie(tail),
-            _ if late > zombie_ms => Fate::HeldAnswer(late),
+            _ if late > zombie_ms && self.how == Some("completed") => Fate::HeldAnswer(late),
             (_, tail) => Fate::Stopped(tail.unwrap_or(0.0).max(0.0)),
         }
     }
@@ -251,6 +251,11 @@ mod tests {
     #[test]
     fn an_answer_that_waits_for_its_work_is_no_zombie_but_late() {
         assert_eq!(life(901, &[890], Some((900, Word::Completed))).fate(25.0), Fate::HeldAnswer(601.0));
+    }
+
+    #[test]
+    fn a_late_answer_of_a_busy_machine_is_not_blamed_on_the_work() {
+        assert_eq!(life(340, &[330], Some((339, Word::Canceled))).fate(25.0), Fate::Stopped(0.0));
     }
 
     #[test]

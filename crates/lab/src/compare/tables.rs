@@ -132,14 +132,14 @@ fn matrix(results: &Results, color: bool) -> Table {
 
 /// A line for each result that is neither passed nor unsupported.
 fn misses(results: &Results) -> Vec<String> {
-    let line = |row: &Row| {
+    let line = |(servers, row): (Vec<&str>, &Row)| {
         let why = match (row.verdict, &row.expected) {
             (Verdict::Xfail | Verdict::Xpass | Verdict::Flaky, Some(why)) => format!(" (expected: {why})"),
             _ => String::new(),
         };
-        format!("{} {} {}: {}{why}", row.verdict, row.server, row.id, row.observed)
+        format!("{} {} {}: {}{why}", row.verdict, words::list(&servers), row.id, row.observed)
     };
-    let lines: Vec<String> = results.misses().map(line).collect();
+    let lines: Vec<String> = results.misses().into_iter().map(line).collect();
     if lines.is_empty() { vec!["Every promise was kept.".to_owned()] } else { lines }
 }
 

@@ -119,7 +119,7 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
         height: y + 18.0,
         bottom: y,
         deadline: time.at(results.plan.tail.deadline.as_secs_f64() * 1e3),
-        ticks: time.ticks(3, |ms| format!("{} s", ms / 1e3)),
+        ticks: time.ticks(4, |ms| format!("{} s", ms / 1e3)),
         servers,
     })
 }

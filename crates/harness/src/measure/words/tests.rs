@@ -136,7 +136,7 @@ fn the_worst_turn_speaks_for_a_server() {
 fn an_answer_held_by_its_work_is_told_apart_from_a_zombie() {
     let mut results = empty(&["tokio"]);
     let mut held = life("tokio", "spin", -1.0);
-    (held.answered_ms, held.ended_ms) = (Some(901.0), Some(900.0));
+    (held.answered_ms, held.ended_ms, held.how) = (Some(901.0), Some(900.0), Some("completed"));
     results.measured.tails.push(held);
     assert_eq!(
         tails(&results),
