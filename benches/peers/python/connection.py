@@ -29,7 +29,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
         request_id, given = lab.identity(headers, next(numbers))
         self.counted, self.status, self.length = Request(self.census, request_id, given), 500, 1
         try:
-            self.length = lab.length(headers)
+            self.length, self.subject = lab.length(headers), lab.subject(headers)
             path, query = lab.target(self.path)
             deadline = began + lab.budget(headers, self.request_timeout)
             self.answer(200, self.route(path, query, deadline))
@@ -56,7 +56,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
         extra = {"Content-Length": str(len(body))}
         if status == 405:
             extra["Allow"] = self.allow
-        if self.length > 0 or lab.stopping.is_set():
+        if self.length > 0 or status == 414 or lab.stopping.is_set():
             # What was not read would be taken for the next request.
             extra["Connection"] = "close"
         self.head(status, extra)

@@ -5,6 +5,7 @@ worker runs on: Python has no way to stop a thread from outside. Only work that 
 """
 
 import contextlib
+import contextvars
 import http.server
 import os
 import queue
@@ -20,6 +21,7 @@ from connection import Connection
 
 settings = flags.settings()
 census = flags.bound(Census, "python-threading", settings, threading.active_count)
+who = contextvars.ContextVar("who")
 
 
 class Handler(Connection):
@@ -30,7 +32,7 @@ class Handler(Connection):
     def route(self, path, query, deadline):
         endpoints = {"/fast": (self.fast, {}, "GET, HEAD"), "/slow": (self.slow, lab.SLOW, "GET, HEAD, POST"),
                      "/upload": (self.upload, {}, "POST"), "/stream": (self.stream, lab.STREAM, "GET, HEAD"),
-                     "/panic": (self.panic, {}, "GET, HEAD")}
+                     "/values": (self.values, {}, "GET, HEAD"), "/panic": (self.panic, {}, "GET, HEAD")}
         if path not in endpoints:
             raise lab.Refused(404, "not-found", "no such path")
         endpoint, takes, self.allow = endpoints[path]
@@ -40,6 +42,14 @@ class Handler(Connection):
 
     def fast(self, _deadline):
         return lab.document(endpoint="fast", request_id=self.counted.id)
+
+    def values(self, _deadline):
+        """A new thread starts with an empty context, so the values go along only if they are taken along."""
+        who.set((self.counted.id, self.subject))
+        found, context = queue.Queue(1), contextvars.copy_context()
+        threading.Thread(target=context.run, args=(lambda: found.put(who.get()),)).start()
+        request_id, subject = found.get()
+        return lab.document(request_id=request_id, subject=subject)
 
     def upload(self, _deadline):
         return lab.document(bytes=self.read())
