@@ -124,20 +124,20 @@ fn prepare(stanza: &Stanza, root: &Path, no_build: bool) -> (Compared, Option<Re
         (server.status, server.error) = ("absent", Some(format!("no `{program}` on the PATH")));
         return (server, None);
     }
-    let tried = || -> Result<(Binary, Ready), String> {
+    let tried = || -> Result<Ready, String> {
         if !no_build {
             say(&format!("{}: building", stanza.name));
             build::build(stanza, root, |line| eprintln!("{line}"))?;
         }
-        let binary = Binary::of(stanza, root)?;
         let subject = Subject::listed(stanza, root, None)?;
         drop(subject.start(&[], None)?);
-        Ok((binary, Ready { subject, expectations: Expectations::read(root, &stanza.name)? }))
+        Ok(Ready { subject, expectations: Expectations::read(root, &stanza.name)? })
     };
     match tried() {
-        Ok((binary, ready)) => {
+        Ok(ready) => {
             server.version = subject::version(stanza, root);
-            server.binary = Some(binary);
+            // A program found on the PATH has no file of ours to hash.
+            server.binary = Binary::of(stanza, root).ok();
             (server, Some(ready))
         }
         Err(error) => {
