@@ -133,13 +133,15 @@ impl Server {
         self.process.as_ref().and_then(|process| process.lock().ended())
     }
 
-    /// Sends it a signal; from now on its end is no surprise.
+    /// Sends it a signal, and returns when, from the moment before: nothing can come of it earlier. From now on its end
+    /// is no surprise.
     pub fn signal(&self, signal: Signal) -> Instant {
+        let sent_at = Instant::now();
         if let Some(process) = &self.process {
             process.end_expected.store(true, Ordering::Relaxed);
             process.lock().signal(signal);
         }
-        Instant::now()
+        sent_at
     }
 
     /// Waits for its end, at most `limit`.
