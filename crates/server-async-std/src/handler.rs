@@ -115,7 +115,8 @@ async fn slow(
 /// `/values`: what the context carries, as seen from a task spawned for the purpose.
 async fn values(ctx: &Context) -> Result<Answer, Failure> {
     let inside = ctx.clone();
-    let found = task::spawn(async move { inside.value::<Scope>().map(|scope| Identity::clone(scope)) }).await;
+    let task = task::spawn(async move { inside.value::<Scope>().map(|scope| Identity::clone(scope)) });
+    let found = task.await;
     Ok(answer::values(identity(ctx), found.as_ref()))
 }
 

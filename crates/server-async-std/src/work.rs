@@ -57,7 +57,8 @@ async fn unaware(job: Job, ticks: Ticks) -> Worked {
 
 /// The same on a task of its own, which outlives whoever waits for it.
 async fn detached(job: Job, ticks: Ticks) -> Worked {
-    task::spawn(unaware(job, ticks)).await
+    let task = task::spawn(unaware(job, ticks));
+    task.await
 }
 
 /// Knows no context and sleeps on the blocking pool, where nothing can stop it.
