@@ -1,6 +1,9 @@
 //! Results, for people and machines.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::noise::Noise;
 use crate::profile::Profile;
@@ -12,7 +15,7 @@ pub mod pages;
 pub use formats::{human, json, junit, markdown};
 
 /// One scenario's result on one server.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// The server's name.
     pub server: String,
@@ -27,17 +30,23 @@ pub struct Row {
     /// The promise.
     pub promise: String,
     /// Named numbers.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "as_map",
+        deserialize_with = "from_map"
+    )]
+    #[schemars(with = "BTreeMap<String, Option<f64>>")]
     pub figures: Vec<(String, f64)>,
     /// Why a deviation is expected, if it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// How many times it was tried.
     pub attempts: u32,
     /// How long it took, without waiting for its seat.
     pub took_ms: u64,
     /// What was sent and what came back, if kept.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<String>,
 }
 
@@ -62,6 +71,12 @@ impl Row {
 
 fn as_map<S: serde::Serializer>(figures: &[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(figures.iter().map(|(name, value)| (name, value)))
+}
+
+/// The order of the map's names is kept, and a figure that is no number is null.
+fn from_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {
+    let map = serde_json::Map::deserialize(deserializer)?;
+    Ok(map.into_iter().map(|(name, value)| (name, value.as_f64().unwrap_or(f64::NAN))).collect())
 }
 
 /// A whole run.

@@ -10,7 +10,7 @@ use harness::expect::Expectations;
 use harness::guard;
 use harness::measure::machine::{Binary, Machine};
 use harness::measure::plan::Plan;
-use harness::measure::results::{self, Chosen, Compared, Limits, Results};
+use harness::measure::results::{self, Chosen, Compared, Limits, Results, Status};
 use harness::measure::{build, page, turns};
 use harness::noise::Noise;
 use harness::profile::Profile;
@@ -54,7 +54,7 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
         let (server, found) = prepare(stanza, &root, args.no_build);
         if let Some(why) = &server.error {
             say(&format!("{}: {why}", stanza.name));
-            let verdict = if server.status == "absent" { Verdict::Unsupported } else { Verdict::Error };
+            let verdict = if server.status == Status::Absent { Verdict::Unsupported } else { Verdict::Error };
             rows.push(Row::whole_server(&stanza.name, WHOLE, verdict, why));
         }
         servers.push(server);
@@ -116,12 +116,12 @@ fn prepare(stanza: &Stanza, root: &Path, no_build: bool) -> (Compared, Option<Re
         name: stanza.name.clone(),
         about: stanza.about.clone(),
         version: None,
-        status: "compared",
+        status: Status::Compared,
         error: None,
         binary: None,
     };
     if let Some(program) = stanza.missing() {
-        (server.status, server.error) = ("absent", Some(format!("no `{program}` on the PATH")));
+        (server.status, server.error) = (Status::Absent, Some(format!("no `{program}` on the PATH")));
         return (server, None);
     }
     let tried = || -> Result<Ready, String> {
@@ -141,7 +141,7 @@ fn prepare(stanza: &Stanza, root: &Path, no_build: bool) -> (Compared, Option<Re
             (server, Some(ready))
         }
         Err(error) => {
-            (server.status, server.error) = ("error", Some(error));
+            (server.status, server.error) = (Status::Error, Some(error));
             (server, None)
         }
     }
@@ -178,7 +178,7 @@ fn check_binaries(servers: &mut [Compared], stanzas: &[Stanza], root: &Path) {
         if server.binary.is_some() && Binary::of(stanza, root).ok() != server.binary {
             let binary =
                 "its file was replaced during the run: the verdicts and figures may be of two builds";
-            (server.status, server.error) = ("error", Some(binary.to_owned()));
+            (server.status, server.error) = (Status::Error, Some(binary.to_owned()));
         }
     }
 }

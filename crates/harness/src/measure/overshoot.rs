@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::stats::{Summary, ms_between};
 use crate::server::Server;
@@ -16,7 +17,7 @@ use crate::wire::{Request, Wire};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The overshoot of one server at one concurrency.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Overshoot {
     /// The server.
     pub server: String,
@@ -33,7 +34,7 @@ pub struct Overshoot {
     /// Every sample: a list for each turn.
     pub turns_ms: Vec<Vec<f64>>,
     /// What kept a turn from being measured.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::plan::STYLES;
 use super::results::{Results, area};
-use super::tail::{Fate, Life};
+use super::tail::{Fate, How, Life};
 use super::words::{self, number, span, tied};
 use crate::report::Row;
 use crate::verdict::Verdict;
@@ -60,6 +60,7 @@ struct Tail<'a> {
     late: String,
     beat: String,
     end: String,
+    how: &'static str,
 }
 
 /// A line of the table of lateness.
@@ -74,7 +75,7 @@ struct Late<'a> {
 
 /// The storms of one style.
 struct StormOf<'a> {
-    style: &'static str,
+    style: &'a str,
     pictures: Vec<StormPicture>,
     rows: Vec<Line<'a>>,
     told: Vec<String>,
@@ -204,6 +205,7 @@ fn tails(results: &Results) -> Vec<Tail<'_>> {
                 late: life.late_ms().map_or("-".to_owned(), span),
                 beat: beat.unwrap_or_else(|| "none".to_owned()),
                 end: after(life.ended_ms).unwrap_or_else(|| "not seen".to_owned()),
+                how: life.how.map_or("not seen", How::word),
             });
         }
     }
@@ -235,13 +237,13 @@ fn late(results: &Results) -> Vec<Late<'_>> {
 
 fn storms(results: &Results) -> Vec<StormOf<'_>> {
     let styles = results.plan.storm.styles.iter();
-    let of = |style: &&'static str| StormOf {
+    let storms = styles.map(|style| StormOf {
         style,
         pictures: curves::storms(results, style),
         rows: results.names().into_iter().filter_map(|name| storm_line(results, name, style)).collect(),
         told: words::storms(results, style).iter().map(|text| tied(text)).collect(),
-    };
-    styles.map(of).filter(|storm| !storm.rows.is_empty()).collect()
+    });
+    storms.filter(|storm| !storm.rows.is_empty()).collect()
 }
 
 fn storm_line<'a>(results: &Results, name: &'a str, style: &str) -> Option<Line<'a>> {

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The styles of work, in the order of every table.
 pub const STYLES: &[&str] = &["context", "drop", "polling", "detached", "blocking", "spin"];
 
 /// The plan of a run; durations are written in milliseconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Whether it is the short one.
     pub quick: bool,
     /// Flags that every server is started with, on top of its defaults.
-    pub flags: Vec<(&'static str, &'static str)>,
+    pub flags: Vec<(String, String)>,
     /// How late the 504 is.
     pub overshoot: Overshoot,
     /// How long work outlives its 504.
@@ -23,15 +24,17 @@ pub struct Plan {
 }
 
 /// The measurement of overshoot: requests one by one, and many at once.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 pub struct Overshoot {
     /// The deadline of a request sent alone.
-    #[serde(rename = "alone_deadline_ms", serialize_with = "ms")]
+    #[serde(rename = "alone_deadline_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub alone_deadline: Duration,
     /// Requests in a row, per turn.
     pub alone: usize,
     /// The deadline of requests sent at once.
-    #[serde(rename = "at_once_deadline_ms", serialize_with = "ms")]
+    #[serde(rename = "at_once_deadline_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub at_once_deadline: Duration,
     /// Requests at once, per turn.
     pub at_once: usize,
@@ -40,19 +43,23 @@ pub struct Overshoot {
 }
 
 /// The measurement of tails: a request of each style.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 pub struct Tail {
     /// The deadline.
-    #[serde(rename = "deadline_ms", serialize_with = "ms")]
+    #[serde(rename = "deadline_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub deadline: Duration,
     /// The work that a request asks for.
-    #[serde(rename = "work_ms", serialize_with = "ms")]
+    #[serde(rename = "work_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub work: Duration,
     /// The same for work that keeps a processor busy.
-    #[serde(rename = "spin_work_ms", serialize_with = "ms")]
+    #[serde(rename = "spin_work_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub spin_work: Duration,
     /// A unit of work: it beats, and may look at its context, once in this time.
-    #[serde(rename = "tick_ms", serialize_with = "ms")]
+    #[serde(rename = "tick_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub tick: Duration,
     /// Requests of each style, per turn.
     pub each: usize,
@@ -61,24 +68,46 @@ pub struct Tail {
 }
 
 /// The measurement of a storm: many requests that time out together.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Storm {
     /// The deadline.
-    #[serde(rename = "deadline_ms", serialize_with = "ms")]
+    #[serde(rename = "deadline_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub deadline: Duration,
     /// The work that a request asks for.
-    #[serde(rename = "work_ms", serialize_with = "ms")]
+    #[serde(rename = "work_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub work: Duration,
     /// Requests at once.
     pub requests: usize,
     /// Styles, a storm each.
-    pub styles: Vec<&'static str>,
+    pub styles: Vec<String>,
     /// Turns of each server and style.
     pub turns: usize,
 }
 
-fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64() * 1e3)
+/// Durations as milliseconds.
+pub mod ms {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    /// Writes milliseconds.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64() * 1e3)
+    }
+
+    /// Reads milliseconds.
+    ///
+    /// # Errors
+    /// When they are no number, or below zero.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let ms = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(ms / 1e3).map_err(de::Error::custom)
+    }
 }
 
 impl Plan {
@@ -107,7 +136,7 @@ impl Plan {
                 deadline: millis(400),
                 work: millis(1200),
                 requests: 500,
-                styles: vec!["drop", "detached"],
+                styles: vec!["drop".to_owned(), "detached".to_owned()],
                 turns: 1,
             },
         }
@@ -120,7 +149,7 @@ impl Plan {
             quick: true,
             overshoot: Overshoot { alone: 10, turns: 2, ..full.overshoot },
             tail: Tail { work: millis(1500), each: 1, ..full.tail },
-            storm: Storm { work: millis(900), styles: vec!["drop"], ..full.storm },
+            storm: Storm { work: millis(900), styles: vec!["drop".to_owned()], ..full.storm },
             ..full
         }
     }
@@ -149,7 +178,7 @@ mod tests {
         for plan in [Plan::full(), Plan::quick()] {
             assert!(plan.tail.work > plan.tail.deadline && plan.tail.spin_work > plan.tail.deadline);
             assert!(plan.storm.work > plan.storm.deadline);
-            assert!(plan.storm.styles.iter().all(|style| STYLES.contains(style)));
+            assert!(plan.storm.styles.iter().all(|style| STYLES.contains(&style.as_str())));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Everything of a run as one document: what ran where, every verdict, every raw sample.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::machine::{Binary, Machine};
 use super::plan::Plan;
@@ -14,7 +15,7 @@ use crate::verdict::Verdict;
 pub const SCHEMA: u32 = 1;
 
 /// A whole run. Times are milliseconds, sizes bytes; what is not known is null.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -45,7 +46,7 @@ pub struct Results {
 }
 
 /// What counts as what.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Work that goes on longer than this after its answer is a zombie; an answer later than this is late.
     pub zombie_ms: f64,
@@ -60,7 +61,7 @@ impl Limits {
 }
 
 /// Which scenarios ran.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Chosen {
     /// How many.
     pub chosen: usize,
@@ -71,7 +72,7 @@ pub struct Chosen {
 }
 
 /// A server of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Compared {
     /// Its name.
     pub name: String,
@@ -79,18 +80,41 @@ pub struct Compared {
     pub about: String,
     /// What its version command printed.
     pub version: Option<String>,
-    /// `compared`, `absent` (a program that it needs is missing) or `error`.
-    pub status: &'static str,
+    /// What became of it.
+    pub status: Status,
     /// What kept it from being compared, or makes the comparison doubtful.
     pub error: Option<String>,
     /// The file that was judged and measured.
     pub binary: Option<Binary>,
 }
 
+/// What became of a server of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It was judged and measured.
+    Compared,
+    /// A program that it needs is missing.
+    Absent,
+    /// It could not be compared, or not without doubt.
+    Error,
+}
+
+impl Status {
+    /// The word in tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Compared => "compared",
+            Self::Absent => "absent",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl Results {
     /// The names of the servers that were compared.
     pub fn names(&self) -> Vec<&str> {
-        let compared = self.servers.iter().filter(|server| server.status == "compared");
+        let compared = self.servers.iter().filter(|server| server.status == Status::Compared);
         compared.map(|server| server.name.as_str()).collect()
     }
 
@@ -136,13 +160,21 @@ impl Results {
         if self.results.iter().any(|row| row.verdict.is_red()) || self.measured.early() > 0 {
             1
         } else if self.results.iter().any(|row| row.verdict == Verdict::Error)
-            || self.servers.iter().any(|server| server.error.is_some() && server.status != "absent")
+            || self.servers.iter().any(|server| server.error.is_some() && server.status != Status::Absent)
             || self.measured.gaps.iter().any(|gap| !gap.unsupported)
         {
             2
         } else {
             0
         }
+    }
+
+    /// Reads a document back.
+    ///
+    /// # Errors
+    /// A sentence that names what is missing or wrong, and where.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
     }
 
     /// The document.
@@ -166,7 +198,7 @@ pub fn area(row: &Row) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::words::tests::empty;
+    use crate::measure::words::tests::{empty, life};
 
     #[test]
     fn servers_that_miss_alike_share_a_line_and_the_red_ones_come_first() {
@@ -182,6 +214,19 @@ mod tests {
             results.misses().into_iter().map(|(servers, row)| (servers.join("+"), row.verdict)).collect();
         assert_eq!(misses, [("x+z".to_owned(), Verdict::Fail), ("x".to_owned(), Verdict::Warn)]);
         assert_eq!((results.score("x", "a"), results.exit_code()), ((0, 2), 1));
+    }
+
+    #[test]
+    fn a_document_is_read_back_as_it_was_written() {
+        let mut results = empty(&["x"]);
+        let mut row = Row::whole_server("x", "a/b", Verdict::Pass, "ok");
+        row.figures = vec![("z_ms".to_owned(), 1.5), ("a_ms".to_owned(), f64::NAN)];
+        results.results = vec![row, Row::whole_server("x", "a/c", Verdict::Xfail, "late")];
+        results.measured.tails = vec![life("x", "drop", 2699.0)];
+        results.plan.flags = vec![("--threads".to_owned(), "2".to_owned())];
+        let text = results.json();
+        assert_eq!(Results::parse(&text).unwrap().json(), text);
+        assert_eq!(Results::parse("{}").unwrap_err(), "missing field `schema` at line 1 column 2");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What becomes of samples: a few quantiles, and the samples themselves are kept.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::noise::quantile;
 
 /// A list of samples in short; every field has the samples' unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// How many samples.
     pub count: usize,

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::plan;
 use super::stats::ms_between;
@@ -23,7 +24,7 @@ const EVERY: Duration = Duration::from_millis(25);
 const SETTLE: Duration = Duration::from_millis(250);
 
 /// One storm.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Storm {
     /// The server.
     pub server: String,
@@ -44,7 +45,7 @@ pub struct Storm {
 }
 
 /// What was seen at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {
     /// Milliseconds since the first request; the reading before it is at 0.
     pub at_ms: f64,

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::plan;
 use super::stats::ms_between;
@@ -16,7 +17,7 @@ use crate::witness::{Witness, Word};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One request and the life of its work; times are milliseconds since the request was sent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Life {
     /// The server.
     pub server: String,
@@ -40,10 +41,33 @@ pub struct Life {
     pub last_beat_ms: Option<f64>,
     /// When the work said that it ended; none when it was still running at `watched_ms`.
     pub ended_ms: Option<f64>,
-    /// How it ended: `completed`, `canceled` or `panicked`.
-    pub how: Option<&'static str>,
+    /// How it ended.
+    pub how: Option<How>,
     /// How long it was watched.
     pub watched_ms: f64,
+}
+
+/// How work ended, in its own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// It came to its natural end.
+    Completed,
+    /// It was stopped before.
+    Canceled,
+    /// It panicked.
+    Panicked,
+}
+
+impl How {
+    /// The word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Canceled => "canceled",
+            Self::Panicked => "panicked",
+        }
+    }
 }
 
 /// What became of the work of one request.
@@ -91,7 +115,7 @@ impl Life {
         match (self.ended_ms, self.tail_ms()) {
             (None, _) => Fate::Endless(self.watched_ms - answered),
             (_, Some(tail)) if tail > zombie_ms => Fate::Zombie(tail),
-            _ if late > zombie_ms && self.how == Some("completed") => Fate::HeldAnswer(late),
+            _ if late > zombie_ms && self.how == Some(How::Completed) => Fate::HeldAnswer(late),
             (_, tail) => Fate::Stopped(tail.unwrap_or(0.0).max(0.0)),
         }
     }
@@ -115,9 +139,9 @@ impl Life {
                     self.beats_after += usize::from(answered_at.is_some_and(|answered| *at > answered));
                     self.last_beat_ms = Some(since(*at));
                 }
-                Word::Completed => (self.ended_ms, self.how) = (Some(since(*at)), Some("completed")),
-                Word::Canceled => (self.ended_ms, self.how) = (Some(since(*at)), Some("canceled")),
-                Word::Panicked => (self.ended_ms, self.how) = (Some(since(*at)), Some("panicked")),
+                Word::Completed => (self.ended_ms, self.how) = (Some(since(*at)), Some(How::Completed)),
+                Word::Canceled => (self.ended_ms, self.how) = (Some(since(*at)), Some(How::Canceled)),
+                Word::Panicked => (self.ended_ms, self.how) = (Some(since(*at)), Some(How::Panicked)),
             }
         }
         self
@@ -229,7 +253,7 @@ mod tests {
     fn work_that_goes_on_to_its_natural_end_is_a_zombie() {
         let life = life(301, &[100, 2999], Some((3000, Word::Completed)));
         assert_eq!(life.fate(25.0), Fate::Zombie(2699.0));
-        assert_eq!((life.beats, life.beats_after, life.how), (2, 1, Some("completed")));
+        assert_eq!((life.beats, life.beats_after, life.how), (2, 1, Some(How::Completed)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Takes the turns of a plan: one server at a time, each turn on a fresh process.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::overshoot::{self, Overshoot};
 use super::plan::{Plan, STYLES, order};
@@ -11,7 +12,7 @@ use crate::subject::Subject;
 use crate::verdict::Failure;
 
 /// Everything measured, sample by sample.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// Two for each server: one request at a time, and many at once.
     pub overshoot: Vec<Overshoot>,
@@ -24,7 +25,7 @@ pub struct Measured {
 }
 
 /// A turn that brought nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// The server.
     pub server: String,
@@ -104,7 +105,8 @@ fn seated<T>(
     if let Some(need) = needs.iter().find(|need| !subject.supports(need)) {
         return Err(Failure::unsupported(format!("lacks {need}")));
     }
-    let server = subject.start(&plan.flags, None).map_err(Failure::harness)?;
+    let flags: Vec<_> = plan.flags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let server = subject.start(&flags, None).map_err(Failure::harness)?;
     turn(&server).map_err(|failure| match server.died() {
         Some(death) => Failure::broken(format!("{}; {death}", failure.text())),
         None => failure,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use harness::measure::plan::STYLES;
-use harness::measure::results::Results;
+use harness::measure::results::{Results, Status};
 use harness::measure::tail::Fate;
 use harness::measure::words::{self, megabytes, number, span};
 use harness::report::Row;
@@ -56,7 +56,7 @@ pub(super) fn print(results: &Results, color: bool) -> String {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
         format!("{}: {} {what}: {}", gap.server, gap.what, gap.why)
     });
-    let servers = results.servers.iter().filter(|server| server.status == "compared");
+    let servers = results.servers.iter().filter(|server| server.status == Status::Compared);
     let errors = servers.filter_map(|server| Some(format!("{}: {}", server.name, server.error.as_ref()?)));
     let gaps: Vec<String> = gaps.chain(errors).collect();
     if !gaps.is_empty() {
@@ -107,8 +107,14 @@ fn matrix(results: &Results, color: bool) -> Table {
     let mut table = table(&header, color);
     for server in &results.servers {
         let mut cells = vec![Cell::new(&server.name)];
-        if server.status != "compared" && areas.iter().all(|area| results.score(&server.name, area).1 == 0) {
-            cells.push(if server.status == "error" { red("error") } else { Cell::new(server.status) });
+        if server.status != Status::Compared
+            && areas.iter().all(|area| results.score(&server.name, area).1 == 0)
+        {
+            cells.push(if server.status == Status::Error {
+                red("error")
+            } else {
+                Cell::new(server.status.word())
+            });
         } else {
             for area in &areas {
                 let (passed, all) = results.score(&server.name, area);

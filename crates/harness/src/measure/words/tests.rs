@@ -4,9 +4,9 @@ use super::*;
 use crate::measure::machine::Machine;
 use crate::measure::overshoot::Sample;
 use crate::measure::plan::Plan;
-use crate::measure::results::{Chosen, Compared, Limits, SCHEMA};
+use crate::measure::results::{Chosen, Compared, Limits, SCHEMA, Status};
 use crate::measure::storm::Reading;
-use crate::measure::tail::Life;
+use crate::measure::tail::{How, Life};
 use crate::measure::turns::Measured;
 use crate::noise::Noise;
 use crate::profile::Profile;
@@ -17,7 +17,7 @@ pub(in crate::measure) fn empty(names: &[&str]) -> Results {
         name: (*name).to_owned(),
         about: String::new(),
         version: None,
-        status: "compared",
+        status: Status::Compared,
         error: None,
         binary: None,
     };
@@ -136,7 +136,7 @@ fn the_worst_turn_speaks_for_a_server() {
 fn an_answer_held_by_its_work_is_told_apart_from_a_zombie() {
     let mut results = empty(&["tokio"]);
     let mut held = life("tokio", "spin", -1.0);
-    (held.answered_ms, held.ended_ms, held.how) = (Some(901.0), Some(900.0), Some("completed"));
+    (held.answered_ms, held.ended_ms, held.how) = (Some(901.0), Some(900.0), Some(How::Completed));
     results.measured.tails.push(held);
     assert_eq!(
         tails(&results),
