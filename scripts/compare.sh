@@ -4,13 +4,16 @@ set -euo pipefail
 
 usage() {
     cat <<'HELP'
-Usage: scripts/compare.sh [--quick] [SERVER...]
+Usage: scripts/compare.sh [--quick] [--peers [--no-install] | SERVER...]
 
 When a request times out, does its work really stop? This builds the lab and each server in release, one after
 another (one build for all would unify their features), and compares them: the scenarios that each must pass, how
 late its 504 is, how long work of each style goes on after the 504, and what a storm of 500 timeouts costs.
 
   --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of 180 s
+  --peers     the peers too: Go's net/http, Python's http.server and asyncio, axum, actix. Whatever is not here and
+              cannot be had is a row `absent` with the reason
+  --no-install  fetch nothing. Without a Go, --peers installs a pinned one with pip, into cargo's target folder alone
   SERVER...   names from servers.toml; without any, the lab's own: tokio async-std smol threads
 
 It prints tables and what they mean, and writes
@@ -20,9 +23,10 @@ It prints tables and what they mean, and writes
 Examples:
   scripts/compare.sh --quick             all four, in short
   scripts/compare.sh tokio threads       two of them, in full
+  scripts/compare.sh --peers             everybody
 
 Exit status: 0 when every server ran and kept its promises; 1 when a promise was broken; 2 when something could not
-be run. It needs a Rust toolchain (https://rustup.rs) and Linux, and nothing else. Ctrl-C leaves no process behind.
+be run. It needs a Rust toolchain (https://rustup.rs) and Linux, and nothing else: the peers are a choice. Ctrl-C leaves no process behind.
 HELP
 }
 

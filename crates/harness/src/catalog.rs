@@ -1,9 +1,12 @@
 //! The server list, `servers.toml`: how each server is built and run, and what it supports.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::programs;
 
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
@@ -31,7 +34,8 @@ pub struct Stanza {
     pub run: String,
     /// The command that prints its version.
     pub version: Option<String>,
-    /// Programs that must be on the PATH; without them the server is absent.
+    /// Programs that must be on the PATH (`go`), and the least version of them (`go>=1.25`); without them the server
+    /// is absent.
     #[serde(default)]
     pub needs: Vec<String>,
     /// What it supports.
@@ -110,18 +114,6 @@ impl Catalog {
     }
 }
 
-impl Stanza {
-    /// A program that it needs and that is not on the PATH.
-    pub fn missing(&self) -> Option<&str> {
-        self.needs.iter().map(String::as_str).find(|program| !on_path(program))
-    }
-}
-
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
 /// The root of the repository: the nearest folder upwards with a server list.
 ///
 /// # Errors
@@ -137,21 +129,29 @@ pub fn root() -> Result<PathBuf, String> {
         .ok_or_else(|| format!("no `{FILE}` here or above; run this inside the repository"))
 }
 
-/// Splits a command of the list into words and finds its first word: a path is taken from `root`, and
-/// `target/…` from wherever cargo builds to.
+/// Cargo's target folder: the variable's, or the one at `root`.
+pub fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
+/// Splits a command of the list into words: `target/…` is taken from wherever cargo builds to, and a program of
+/// which the lab has a copy of its own from there.
 ///
 /// # Errors
 /// When the quotes do not close or nothing is there.
-pub fn words(command: &str, root: &Path) -> Result<Vec<std::ffi::OsString>, String> {
+pub fn words(command: &str, root: &Path) -> Result<Vec<OsString>, String> {
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| format!("`{command}` is no command"))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let resolve = |word: String| match (word.strip_prefix("target/"), &target) {
-        (Some(rest), Some(target)) => target.join(rest).into_os_string(),
-        (Some(_), None) => root.join(word).into_os_string(),
-        (None, _) => word.into(),
+    let target = target(root);
+    let resolve = |word: String| match word.strip_prefix("target/") {
+        Some(rest) => target.join(rest).into_os_string(),
+        None => word.into(),
     };
-    Ok(words.into_iter().map(resolve).collect())
+    let mut words: Vec<OsString> = words.into_iter().map(resolve).collect();
+    if let Some(own) = words[0].to_str().and_then(|program| programs::own(program, root)) {
+        words[0] = own.into();
+    }
+    Ok(words)
 }
 
 #[cfg(test)]
@@ -186,13 +186,6 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         let error = Catalog::parse(LIST).unwrap().find("three").unwrap_err();
         assert_eq!(error, "unknown server `three`; the list has: one, two");
-    }
-
-    #[test]
-    fn a_missing_program_is_named() {
-        let catalog = Catalog::parse(LIST).unwrap();
-        assert_eq!(catalog.find("two").unwrap().missing(), Some("no-such-program-anywhere"));
-        assert_eq!(catalog.find("one").unwrap().missing(), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! - [`scenario`]: what a scenario is and how to write one; [`scenarios`]: the one table of them; [`bench`](mod@bench):
 //!   what a scenario works with.
 //! - [`runner`]: seats, watchdog, retries; [`verdict`]: what a scenario can come to; [`expect`]: known deviations.
-//! - [`catalog`]: the server list; [`subject`]: who is judged; [`probe`]: what an unknown server supports.
+//! - [`catalog`]: the server list; [`programs`]: what its servers need; [`subject`]: who is judged; [`probe`]: what an unknown server supports.
 //! - [`server`], [`guard`]: processes that cannot outlive us.
 //! - [`wire`], [`storm`]: the misbehaving client, one connection or thousands.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
@@ -27,6 +27,7 @@ pub mod pattern;
 pub mod probe;
 pub mod proc;
 pub mod profile;
+pub mod programs;
 pub mod report;
 pub mod runner;
 pub mod scenario;

@@ -143,8 +143,14 @@ pub(crate) struct Show {
 )]
 pub(crate) struct Compare {
     /// Servers of the list [default: the lab's own]
-    #[arg(value_name = "SERVER")]
+    #[arg(value_name = "SERVER", conflicts_with = "peers")]
     pub(crate) servers: Vec<String>,
+    /// Every server of the list: the peers in Go, in Python and on Rust's frameworks too
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Fetch nothing: without a Go on the PATH its servers are absent
+    #[arg(long)]
+    pub(crate) no_install: bool,
     /// Fewer scenarios, fewer turns, shorter work
     #[arg(long)]
     pub(crate) quick: bool,

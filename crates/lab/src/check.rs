@@ -16,7 +16,7 @@ use harness::runner::Runner;
 use harness::scenario::{Scenario, Seat};
 use harness::subject::{self, Subject};
 use harness::verdict::Verdict;
-use harness::{guard, probe, scenarios};
+use harness::{guard, probe, programs, scenarios};
 
 use crate::args::{Check, CheckFormat};
 use crate::progress::{Progress, say};
@@ -89,13 +89,8 @@ fn judge(candidate: &Candidate, args: &Check, chosen: &[&'static Scenario]) -> (
         Candidate::Own(subject) => (subject.name().to_owned(), probed(subject), None),
         Candidate::Listed(stanza) => {
             let name = stanza.name.clone();
-            if let Some(program) = stanza.missing() {
-                let row = Row::whole_server(
-                    &name,
-                    WHOLE,
-                    Verdict::Unsupported,
-                    format!("absent: no `{program}` on the PATH"),
-                );
+            if let Some(why) = catalog::root().ok().and_then(|root| programs::missing(stanza, &root)) {
+                let row = Row::whole_server(&name, WHOLE, Verdict::Unsupported, format!("absent: {why}"));
                 return (Judged { name, version: None, status: "absent" }, vec![row]);
             }
             (name, prepared(stanza, args.no_build), subject_version(stanza))

@@ -25,6 +25,7 @@ use crate::progress::say;
 
 mod judge;
 mod meter;
+mod peers;
 mod tables;
 
 use meter::Meter;
@@ -44,16 +45,17 @@ struct Ready {
 pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
-    let stanzas = stanzas(&catalog, &args.servers)?;
+    let stanzas = stanzas(&catalog, args)?;
     guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
     guard::limit_descriptors(None)
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
 
+    let absent = peers::absent(&stanzas, &root, args.no_install);
     let (mut servers, mut ready, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    for stanza in &stanzas {
-        let (server, found) = prepare(stanza, &root, args.no_build);
+    for (stanza, absent) in stanzas.iter().zip(absent) {
+        let (server, found) = prepare(stanza, &root, absent, args.no_build);
         if let Some(why) = &server.error {
-            say(&format!("{}: {why}", stanza.name));
+            say(&format!("{}: {}: {why}", stanza.name, server.status.word()));
             let verdict = if server.status == Status::Absent { Verdict::Unsupported } else { Verdict::Error };
             rows.push(Row::whole_server(&stanza.name, WHOLE, verdict, why));
         }
@@ -92,16 +94,19 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     for path in write(&results, &root.join(FOLDER))? {
         println!("{}", path.display());
     }
+    if args.servers.is_empty() && !args.peers {
+        println!("{}", peers::offer(&catalog, &root, args.no_install));
+    }
     Ok(ExitCode::from(results.exit_code()))
 }
 
 /// The servers asked for; the lab's own when none is named.
-fn stanzas(catalog: &Catalog, names: &[String]) -> Result<Vec<Stanza>, String> {
-    if names.is_empty() {
-        return Ok(catalog.servers.iter().filter(|server| !server.peer).cloned().collect());
+fn stanzas(catalog: &Catalog, args: &Compare) -> Result<Vec<Stanza>, String> {
+    if args.servers.is_empty() {
+        return Ok(catalog.servers.iter().filter(|server| args.peers || !server.peer).cloned().collect());
     }
     let mut found: Vec<Stanza> = Vec::new();
-    for name in names {
+    for name in &args.servers {
         let stanza = catalog.find(name)?;
         if found.iter().all(|have| have.name != stanza.name) {
             found.push(stanza.clone());
@@ -111,7 +116,12 @@ fn stanzas(catalog: &Catalog, names: &[String]) -> Result<Vec<Stanza>, String> {
 }
 
 /// Builds a server and starts it once; whatever keeps it from being compared is noted.
-fn prepare(stanza: &Stanza, root: &Path, no_build: bool) -> (Compared, Option<Ready>) {
+fn prepare(
+    stanza: &Stanza,
+    root: &Path,
+    absent: Option<String>,
+    no_build: bool,
+) -> (Compared, Option<Ready>) {
     let mut server = Compared {
         name: stanza.name.clone(),
         about: stanza.about.clone(),
@@ -120,8 +130,8 @@ fn prepare(stanza: &Stanza, root: &Path, no_build: bool) -> (Compared, Option<Re
         error: None,
         binary: None,
     };
-    if let Some(program) = stanza.missing() {
-        (server.status, server.error) = (Status::Absent, Some(format!("no `{program}` on the PATH")));
+    if absent.is_some() {
+        (server.status, server.error) = (Status::Absent, absent);
         return (server, None);
     }
     let tried = || -> Result<Ready, String> {

@@ -1,9 +1,11 @@
 //! `lab list`, `lab explain` and `lab docs`: the table of scenarios in print.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use harness::catalog::{self, Catalog};
+use harness::programs;
 use harness::report::pages;
 use harness::scenario::Scenario;
 use harness::scenarios;
@@ -16,16 +18,17 @@ const DOCUMENT: &str = "docs/scenarios.md";
 
 /// Prints the scenarios and the servers.
 pub(crate) fn list(args: &List) -> Result<ExitCode, String> {
-    let catalog = Catalog::read(&catalog::root()?)?;
+    let root = catalog::root()?;
+    let catalog = Catalog::read(&root)?;
     let chosen = scenarios::select(args.only.as_deref().unwrap_or("*"))?;
     match args.format {
-        ListFormat::Json => println!("{:#}", as_json(&catalog, &chosen)),
-        ListFormat::Human => print(&catalog, &chosen),
+        ListFormat::Json => println!("{:#}", as_json(&catalog, &root, &chosen)),
+        ListFormat::Human => print(&catalog, &root, &chosen),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(catalog: &Catalog, chosen: &[&Scenario]) -> serde_json::Value {
+fn as_json(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) -> serde_json::Value {
     let scenarios: Vec<_> = chosen
         .iter()
         .map(|scenario| {
@@ -39,15 +42,19 @@ fn as_json(catalog: &Catalog, chosen: &[&Scenario]) -> serde_json::Value {
     let servers: Vec<_> = catalog
         .servers
         .iter()
-        .map(|server| json!({"name": server.name, "about": server.about, "missing": server.missing()}))
+        .map(|server| {
+            let missing = programs::missing(server, root);
+            json!({"name": server.name, "about": server.about, "peer": server.peer, "missing": missing})
+        })
         .collect();
     json!({"servers": servers, "scenarios": scenarios})
 }
 
-fn print(catalog: &Catalog, chosen: &[&Scenario]) {
+fn print(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
     let mut servers = table(&["server", "what it is"]);
     for server in &catalog.servers {
-        let absent = server.missing().map(|program| format!(" (absent: no `{program}`)")).unwrap_or_default();
+        let absent =
+            programs::missing(server, root).map(|why| format!(" (absent: {why})")).unwrap_or_default();
         servers.add_row([server.name.clone(), format!("{}{absent}", server.about)]);
     }
     let mut rows = table(&["scenario", "level", "promise"]);

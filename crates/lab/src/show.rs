@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use harness::catalog::{self, Catalog};
 use harness::census;
 use harness::guard;
+use harness::programs;
 use harness::subject::{self, Subject};
 use harness::trace::Trace;
 use harness::wire::{Request, Wire};
@@ -43,8 +44,8 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanza = catalog.find(&args.server)?;
-    if let Some(program) = stanza.missing() {
-        return Err(format!("{} is absent: no `{program}` on the PATH", stanza.name));
+    if let Some(why) = programs::missing(stanza, &root) {
+        return Err(format!("{} is absent: {why}", stanza.name));
     }
     guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
     say(&format!("building {}", stanza.name));

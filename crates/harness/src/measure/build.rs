@@ -1,6 +1,7 @@
 //! Builds a server by its command in the list, as a child that cannot outlive us.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +21,15 @@ const LIMIT: Duration = Duration::from_secs(3600);
 /// The command and the end of what it said.
 pub fn build(stanza: &Stanza, root: &Path, say: impl Fn(&str)) -> Result<(), String> {
     let Some(command) = &stanza.build else { return Ok(()) };
-    let words = catalog::words(command, root)?;
+    run(command, catalog::words(command, root)?, root, say)
+        .map_err(|error| format!("failed to build: {error}"))
+}
+
+/// Runs `words` at `root` to their end, and calls them `command`; `say` hears each line of their stderr as it comes.
+///
+/// # Errors
+/// The command and the end of what it said.
+pub fn run(command: &str, words: Vec<OsString>, root: &Path, say: impl Fn(&str)) -> Result<(), String> {
     let launch = Launch { words, folder: Some(root.to_path_buf()), ..Launch::default() };
     let failed = |error: std::io::Error| format!("failed to run `{command}`: {error}");
     let mut child = Child::start(launch).map_err(failed)?;
@@ -42,9 +51,9 @@ pub fn build(stanza: &Stanza, root: &Path, say: impl Fn(&str)) -> Result<(), Str
         Some(status) if status.success() => Ok(()),
         Some(status) => {
             let tail = Vec::from(tail).join("\n");
-            Err(format!("failed to build: {}", with_tail(format!("`{command}` ended ({status})"), &tail)))
+            Err(with_tail(format!("`{command}` ended ({status})"), &tail))
         }
-        None => Err(format!("failed to build: `{command}` did not end")),
+        None => Err(format!("`{command}` did not end")),
     }
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::plan::STYLES;
-use super::results::{Results, area};
+use super::results::{Compared, Results, Status, area};
 use super::tail::{Fate, How, Life};
 use super::words::{self, number, span, tied};
 use crate::report::Row;
@@ -134,21 +134,20 @@ fn class(verdict: Verdict) -> &'static str {
 
 /// Servers by areas.
 fn matrix(results: &Results) -> Vec<Line<'_>> {
-    let cell = |server: &str, wanted: &str| {
+    let cell = |server: &Compared, wanted: &str| {
         let mut rows =
-            results.results.iter().filter(|row| row.server == server && area(row) == wanted).peekable();
+            results.results.iter().filter(|row| row.server == server.name && area(row) == wanted).peekable();
         if rows.peek().is_none() {
-            return ("none", "not run".to_owned());
+            let why = if server.status == Status::Compared { "not run" } else { server.status.word() };
+            return ("none", why.to_owned());
         }
         let worst = rows
             .map(|row| class(row.verdict))
             .max_by_key(|class| ["none", "good", "odd", "bad"].iter().position(|c| c == class));
-        let (passed, all) = results.score(server, wanted);
+        let (passed, all) = results.score(&server.name, wanted);
         (worst.unwrap_or("none"), format!("{passed} of {all}"))
     };
-    let line = |server: &'_ super::results::Compared| {
-        results.areas().into_iter().map(|area| cell(&server.name, area)).collect()
-    };
+    let line = |server: &'_ Compared| results.areas().into_iter().map(|area| cell(server, area)).collect();
     results
         .servers
         .iter()

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use harness::measure::plan::STYLES;
-use harness::measure::results::{Results, Status};
+use harness::measure::results::{Compared, Results, Status};
 use harness::measure::tail::Fate;
 use harness::measure::words::{self, megabytes, number, span};
 use harness::report::Row;
@@ -56,8 +56,13 @@ pub(super) fn print(results: &Results, color: bool) -> String {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
         format!("{}: {} {what}: {}", gap.server, gap.what, gap.why)
     });
-    let servers = results.servers.iter().filter(|server| server.status == Status::Compared);
-    let errors = servers.filter_map(|server| Some(format!("{}: {}", server.name, server.error.as_ref()?)));
+    // What kept a server from being run at all stands among the misses already.
+    let is_miss = |why: &str| results.misses().iter().any(|(_, row)| row.observed == why);
+    let said = |server: &Compared| {
+        let why = server.error.as_ref().filter(|why| !is_miss(why))?;
+        Some(format!("{}: {}: {why}", server.name, server.status.word()))
+    };
+    let errors = results.servers.iter().filter_map(said);
     let gaps: Vec<String> = gaps.chain(errors).collect();
     if !gaps.is_empty() {
         section("Gaps", None, gaps);
