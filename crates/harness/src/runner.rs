@@ -177,7 +177,8 @@ impl Runner {
             }
         };
         match (outcome, server.died()) {
-            (Err(Failure::Broken(how)), Some(death)) => {
+            // Without its server, an instrument fails too.
+            (Err(Failure::Broken(how) | Failure::Harness(how)), Some(death)) => {
                 (Err(Failure::broken(format!("{how}; {death}"))), trace.lines())
             }
             (Ok(_), Some(death)) => (Err(Failure::broken(death)), trace.lines()),
