@@ -10,14 +10,17 @@
 //! - [`plan`]: what is measured, how often, in which order; [`turns`]: does it.
 //! - [`overshoot`], [`tail`], [`storm`]: a measurement each; [`stats`]: what becomes of samples.
 //! - [`results`]: everything of a run as one document; [`machine`]: where it ran; [`build`](mod@build): what was built.
-//! - [`words`]: what the figures mean, in sentences; [`page`]: the report as one HTML file.
+//! - [`words`]: what the figures mean, in sentences; [`page`]: the report as one HTML file; [`series`]: every sample in
+//!   one list; [`export`]: files for other programs.
 
 pub mod build;
+pub mod export;
 pub mod machine;
 pub mod overshoot;
 pub mod page;
 pub mod plan;
 pub mod results;
+pub mod series;
 pub mod stats;
 pub mod storm;
 pub mod tail;

@@ -17,8 +17,9 @@ use harness::profile::Profile;
         lab check --only 'work/*' --format json   all servers, for a program to read\n  \
         lab check --run 'python3 server.py'       judge a server of your own\n  \
         lab compare --quick                       all servers side by side, in figures\n  \
+        lab diff before.json after.json           what changed between two runs\n  \
         lab explain deadline/never-early          what a scenario sends and why\n\n\
-        Exit status: 0; 1 when a promise was broken; 2 when something could not be run."
+        Exit status: 0; 1 when a promise was broken; 2 when something could not be run; 3 when one run is worse than another."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -33,6 +34,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Judge and measure servers side by side, and say what it means
     Compare(Compare),
+    /// Render a run again, from its results.json
+    Report(Report),
+    /// Say what changed from one run to another, beyond the noise
+    Diff(Diff),
     /// Send one request and draw what became of its work
     Show(Show),
     /// Print one scenario's page: what is sent, what must happen, why it matters
@@ -40,9 +45,9 @@ pub(crate) enum Command {
         /// The scenario's id, as `lab list` prints it
         id: String,
     },
-    /// Write docs/scenarios.md from the table of scenarios
+    /// Write docs/scenarios.md and docs/results.schema.json
     Docs {
-        /// Write nothing; fail when the file is stale
+        /// Write nothing; fail when one of them is stale
         #[arg(long)]
         check: bool,
     },
@@ -157,6 +162,51 @@ pub(crate) struct Compare {
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "It prints the tables and writes report.html, trace.json (for ui.perfetto.dev), samples.csv and latency.hlog; \
+    several documents get a folder each.\n\nExamples:\n  \
+    lab report target/lab/results.json\n  \
+    lab report monday.json tuesday.json --out target/old"
+)]
+pub(crate) struct Report {
+    /// Documents that `lab compare` wrote
+    #[arg(value_name = "RESULTS.json", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where to write [default: beside each document]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A figure has changed when each run's median lies outside what the turns of the other run spread \
+    over, and the medians are further apart than the machine's noise, or what the lab forgives. It is a regression when it is also \
+    worse by more than the threshold. A verdict that got worse always is.\n\nExamples:\n  \
+    lab diff before.json after.json\n  \
+    lab diff before.json after.json --threshold 5 --format json\n\n\
+    Exit status: 0; 2 when a file cannot be read; 3 when the second run is worse."
+)]
+pub(crate) struct Diff {
+    /// The run before
+    #[arg(value_name = "A.json")]
+    pub(crate) before: PathBuf,
+    /// The run after
+    #[arg(value_name = "B.json")]
+    pub(crate) after: PathBuf,
+    /// How much worse, in percent, a figure may be
+    #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = percent)]
+    pub(crate) threshold: f64,
+    /// How to print
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: ListFormat,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse::<f64>().map_err(|error| error.to_string())?;
+    if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("must be 0 or more".to_owned()) }
 }
 
 /// How a client leaves.

@@ -1,7 +1,7 @@
 //! `lab compare`: judges and measures servers side by side, and says what the figures mean.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
@@ -11,7 +11,7 @@ use harness::guard;
 use harness::measure::machine::{Binary, Machine};
 use harness::measure::plan::Plan;
 use harness::measure::results::{self, Chosen, Compared, Limits, Results, Status};
-use harness::measure::{build, page, turns};
+use harness::measure::{build, export, turns};
 use harness::noise::Noise;
 use harness::profile::Profile;
 use harness::report::Row;
@@ -26,7 +26,7 @@ use crate::progress::say;
 mod judge;
 mod meter;
 mod peers;
-mod tables;
+pub(crate) mod tables;
 
 use meter::Meter;
 
@@ -89,15 +89,19 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
         results: rows,
         measured,
     };
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    print!("{}", tables::print(&results, color));
-    for path in write(&results, &root.join(FOLDER))? {
+    print!("{}", tables::print(&results, color()));
+    for path in export::write_all(&results, &root.join(FOLDER))? {
         println!("{}", path.display());
     }
     if args.servers.is_empty() && !args.peers {
         println!("{}", peers::offer(&catalog, &root, args.no_install));
     }
     Ok(ExitCode::from(results.exit_code()))
+}
+
+/// Whether stdout takes colors.
+pub(crate) fn color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// The servers asked for; the lab's own when none is named.
@@ -191,14 +195,4 @@ fn check_binaries(servers: &mut [Compared], stanzas: &[Stanza], root: &Path) {
             (server.status, server.error) = (Status::Error, Some(binary.to_owned()));
         }
     }
-}
-
-/// Writes the results and the report; gives their paths.
-fn write(results: &Results, folder: &Path) -> Result<[PathBuf; 2], String> {
-    let failed = |path: &Path, error| format!("failed to write `{}`: {error}", path.display());
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    let (json, html) = (folder.join("results.json"), folder.join("report.html"));
-    std::fs::write(&json, results.json()).map_err(|error| failed(&json, error))?;
-    std::fs::write(&html, page::render(results)?).map_err(|error| failed(&html, error))?;
-    Ok([json, html])
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use harness::catalog::{self, Catalog};
+use harness::measure::export::schema;
 use harness::programs;
 use harness::report::pages;
 use harness::scenario::Scenario;
@@ -13,8 +14,10 @@ use serde_json::json;
 
 use crate::args::{List, ListFormat};
 
-/// Where the generated documentation stands.
-const DOCUMENT: &str = "docs/scenarios.md";
+/// The table of scenarios as a document.
+const SCENARIOS: &str = "docs/scenarios.md";
+/// The shape of `results.json`.
+const SCHEMA: &str = "docs/results.schema.json";
 
 /// Prints the scenarios and the servers.
 pub(crate) fn list(args: &List) -> Result<ExitCode, String> {
@@ -87,18 +90,21 @@ pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the documentation, or says that it is stale.
+/// Writes the generated documents, or says which of them are stale.
 pub(crate) fn docs(check: bool) -> Result<ExitCode, String> {
-    let path = catalog::root()?.join(DOCUMENT);
-    let fresh = pages::document(&scenarios::all());
-    if check {
-        let stale = std::fs::read_to_string(&path).map_or(true, |text| text != fresh);
-        if stale {
-            eprintln!("lab: `{DOCUMENT}` is stale; run `lab docs`");
+    let root = catalog::root()?;
+    let documents = [(SCENARIOS, pages::document(&scenarios::all())), (SCHEMA, schema::render())];
+    let mut stale = false;
+    for (name, fresh) in documents {
+        let path = root.join(name);
+        if !check {
+            std::fs::write(&path, fresh)
+                .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+            eprintln!("wrote {}", path.display());
+        } else if std::fs::read_to_string(&path).map_or(true, |text| text != fresh) {
+            eprintln!("lab: `{name}` is stale; run `lab docs`");
+            stale = true;
         }
-        return Ok(ExitCode::from(u8::from(stale)));
     }
-    std::fs::write(&path, fresh).map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
-    eprintln!("wrote {}", path.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(u8::from(stale)))
 }

@@ -1,7 +1,7 @@
 //! The Deadline Lab's command: judges servers, explains scenarios, writes their documentation.
 //!
 //! Results go to stdout, progress and errors to stderr. Exit status: 0, or 1 when a promise was broken, or 2 when
-//! something could not be run.
+//! something could not be run, or 3 when one run is worse than another.
 
 use std::process::ExitCode;
 
@@ -10,8 +10,10 @@ use clap::Parser;
 mod args;
 mod check;
 mod compare;
+mod diff;
 mod list;
 mod progress;
+mod report;
 mod show;
 
 fn main() -> ExitCode {
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
         args::Command::List(args) => list::list(&args),
         args::Command::Check(args) => check::check(&args),
         args::Command::Compare(args) => compare::compare(&args),
+        args::Command::Report(args) => report::report(&args),
+        args::Command::Diff(args) => diff::diff(&args),
         args::Command::Show(args) => show::show(&args),
         args::Command::Explain { id } => list::explain(&id),
         args::Command::Docs { check } => list::docs(check),

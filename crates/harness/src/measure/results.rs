@@ -17,7 +17,7 @@ pub const SCHEMA: u32 = 1;
 /// A whole run. Times are milliseconds, sizes bytes; what is not known is null.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Results {
-    /// [`SCHEMA`].
+    /// The version of this shape: 1.
     pub schema: u32,
     /// When it began, as in an HTTP date.
     pub taken_at: String,
@@ -175,7 +175,12 @@ impl Results {
     /// # Errors
     /// A sentence that names what is missing or wrong, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        let mut reader = serde_json::Deserializer::from_str(text);
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let field = error.path().to_string();
+            let inner = error.into_inner();
+            if field == "." { inner.to_string() } else { format!("field `{field}`: {inner}") }
+        })
     }
 
     /// The document.

@@ -18,7 +18,7 @@ pub(super) fn all(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row>
     let meter = Meter::start("scenarios", servers.len() * chosen.len());
     let runners: Vec<Runner> = servers
         .into_iter()
-        .map(|ready| Runner::new(ready.subject, Profile::Ci, ready.expectations, chosen))
+        .map(|ready| Runner::new(ready.subject, Profile::Ci, ready.expectations, chosen).keep_traces(true))
         .collect();
     let rows: Mutex<Vec<(usize, usize, Row)>> = Mutex::new(Vec::new());
     let keep = |server: usize, index: usize, row: Row| {

@@ -14,7 +14,7 @@ use harness::verdict::Verdict;
 const WIDTH: u16 = 100;
 
 /// Everything that is printed of a run.
-pub(super) fn print(results: &Results, color: bool) -> String {
+pub(crate) fn print(results: &Results, color: bool) -> String {
     let mut text = String::new();
     let mut section = |title: &str, table: Option<Table>, sentences: Vec<String>| {
         if table.is_none() && sentences.is_empty() {
@@ -85,7 +85,7 @@ pub(super) fn print(results: &Results, color: bool) -> String {
     text
 }
 
-fn table(header: &[&str], color: bool) -> Table {
+pub(crate) fn table(header: &[&str], color: bool) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     if color {
@@ -234,7 +234,7 @@ fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
 }
 
 /// Breaks a sentence into lines that fit, each with this indent.
-fn wrap(sentence: &str, indent: &str) -> String {
+pub(crate) fn wrap(sentence: &str, indent: &str) -> String {
     let mut text = String::new();
     for (number, paragraph) in words::tied(sentence).lines().enumerate() {
         if number > 0 {

@@ -10,6 +10,8 @@ use crate::measure::tail::{How, Life};
 use crate::measure::turns::Measured;
 use crate::noise::Noise;
 use crate::profile::Profile;
+use crate::report::Row;
+use crate::verdict::Verdict;
 
 /// Results of these servers with nothing measured.
 pub(in crate::measure) fn empty(names: &[&str]) -> Results {
@@ -44,6 +46,28 @@ pub(in crate::measure) fn life(server: &str, style: &str, tail: f64) -> Life {
     (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.2));
     (life.ended_ms, life.watched_ms) = (Some(301.0 + tail), 4000.0);
     life
+}
+
+/// The lateness of 504s of 500 requests at once: a list for each turn.
+pub(in crate::measure) fn latenesses(server: &str, turns: &[&[f64]]) -> Overshoot {
+    let mut overshoot = Overshoot::new(server, 500, Duration::from_millis(400));
+    overshoot.turns_ms = turns.iter().map(|turn| turn.to_vec()).collect();
+    overshoot.summary_ms = Summary::of(overshoot.turns_ms.iter().flatten().copied());
+    overshoot
+}
+
+/// Results with something of everything that is measured.
+pub(in crate::measure) fn whole() -> Results {
+    let mut results = empty(&["tokio", "threads"]);
+    let mut row = Row::whole_server("threads", "work/drop", Verdict::Xfail, "went on");
+    (row.figures, row.trace) =
+        (vec![("late_ms".to_owned(), 1.5)], vec!["0.00 ms  #1 > GET /slow".to_owned()]);
+    results.results = vec![Row::whole_server("tokio", "work/drop", Verdict::Pass, "stopped"), row];
+    results.measured.overshoot =
+        vec![latenesses("tokio", &[&[0.5; 20]]), latenesses("threads", &[&[9.0; 20]])];
+    results.measured.tails = vec![life("tokio", "drop", 0.1), life("threads", "drop", 2699.0)];
+    results.measured.storms = vec![storm("tokio", 0, 5), storm("threads", 500, 1004)];
+    results
 }
 
 fn storm(server: &str, left: u64, threads: u64) -> Storm {

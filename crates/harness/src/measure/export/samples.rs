@@ -1,0 +1,45 @@
+//! Every sample as a line of a table: `server,measurement,turn,unit,value`.
+
+use crate::measure::results::Results;
+use crate::measure::series;
+
+/// The header.
+const HEADER: [&str; 5] = ["server", "measurement", "turn", "unit", "value"];
+
+/// The table; turns are counted from 0.
+pub fn render(results: &Results) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut line = |cells: [&str; 5]| writer.write_record(cells).expect("a buffer takes every line");
+    line(HEADER);
+    for series in series::all(results) {
+        for (turn, values) in series.turns.iter().enumerate() {
+            for value in values {
+                let (turn, value) = (turn.to_string(), value.to_string());
+                line([&series.server, &series.measurement, &turn, series.unit, &value]);
+            }
+        }
+    }
+    let bytes = writer.into_inner().expect("a buffer is flushed");
+    String::from_utf8(bytes).expect("every cell was text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::words::tests::{empty, life};
+
+    #[test]
+    fn every_sample_is_a_line_that_can_be_read_back() {
+        let mut results = empty(&["a,b"]);
+        results.measured.tails = vec![life("a,b", "drop", 2699.0), life("a,b", "drop", 0.5)];
+        let text = render(&results);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(reader.headers().unwrap(), &HEADER[..]);
+        let lines: Vec<(String, String, usize, String, f64)> =
+            reader.deserialize().collect::<Result<_, _>>().unwrap();
+        let work: Vec<_> = lines.iter().filter(|line| line.1 == "work after its answer, drop").collect();
+        assert_eq!(work.iter().map(|line| line.4).collect::<Vec<_>>(), [2699.0, 0.5]);
+        assert!(lines.iter().all(|line| (line.0.as_str(), line.2, line.3.as_str()) == ("a,b", 0, "ms")));
+        assert_eq!(lines.len(), 4);
+    }
+}

@@ -1,0 +1,327 @@
+//! `lab diff`: what changed from one run to another beyond the noise, and whether it got worse.
+
+use std::process::ExitCode;
+
+use comfy_table::{Cell, CellAlignment, Color};
+use harness::measure::results::Results;
+use harness::measure::series::{self, Better, Figure};
+use harness::measure::words;
+use harness::report::Row;
+use harness::verdict::Verdict;
+use serde::Serialize;
+
+use crate::args::{Diff, ListFormat};
+use crate::compare::{self, tables};
+use crate::report::read;
+
+/// What differs between two runs.
+#[derive(Debug, Serialize)]
+struct Difference {
+    /// When the first run was taken.
+    before: String,
+    /// When the second run was taken.
+    after: String,
+    /// How much worse a figure may be.
+    threshold_percent: f64,
+    /// What makes the runs hard to compare.
+    notes: Vec<String>,
+    /// Verdicts that changed.
+    verdicts: Vec<Turned>,
+    /// Figures that changed beyond the noise.
+    figures: Vec<Moved>,
+    /// How many figures did not.
+    unchanged: usize,
+    /// Figures of the first run that the second has not.
+    gone: Vec<String>,
+    /// How many changes are regressions.
+    regressions: usize,
+}
+
+/// A verdict that changed.
+#[derive(Debug, Serialize)]
+struct Turned {
+    server: String,
+    scenario: String,
+    /// None when the first run did not have it.
+    before: Option<Verdict>,
+    after: Verdict,
+    observed: String,
+    regression: bool,
+}
+
+/// A figure that changed.
+#[derive(Debug, Serialize)]
+struct Moved {
+    server: String,
+    figure: String,
+    unit: &'static str,
+    before: Spread,
+    after: Spread,
+    /// None when the first median is zero.
+    change_percent: Option<f64>,
+    worse: bool,
+    /// Worse by more than the threshold.
+    regression: bool,
+}
+
+/// The turns of a figure.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Spread {
+    median: f64,
+    min: f64,
+    max: f64,
+    turns: usize,
+}
+
+/// Prints the difference of two runs; the exit status is 3 when the second is worse.
+pub(crate) fn diff(args: &Diff) -> Result<ExitCode, String> {
+    let difference = Difference::of(&read(&args.before)?, &read(&args.after)?, args.threshold);
+    match args.format {
+        ListFormat::Json => {
+            let text = serde_json::to_string_pretty(&difference).expect("a difference is JSON");
+            println!("{text}");
+        }
+        ListFormat::Human => print!("{}", difference.human(compare::color())),
+    }
+    Ok(ExitCode::from(if difference.regressions > 0 { 3 } else { 0 }))
+}
+
+impl Difference {
+    fn of(before: &Results, after: &Results, threshold: f64) -> Self {
+        let (have, now) = (series::figures(before), series::figures(after));
+        let find = |figure: &Figure| {
+            now.iter().find(|other| (&other.server, &other.name) == (&figure.server, &figure.name))
+        };
+        let pairs: Vec<(&Figure, &Figure)> =
+            have.iter().filter_map(|figure| Some((figure, find(figure)?))).collect();
+        let figures: Vec<Moved> = pairs.iter().filter_map(|(a, b)| Moved::between(a, b, threshold)).collect();
+        let gone = have.iter().filter(|figure| find(figure).is_none());
+        let verdicts = turned(before, after);
+        let regressions = verdicts.iter().filter(|verdict| verdict.regression).count()
+            + figures.iter().filter(|figure| figure.regression).count();
+        Self {
+            before: before.taken_at.clone(),
+            after: after.taken_at.clone(),
+            threshold_percent: threshold,
+            notes: notes(before, after),
+            unchanged: pairs.len() - figures.len(),
+            gone: gone.map(|figure| format!("{}: {}", figure.server, figure.name)).collect(),
+            verdicts,
+            figures,
+            regressions,
+        }
+    }
+
+    fn human(&self, color: bool) -> String {
+        let mut text = format!("before: {}\nafter:  {}\n", self.before, self.after);
+        for note in &self.notes {
+            text += &format!("note: {note}\n");
+        }
+        for turned in &self.verdicts {
+            let before = turned.before.map_or("not run", Verdict::word);
+            let mark = if turned.regression { "WORSE " } else { "" };
+            let Turned { server, scenario, after, observed, .. } = turned;
+            text += &tables::wrap(&format!("{mark}{server} {scenario}: {before} → {after}: {observed}"), "");
+            text.push('\n');
+        }
+        if !self.figures.is_empty() {
+            text += &format!("\n{}\n\n", self.table(color).trim_fmt());
+        }
+        for gone in &self.gone {
+            text += &format!("not measured again: {gone}\n");
+        }
+        let (changed, all) = (self.figures.len(), self.figures.len() + self.unchanged);
+        text += &format!(
+            "{changed} of {all} figures changed beyond the noise, {} verdicts changed; {} worse by more than {} %.\n",
+            self.verdicts.len(),
+            self.regressions,
+            self.threshold_percent
+        );
+        text
+    }
+
+    fn table(&self, color: bool) -> comfy_table::Table {
+        let mut table = tables::table(&["server", "figure", "before", "after", "change", ""], color);
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(CellAlignment::Left);
+        }
+        for moved in &self.figures {
+            let change =
+                moved.change_percent.map_or("from 0".to_owned(), |percent| format!("{percent:+.0} %"));
+            let (word, shade) = match (moved.regression, moved.worse) {
+                (true, _) => ("WORSE", Color::Red),
+                (false, true) => ("worse", Color::Yellow),
+                (false, false) => ("better", Color::Green),
+            };
+            table.add_row(vec![
+                Cell::new(&moved.server),
+                Cell::new(&moved.figure),
+                Cell::new(moved.before.say(moved.unit)),
+                Cell::new(moved.after.say(moved.unit)),
+                Cell::new(change),
+                Cell::new(word).fg(shade),
+            ]);
+        }
+        table
+    }
+}
+
+impl Moved {
+    /// The change of a figure, if it is beyond the noise of both runs.
+    fn between(a: &Figure, b: &Figure, threshold: f64) -> Option<Self> {
+        let (before, after) = (Spread::of(a), Spread::of(b));
+        let apart = after.median - before.median;
+        if before.holds(after.median) || after.holds(before.median) || apart.abs() <= a.least.max(b.least) {
+            return None;
+        }
+        let worse = match a.better {
+            Better::Less => apart > 0.0,
+            Better::More => apart < 0.0,
+        };
+        let change_percent = (before.median != 0.0).then(|| apart / before.median.abs() * 100.0);
+        // From nothing to something is past every threshold.
+        let far = change_percent.is_none_or(|percent| percent.abs() > threshold);
+        Some(Self {
+            server: a.server.clone(),
+            figure: a.name.clone(),
+            unit: a.unit,
+            before,
+            after,
+            change_percent,
+            worse,
+            regression: worse && far,
+        })
+    }
+}
+
+impl Spread {
+    fn of(figure: &Figure) -> Self {
+        let turns = figure.turns;
+        Self { median: turns.p50, min: turns.min, max: turns.max, turns: turns.count }
+    }
+
+    fn holds(&self, value: f64) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
+
+    fn say(&self, unit: &str) -> String {
+        let short = |value: f64| match unit {
+            "bytes" => words::megabytes(value.max(0.0) as u64),
+            "ms" => words::span(value),
+            _ if value.abs() >= 100.0 => words::number(value.abs().round() as u64),
+            _ => format!("{value:.1}").trim_end_matches(".0").to_owned(),
+        };
+        let median = short(self.median);
+        if self.turns < 2 { median } else { format!("{median} ({} to {})", short(self.min), short(self.max)) }
+    }
+}
+
+/// How bad a verdict is; one that comes and goes is no worse than one that stays.
+fn badness(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Pass | Verdict::Xpass | Verdict::Flaky => 0,
+        Verdict::Unsupported => 1,
+        Verdict::Warn | Verdict::Xfail => 2,
+        Verdict::Fail | Verdict::Error => 3,
+    }
+}
+
+/// The verdicts that changed, and new ones that are bad from the start.
+fn turned(before: &Results, after: &Results) -> Vec<Turned> {
+    let of = |row: &Row| {
+        let same = |other: &&Row| (&other.server, &other.id) == (&row.server, &row.id);
+        let before = before.results.iter().find(same).map(|row| row.verdict);
+        let regression = badness(row.verdict) > before.map_or(2, badness);
+        (before.is_some_and(|before| before != row.verdict) || (before.is_none() && regression)).then(|| {
+            Turned {
+                server: row.server.clone(),
+                scenario: row.id.clone(),
+                before,
+                after: row.verdict,
+                observed: row.observed.clone(),
+                regression,
+            }
+        })
+    };
+    after.results.iter().filter_map(of).collect()
+}
+
+/// What makes two runs hard to compare.
+fn notes(before: &Results, after: &Results) -> Vec<String> {
+    let mut notes = Vec::new();
+    let (a, b) = (&before.machine, &after.machine);
+    if (&a.cpu, a.cores, &a.kernel) != (&b.cpu, b.cores, &b.kernel) {
+        notes.push("the runs were taken on different machines or kernels".to_owned());
+    }
+    if before.plan.quick != after.plan.quick {
+        notes.push("one of the runs was a quick one".to_owned());
+    }
+    if a.rustc != b.rustc {
+        notes.push("the runs were built by different compilers".to_owned());
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of one server with these latenesses, turn by turn, and this verdict.
+    fn run(turns: &[&[f64]], verdict: &str) -> Results {
+        let mut document: serde_json::Value =
+            serde_json::from_str(include_str!("diff/run.json")).expect("the document is JSON");
+        document["measured"]["overshoot"][0]["turns_ms"] = turns.iter().map(|turn| turn.to_vec()).collect();
+        document["results"][0]["verdict"] = verdict.into();
+        Results::parse(&document.to_string()).expect("the document is a run")
+    }
+
+    const BEFORE: &[&[f64]] = &[&[1.0], &[1.2], &[1.1]];
+
+    #[test]
+    fn a_regression_past_the_threshold_is_found() {
+        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[2.0], &[2.2], &[2.1]], "pass"), 20.0);
+        assert_eq!((difference.regressions, difference.figures.len()), (1, 1));
+        assert!(difference.human(false).contains("+91 %"), "{}", difference.human(false));
+    }
+
+    #[test]
+    fn a_change_below_the_threshold_is_told_and_is_no_regression() {
+        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[2.0], &[2.2], &[2.1]], "pass"), 95.0);
+        assert_eq!((difference.regressions, difference.figures[0].worse), (0, true));
+    }
+
+    #[test]
+    fn a_median_within_the_spread_of_the_other_run_is_no_change() {
+        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[1.05], &[9.0], &[8.0]], "pass"), 20.0);
+        assert_eq!((difference.figures.len(), difference.unchanged), (0, 1));
+    }
+
+    #[test]
+    fn less_than_the_noise_of_the_machine_is_no_change() {
+        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[1.3], &[1.31], &[1.32]], "pass"), 1.0);
+        assert_eq!((difference.figures.len(), difference.unchanged), (0, 1));
+    }
+
+    #[test]
+    fn an_improvement_is_no_regression() {
+        let difference = Difference::of(&run(&[&[9.0], &[9.5]], "fail"), &run(BEFORE, "pass"), 20.0);
+        assert_eq!((difference.regressions, difference.verdicts.len(), difference.figures.len()), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_verdict_that_got_worse_is_a_regression_whatever_the_figures_say() {
+        let difference = Difference::of(&run(BEFORE, "pass"), &run(BEFORE, "xfail"), 20.0);
+        assert_eq!((difference.regressions, difference.figures.len()), (1, 0));
+        assert!(difference.human(false).contains("WORSE x work/drop: pass → xfail"));
+        assert_eq!(Difference::of(&run(BEFORE, "flaky"), &run(BEFORE, "pass"), 20.0).regressions, 0);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_with_its_field() {
+        let error = read(std::path::Path::new("/no/such.json")).unwrap_err();
+        assert!(error.starts_with("failed to read `/no/such.json`"), "{error}");
+        let text = include_str!("diff/run.json").replace("\"cores\": 2", "\"cores\": \"two\"");
+        let error = Results::parse(&text).unwrap_err();
+        assert!(error.starts_with("field `machine.cores`: invalid type: string \"two\""), "{error}");
+    }
+}

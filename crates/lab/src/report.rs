@@ -1,0 +1,40 @@
+//! `lab report`: renders a run again from its document, however old.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use harness::measure::export;
+use harness::measure::results::Results;
+
+use crate::args::Report;
+use crate::compare;
+use crate::compare::tables;
+
+/// Prints the tables of each document and writes its page and its other files.
+pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
+    for (number, file) in (1..).zip(&args.files) {
+        let results = read(file)?;
+        print!("{}", tables::print(&results, compare::color()));
+        let beside = || file.parent().unwrap_or(Path::new("")).to_path_buf();
+        let mut folder = args.out.clone().unwrap_or_else(beside);
+        if args.files.len() > 1 {
+            // Several documents, which may even have the same name, must not overwrite each other's pages.
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            folder.push(format!("{number}-{stem}"));
+        }
+        for path in export::write(&results, &folder)? {
+            println!("{}", path.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a document of a run.
+///
+/// # Errors
+/// A sentence that names the file, and the field where it is not what it should be.
+pub(crate) fn read(path: &Path) -> Result<Results, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+    Results::parse(&text).map_err(|error| format!("failed to read `{}`: {error}", path.display()))
+}
