@@ -3,14 +3,14 @@
 use askama::Template;
 
 use super::plan::STYLES;
-use super::results::{Compared, Results, Status, area};
+use super::results::Results;
 use super::tail::{Fate, How, Life};
 use super::words::{self, number, span, tied};
 use crate::report::Row;
-use crate::verdict::Verdict;
 
 pub mod curves;
 pub mod gantt;
+pub mod matrix;
 pub mod scale;
 
 use curves::{LatePicture, StormPicture};
@@ -26,9 +26,12 @@ struct Page<'a> {
     verdict: Vec<String>,
     gantts: Vec<Gantt>,
     areas: Vec<&'a str>,
-    matrix: Vec<Line<'a>>,
+    matrix: Vec<matrix::Line<'a>>,
+    matrix_told: String,
+    cards: Vec<matrix::Card<'a>>,
     misses: Vec<Miss<'a>>,
-    scenarios: Vec<Line<'a>>,
+    scenarios: Vec<matrix::Line<'a>>,
+    left_out: Vec<String>,
     names: Vec<&'a str>,
     tails: Vec<Tail<'a>>,
     late: Vec<Late<'a>>,
@@ -41,7 +44,6 @@ struct Page<'a> {
 /// A row of a table: its header, and cells with a class each.
 struct Line<'a> {
     head: &'a str,
-    note: &'a str,
     cells: Vec<(&'static str, String)>,
 }
 
@@ -93,9 +95,12 @@ pub fn render(results: &Results) -> Result<String, String> {
         verdict: words::verdict(results).iter().map(|text| tied(text)).collect(),
         gantts: gantt::all(results),
         areas: results.areas(),
-        matrix: matrix(results),
+        matrix: matrix::areas(results),
+        matrix_told: matrix::told(results),
+        cards: matrix::cards(results),
         misses: misses(results),
-        scenarios: scenarios(results),
+        scenarios: matrix::scenarios(results),
+        left_out: matrix::left_out(results),
         names: results.names(),
         tails: tails(results),
         late: late(results),
@@ -119,64 +124,8 @@ fn planned(duration: std::time::Duration) -> String {
 fn misses(results: &Results) -> Vec<Miss<'_>> {
     let misses = results.misses().into_iter();
     misses
-        .map(|(servers, row)| Miss { class: class(row.verdict), servers: words::list(&servers), row })
+        .map(|(servers, row)| Miss { class: matrix::class(row.verdict), servers: words::list(&servers), row })
         .collect()
-}
-
-fn class(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "good",
-        Verdict::Fail | Verdict::Xpass | Verdict::Error => "bad",
-        Verdict::Warn | Verdict::Xfail | Verdict::Flaky => "odd",
-        Verdict::Unsupported => "none",
-    }
-}
-
-/// Servers by areas.
-fn matrix(results: &Results) -> Vec<Line<'_>> {
-    let cell = |server: &Compared, wanted: &str| {
-        let mut rows =
-            results.results.iter().filter(|row| row.server == server.name && area(row) == wanted).peekable();
-        if rows.peek().is_none() {
-            let why = if server.status == Status::Compared { "not run" } else { server.status.word() };
-            return ("none", why.to_owned());
-        }
-        let worst = rows
-            .map(|row| class(row.verdict))
-            .max_by_key(|class| ["none", "good", "odd", "bad"].iter().position(|c| c == class));
-        let (passed, all) = results.score(&server.name, wanted);
-        (worst.unwrap_or("none"), format!("{passed} of {all}"))
-    };
-    let line = |server: &'_ Compared| results.areas().into_iter().map(|area| cell(server, area)).collect();
-    results
-        .servers
-        .iter()
-        .map(|server| Line {
-            head: &server.name,
-            note: server.error.as_deref().unwrap_or(""),
-            cells: line(server),
-        })
-        .collect()
-}
-
-/// Scenarios by servers.
-fn scenarios(results: &Results) -> Vec<Line<'_>> {
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    for row in results.results.iter().filter(|row| row.attempts > 0 || row.verdict == Verdict::Unsupported) {
-        if lines.iter().any(|line| line.head == row.id) {
-            continue;
-        }
-        let cell = |name: &&str| {
-            let found = results.results.iter().find(|other| other.id == row.id && other.server == **name);
-            found.map_or(("none", "not run".to_owned()), |row| (class(row.verdict), row.verdict.to_string()))
-        };
-        lines.push(Line {
-            head: &row.id,
-            note: &row.promise,
-            cells: results.names().iter().map(cell).collect(),
-        });
-    }
-    lines
 }
 
 fn tails(results: &Results) -> Vec<Tail<'_>> {
@@ -259,7 +208,7 @@ fn storm_line<'a>(results: &Results, name: &'a str, style: &str) -> Option<Line<
     cells.push(way(&|reading| number(reading.threads)));
     cells.push(way(&|reading| number(reading.descriptors)));
     cells.push(way(&|reading| format!("{:.1}", reading.pss as f64 / 1e6)));
-    Some(Line { head: name, note: "", cells })
+    Some(Line { head: name, cells })
 }
 
 fn facts(results: &Results) -> Vec<(&'static str, String)> {
@@ -290,6 +239,7 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
     use crate::measure::words::tests::{empty, life};
+    use crate::verdict::Verdict;
 
     fn page() -> String {
         let mut results = empty(&["tokio", "thr<eads"]);

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::scale::{Scale, Tick, round};
+use crate::measure::overshoot::Overshoot;
 use crate::measure::results::Results;
 use crate::measure::storm::{Reading, Storm};
 use crate::measure::words::{self, number};
@@ -19,6 +20,8 @@ pub struct StormPicture {
     pub name: String,
     /// What it shows, for those who do not see it.
     pub told: String,
+    /// What it means, in a sentence.
+    pub caption: String,
     /// Live requests, as points of a line.
     pub requests: String,
     /// Live work.
@@ -62,9 +65,22 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
         number(before.threads),
         number(storm.left_behind())
     );
+    let caption = match (storm.left_behind(), storm.quiet_ms) {
+        (0, _) => "The work ended with its requests: nothing ran for nobody.".to_owned(),
+        (left, Some(_)) => format!(
+            "{} works outlived the last answer, by up to {}: {:.0} task-seconds for nobody.",
+            number(left),
+            words::span(storm.quiesce_ms().unwrap_or(0.0)),
+            storm.zombie_area()
+        ),
+        (left, None) => {
+            format!("{} works outlived the last answer, and some still ran at the end.", number(left))
+        }
+    };
     StormPicture {
         name: storm.server.clone(),
         told,
+        caption: words::tied(&caption),
         requests: line(|reading| reading.requests),
         work: line(|reading| reading.work),
         threads: line(|reading| reading.threads),
@@ -96,6 +112,8 @@ pub struct LatePicture {
     pub at_once: usize,
     /// What it shows, for those who do not see it.
     pub told: String,
+    /// What it means, in a sentence.
+    pub caption: String,
     /// A line for each server: its name, the number of its color, its points.
     pub lines: Vec<(String, usize, String)>,
     /// The noise floor: lateness up to here is the scheduler's own.
@@ -133,6 +151,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
         LatePicture {
             at_once,
             told: told.join("; "),
+            caption: words::tied(&caption(&shown)),
             lines: lines.collect(),
             noise: late.at(results.noise.p99_ms),
             xs: late.ticks(0, |ms| format!("{ms} ms")),
@@ -140,6 +159,26 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
         }
     };
     concurrencies.into_iter().map(picture).collect()
+}
+
+/// Who is earliest and who is latest, by the 99th percentile.
+fn caption(shown: &[&Overshoot]) -> String {
+    let mut ranked: Vec<(&str, f64)> =
+        shown.iter().filter_map(|o| Some((o.server.as_str(), o.summary_ms?.p99))).collect();
+    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    match ranked[..] {
+        [] => String::new(),
+        [(server, late)] => {
+            format!("99 of 100 answers of {server} came within {} of their deadline.", words::span(late))
+        }
+        [first, .., last] => format!(
+            "99 of 100 answers came within {} of their deadline on {}, and within {} on {}.",
+            words::span(first.1),
+            first.0,
+            words::span(last.1),
+            last.0
+        ),
+    }
 }
 
 /// The share of samples up to each value, in at most 200 points.

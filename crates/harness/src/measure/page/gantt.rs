@@ -8,8 +8,8 @@ use crate::measure::words::{self, span};
 
 /// The width of every small picture; it is drawn about this many pixels wide on every screen.
 pub const WIDTH: f64 = 360.0;
-const LEFT: f64 = 72.0;
-const RIGHT: f64 = 350.0;
+/// Half a label of the axis fits to the right of it.
+const RIGHT: f64 = 344.0;
 const TOP: f64 = 22.0;
 const REQUEST: f64 = 6.0;
 const WORK: f64 = 15.0;
@@ -91,7 +91,9 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
     let told = words::tail(results, style)?;
     let lives = results.measured.tails.iter();
     let last = lives.filter_map(|life| Some(life.answered_ms?.max(life.ended_ms.unwrap_or(life.watched_ms))));
-    let time = Scale::linear(last.fold(0.0, f64::max), LEFT, RIGHT);
+    let longest = results.names().iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let left = (longest as f64 * CHARACTER + 10.0).min(WIDTH / 3.0);
+    let time = Scale::linear(last.fold(0.0, f64::max), left, RIGHT);
     let mut y = TOP;
     let mut servers = Vec::new();
     for name in results.names() {
@@ -189,7 +191,7 @@ impl Lanes {
         let y = round(y + WORK - 4.0);
         let width = text.chars().count() as f64 * CHARACTER;
         let fits = class == "zombie" && end - x >= width + 8.0;
-        let (class, x) = if fits { ("inside", x + 5.0) } else { (class, (end + 5.0).min(RIGHT - width)) };
+        let (class, x) = if fits { ("inside", x + 5.0) } else { (class, (end + 5.0).min(WIDTH - width)) };
         self.labels.push(Label { class, x: round(x), y, text });
     }
 }
@@ -235,7 +237,7 @@ mod tests {
         for tail in [0.0, 20.0, 300.0, 2600.0, 9000.0] {
             let gantt = drawn(tail);
             for bar in gantt.servers.iter().flat_map(|server| &server.bars) {
-                assert!(bar.x >= LEFT && bar.x + bar.width <= RIGHT + 1.0, "{bar:?}");
+                assert!(bar.x >= 7.0 * CHARACTER && bar.x + bar.width <= RIGHT + 1.0, "{bar:?}");
                 assert!(bar.y >= TOP && bar.y + bar.height <= gantt.bottom, "{bar:?}");
             }
             for label in gantt.servers.iter().flat_map(|server| &server.labels) {
