@@ -9,7 +9,7 @@
 //! - [`runner`]: seats, watchdog, retries; [`verdict`]: what a scenario can come to; [`expect`]: known deviations.
 //! - [`catalog`]: the server list; [`programs`]: what its servers need; [`subject`]: who is judged; [`probe`]: what an unknown server supports.
 //! - [`server`], [`guard`]: processes that cannot outlive us.
-//! - [`wire`], [`storm`]: the misbehaving client, one connection or thousands.
+//! - [`wire`], [`storm`]: the misbehaving client, one connection or thousands; [`load`]: the well-behaved one, in figures.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
 //! - [`noise`], [`profile`]: how much lateness is forgiven.
 //! - [`measure`]: servers side by side in figures.
@@ -21,6 +21,7 @@ pub mod census;
 mod conformance;
 pub mod expect;
 pub mod guard;
+pub mod load;
 pub mod measure;
 pub mod noise;
 pub mod pattern;

@@ -1,0 +1,103 @@
+//! The load generator: thousands of keep-alive connections on a thread or two, in step with a schedule fixed in advance.
+//!
+//! # Rules
+//! 1. *The schedule does not wait for answers.* In the open loop every request has its moment before the first is sent, and
+//!    its latency counts from that moment: a server that stalls is late for all that was due meanwhile.
+//! 2. *Nothing is dropped.* Every request ends as an answer, as a lost connection, or censored, with its age.
+//! 3. *Statuses do not mix.* A 200, a 504 and anything else have a histogram each.
+//! 4. *The generator is a suspect too.* Its own processor time and lateness stand in the row, and [`validity`] judges them.
+//!
+//! # Layout
+//! - [`pace`]: when requests are due; `link`: one connection; `drive`: the readiness loop of one thread.
+//! - [`tally`]: what is counted on the way; [`row`]: what is said in the end; [`validity`]: whether it may be believed.
+//! - [`cost`]: what the server paid, from outside; [`floor`]: a server that does nothing, to compare with.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::verdict::Failure;
+use crate::wire::Request;
+
+pub mod cost;
+mod drive;
+pub mod floor;
+mod link;
+pub mod pace;
+pub mod row;
+pub mod tally;
+pub mod validity;
+
+pub use pace::Pace;
+pub use row::Row;
+pub use tally::Sample;
+
+use cost::Cost;
+use tally::Tally;
+
+/// What is asked of the generator.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Where the server listens.
+    pub to: SocketAddr,
+    /// Its process, to read what a request costs it; none for somebody else's.
+    pub pid: Option<u32>,
+    /// The one request that is sent again and again.
+    pub request: Request,
+    /// Connections, opened before the first request; one that the server closes is opened again.
+    pub connections: usize,
+    /// When requests are sent.
+    pub pace: Pace,
+    /// Threads that send them.
+    pub threads: usize,
+    /// How long answers are waited for once the schedule is over.
+    pub patience: Duration,
+    /// Whether every sample is kept, and not only its place in a histogram.
+    pub keep: bool,
+}
+
+/// A load that has ended.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The figures.
+    pub row: Row,
+    /// When the schedule began.
+    pub begin_at: Instant,
+    /// Every request that was answered or lost, in the order of answers by thread; empty unless [`Load::keep`].
+    pub samples: Vec<Sample>,
+}
+
+impl Load {
+    /// A load of `request` on the server at `to`: one thread, and five seconds for the last answers.
+    pub fn new(to: SocketAddr, pid: Option<u32>, request: Request, connections: usize, pace: Pace) -> Self {
+        let patience = Duration::from_secs(5);
+        Self { to, pid, request, connections, pace, threads: 1, patience, keep: false }
+    }
+
+    /// Opens the connections, keeps the schedule, waits for the answers.
+    ///
+    /// # Errors
+    /// When the connections cannot be opened, or the sockets not be watched.
+    pub fn run(&self) -> Result<Done, Failure> {
+        let threads = self.threads.clamp(1, self.connections.max(1));
+        let bytes = self.request.bytes();
+        let mut drivers = Vec::with_capacity(threads);
+        for number in 0..threads {
+            drivers.push(drive::Driver::open(self, &bytes, number, threads)?);
+        }
+        let before = self.pid.and_then(|pid| Cost::read(pid).ok());
+        let begin_at = Instant::now();
+        let tallies: Vec<Result<Tally, Failure>> = std::thread::scope(|scope| {
+            let running: Vec<_> =
+                drivers.into_iter().map(|driver| scope.spawn(move || driver.run(begin_at))).collect();
+            running.into_iter().map(|thread| thread.join().expect("a driver does not panic")).collect()
+        });
+        let after = self.pid.and_then(|pid| Cost::read(pid).ok());
+        let mut tally = Tally::default();
+        for thread in tallies {
+            tally.merge(thread?);
+        }
+        let cost = before.zip(after).map(|(before, after)| after.since(&before));
+        let samples = std::mem::take(&mut tally.samples);
+        Ok(Done { row: Row::of(self, begin_at, &tally, cost.as_ref()), begin_at, samples })
+    }
+}
