@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::catalog::{self, Stanza, Supports};
 use crate::guard::{Child, Launch};
+use crate::load::floor;
 use crate::server::{self, Server};
 use crate::witness::Witness;
 
@@ -50,6 +51,18 @@ impl Subject {
         let folder = PathBuf::from(".");
         let source = Source::Listed { words: vec![path.as_os_str().to_owned()], folder };
         Self { name: name.to_owned(), source, supports }
+    }
+
+    /// The floor: our own executable as a server that does nothing but answer.
+    ///
+    /// # Errors
+    /// When our executable cannot be found.
+    pub fn floor() -> Result<Self, String> {
+        let path =
+            std::env::current_exe().map_err(|error| format!("failed to find our executable: {error}"))?;
+        let source =
+            Source::Listed { words: vec![path.into(), floor::WORD.into()], folder: PathBuf::from(".") };
+        Ok(Self { name: floor::NAME.to_owned(), source, supports: Supports::Only([].into()) })
     }
 
     /// A command that starts a server of any kind; what it supports is to be probed.

@@ -9,18 +9,20 @@ use harness::wire::Request;
 
 /// Answers `answers` requests on each connection, with this, and then says nothing more and keeps it open.
 fn server(answer: &'static str, answers: usize) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("a listener has an address");
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
+            let Ok(mut stream) = stream else { return };
             std::thread::spawn(move || {
                 let mut chunk = [0; 1024];
                 let mut left = answers;
                 while let Ok(1..) = stream.read(&mut chunk) {
                     if left > 0 {
                         left -= 1;
-                        stream.write_all(answer.as_bytes()).unwrap();
+                        if stream.write_all(answer.as_bytes()).is_err() {
+                            return;
+                        }
                     }
                     if answer.contains("close") {
                         return;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use harness::measure::plan::Plan;
 use harness::profile::Profile;
 
 /// When a request times out, or its client leaves, does the work really stop?
@@ -140,10 +141,13 @@ pub(crate) struct Show {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in turns: how late \
-    the 504 is, how long work of each style goes on after it, and what a storm of 500 timeouts costs. Tables and what they \
+    the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, and how many requests \
+    they answer. Tables and what they \
     mean go to stdout; target/lab/results.json keeps every sample, target/lab/report.html the pictures.\n\nExamples:\n  \
     lab compare --quick              the lab's own servers in 45 s\n  \
-    lab compare tokio threads        two of them, with all scenarios\n\n\
+    lab compare tokio threads        two of them, with all scenarios\n  \
+    lab compare --full --peers       everything, often enough for medians\n  \
+    lab compare --measure-only=fast tokio go-context    nothing but the throughput and latency of these two\n\n\
     Exit status: 0; 1 when a promise was broken; 2 when something could not be run."
 )]
 pub(crate) struct Compare {
@@ -157,8 +161,22 @@ pub(crate) struct Compare {
     #[arg(long)]
     pub(crate) no_install: bool,
     /// Fewer scenarios, fewer turns, shorter work
-    #[arg(long)]
+    #[arg(long, conflicts_with = "full")]
     pub(crate) quick: bool,
+    /// Every measurement, at least five turns of each, up to 10,000 connections: several minutes
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// No scenarios; with `=WHAT,…` only these measurements
+    #[arg(
+        long,
+        value_name = "WHAT",
+        num_args = 0..=1,
+        require_equals = true,
+        value_delimiter = ',',
+        default_missing_value = "all",
+        value_parser = clap::builder::PossibleValuesParser::new(Plan::MEASUREMENTS)
+    )]
+    pub(crate) measure_only: Option<Vec<String>>,
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,

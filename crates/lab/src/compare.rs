@@ -32,6 +32,8 @@ use meter::Meter;
 
 /// Where the results go, from the root of the repository.
 const FOLDER: &str = "target/lab";
+/// The server of the list that is a floor: the same library as most, with no deadline, no context and no census.
+const PLAIN: &str = "plain-hyper";
 /// The id of the row that stands for a server that cannot be compared.
 const WHOLE: &str = "server/start";
 
@@ -63,15 +65,17 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
         ready.extend(found);
     }
 
+    let floors = floors(&catalog, &stanzas, &root, args.no_build);
+
     let begin_at = Instant::now();
-    let plan = if args.quick { Plan::quick() } else { Plan::full() };
-    let (chosen, which) = chosen(args.quick);
+    let plan = plan(args);
+    let (chosen, which) = chosen(args);
     let (taken_at, machine) = (SystemTime::now(), Machine::here(&root));
     let noise = Noise::measure(300);
     say(&format!("noise floor: {noise}"));
     let subjects: Vec<Subject> = ready.iter().map(|ready| ready.subject.clone()).collect();
     rows.extend(judge::all(ready, &chosen));
-    let measured = measure(&plan, &subjects);
+    let measured = measure(&plan, &subjects, &floors);
     check_binaries(&mut servers, &stanzas, &root);
 
     let results = Results {
@@ -161,9 +165,42 @@ fn prepare(
     }
 }
 
+/// The servers that stand beside the others where speed is compared: one that only accepts and answers, and hyper with
+/// nothing around it. A floor that cannot be built is left out, with a word on stderr.
+fn floors(catalog: &Catalog, asked: &[Stanza], root: &Path, no_build: bool) -> Vec<Subject> {
+    let accept_only = Subject::floor();
+    let plain = catalog.servers.iter().find(|stanza| stanza.name == PLAIN);
+    let plain = plain.filter(|_| asked.iter().all(|stanza| stanza.name != PLAIN)).map(|stanza| {
+        if !no_build {
+            say(&format!("{}: building", stanza.name));
+            build::build(stanza, root, |line| eprintln!("{line}"))?;
+        }
+        let subject = Subject::listed(stanza, root, None)?;
+        subject.start(&[], None).map(|_| subject)
+    });
+    let note = |error: &String| say(&format!("a floor is missing: {error}"));
+    std::iter::once(accept_only).chain(plain).filter_map(|floor| floor.inspect_err(note).ok()).collect()
+}
+
+fn plan(args: &Compare) -> Plan {
+    let plan = match args {
+        Compare { quick: true, .. } => Plan::quick(),
+        Compare { full: true, .. } => Plan::full(),
+        _ => Plan::standard(),
+    };
+    match &args.measure_only {
+        Some(measurements) => plan.only(measurements),
+        None => plan,
+    }
+}
+
 /// The scenarios of the run, the gate first, and which they are in words.
-fn chosen(quick: bool) -> (Vec<&'static Scenario>, Chosen) {
+fn chosen(args: &Compare) -> (Vec<&'static Scenario>, Chosen) {
     let all = scenarios::all();
+    if args.measure_only.is_some() {
+        return (Vec::new(), Chosen { chosen: 0, of: all.len(), which: "only measurements".to_owned() });
+    }
+    let quick = args.quick;
     let wanted = |scenario: &&&Scenario| !quick || is_quick(scenario);
     let chosen: Vec<_> = all.iter().filter(wanted).copied().collect();
     let which = if quick {
@@ -181,9 +218,9 @@ fn is_quick(scenario: &Scenario) -> bool {
     scenario.id == scenarios::GATE || scenario.id == "disconnect/fin" || (light && area)
 }
 
-fn measure(plan: &Plan, subjects: &[Subject]) -> turns::Measured {
-    let meter = Meter::start("measuring", turns::count(plan, subjects.len()));
-    turns::take(plan, subjects, &mut |server, what| meter.step(&format!("{server}: {what}")))
+fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject]) -> turns::Measured {
+    let meter = Meter::start("measuring", turns::count(plan, subjects.len(), floors.len()));
+    turns::take(plan, subjects, floors, &mut |server, what| meter.step(&format!("{server}: {what}")))
 }
 
 /// What was measured must be what was judged: the files have not changed meanwhile.

@@ -18,6 +18,7 @@ mod show;
 
 fn main() -> ExitCode {
     harness::guard::exec_if_asked();
+    harness::load::floor::serve_if_asked();
     let outcome = match args::Args::parse().command {
         args::Command::List(args) => list::list(&args),
         args::Command::Check(args) => check::check(&args),

@@ -13,6 +13,9 @@ pub const STYLES: &[&str] = &["context", "drop", "polling", "detached", "blockin
 pub struct Plan {
     /// Whether it is the short one.
     pub quick: bool,
+    /// Whether it is the long one.
+    #[serde(default)]
+    pub full: bool,
     /// Flags that every server is started with, on top of its defaults.
     pub flags: Vec<(String, String)>,
     /// How late the 504 is.
@@ -21,6 +24,30 @@ pub struct Plan {
     pub tail: Tail,
     /// What a storm of timeouts costs.
     pub storm: Storm,
+    /// How many `/fast` requests are answered, and how fast.
+    #[serde(default)]
+    pub fast: Fast,
+}
+
+/// The measurement of `/fast`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Fast {
+    /// Connections.
+    pub connections: usize,
+    /// How long a turn asks before it counts.
+    #[serde(rename = "warm_up_ms", with = "ms")]
+    #[schemars(with = "f64")]
+    pub warm_up: Duration,
+    /// How long a turn counts.
+    #[serde(rename = "lasting_ms", with = "ms")]
+    #[schemars(with = "f64")]
+    pub lasting: Duration,
+    /// Requests a second in the open loop.
+    pub rate: f64,
+    /// Turns of each server, back to back.
+    pub throughput_turns: usize,
+    /// Turns of each server, in the open loop.
+    pub latency_turns: usize,
 }
 
 /// The measurement of overshoot: requests one by one, and many at once.
@@ -111,11 +138,33 @@ pub mod ms {
 }
 
 impl Plan {
-    /// The whole of it: about 50 s for four servers.
-    pub fn full() -> Self {
+    /// What can be measured by itself; the first is everything.
+    pub const MEASUREMENTS: [&str; 5] = ["all", "fast", "overshoot", "tails", "storms"];
+
+    /// The same plan with no turns for anything but these of [`Plan::MEASUREMENTS`].
+    #[must_use]
+    pub fn only(mut self, measurements: &[String]) -> Self {
+        let wanted = |name: &str| measurements.iter().any(|have| have == name || have == "all");
+        for (name, turns) in [
+            ("fast", &mut self.fast.throughput_turns),
+            ("fast", &mut self.fast.latency_turns),
+            ("overshoot", &mut self.overshoot.turns),
+            ("tails", &mut self.tail.turns),
+            ("storms", &mut self.storm.turns),
+        ] {
+            if !wanted(name) {
+                *turns = 0;
+            }
+        }
+        self
+    }
+
+    /// What a run measures when nothing else is asked for: about 80 s for four servers.
+    pub fn standard() -> Self {
         let millis = Duration::from_millis;
         Self {
             quick: false,
+            full: false,
             flags: Vec::new(),
             overshoot: Overshoot {
                 alone_deadline: millis(50),
@@ -139,18 +188,45 @@ impl Plan {
                 styles: vec!["drop".to_owned(), "detached".to_owned()],
                 turns: 1,
             },
+            fast: Fast {
+                connections: 64,
+                warm_up: millis(100),
+                lasting: millis(500),
+                rate: 5000.0,
+                throughput_turns: 3,
+                latency_turns: 3,
+            },
+        }
+    }
+
+    /// Everything, often enough for a median: several minutes.
+    pub fn full() -> Self {
+        let (standard, millis) = (Self::standard(), Duration::from_millis);
+        Self {
+            full: true,
+            overshoot: Overshoot { turns: 5, ..standard.overshoot },
+            storm: Storm { turns: 5, ..standard.storm },
+            fast: Fast {
+                warm_up: millis(200),
+                lasting: millis(2000),
+                throughput_turns: 6,
+                latency_turns: 5,
+                ..standard.fast
+            },
+            ..standard
         }
     }
 
     /// The same questions in about 20 s: fewer turns and shorter work.
     pub fn quick() -> Self {
-        let (full, millis) = (Self::full(), Duration::from_millis);
+        let (standard, millis) = (Self::standard(), Duration::from_millis);
         Self {
             quick: true,
-            overshoot: Overshoot { alone: 10, turns: 2, ..full.overshoot },
-            tail: Tail { work: millis(1500), each: 1, ..full.tail },
-            storm: Storm { work: millis(900), styles: vec!["drop".to_owned()], ..full.storm },
-            ..full
+            overshoot: Overshoot { alone: 10, turns: 2, ..standard.overshoot },
+            tail: Tail { work: millis(1500), each: 1, ..standard.tail },
+            storm: Storm { work: millis(900), styles: vec!["drop".to_owned()], ..standard.storm },
+            fast: Fast { lasting: millis(300), throughput_turns: 2, latency_turns: 1, ..standard.fast },
+            ..standard
         }
     }
 }
@@ -174,12 +250,20 @@ mod tests {
     }
 
     #[test]
-    fn work_is_longer_than_its_deadline_in_both_plans() {
-        for plan in [Plan::full(), Plan::quick()] {
+    fn work_is_longer_than_its_deadline_in_every_plan() {
+        for plan in [Plan::full(), Plan::standard(), Plan::quick()] {
             assert!(plan.tail.work > plan.tail.deadline && plan.tail.spin_work > plan.tail.deadline);
             assert!(plan.storm.work > plan.storm.deadline);
             assert!(plan.storm.styles.iter().all(|style| STYLES.contains(&style.as_str())));
         }
+    }
+
+    #[test]
+    fn a_plan_of_one_measurement_has_no_turns_for_another() {
+        let plan = Plan::standard().only(&["fast".to_owned()]);
+        assert!(plan.fast.throughput_turns > 0 && plan.fast.latency_turns > 0);
+        assert_eq!((plan.overshoot.turns, plan.tail.turns, plan.storm.turns), (0, 0, 0));
+        assert_eq!(Plan::standard().only(&["all".to_owned()]).tail.turns, 1);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fast::{self, Fast};
 use super::overshoot::{self, Overshoot};
 use super::plan::{Plan, STYLES, order};
 use super::storm::{self, Storm};
 use super::tail::{self, Life};
+use crate::load::Row;
 use crate::server::Server;
 use crate::subject::Subject;
 use crate::verdict::Failure;
@@ -20,6 +22,12 @@ pub struct Measured {
     pub tails: Vec<Life>,
     /// A storm for each server, style and turn.
     pub storms: Vec<Storm>,
+    /// `/fast` back to back: a row for each server and turn.
+    #[serde(default)]
+    pub throughput: Vec<Fast>,
+    /// `/fast` in step with a schedule: a row for each server and turn.
+    #[serde(default)]
+    pub latency: Vec<Fast>,
     /// What could not be measured.
     pub gaps: Vec<Gap>,
 }
@@ -38,61 +46,139 @@ pub struct Gap {
 }
 
 /// How many turns there are in all.
-pub fn count(plan: &Plan, servers: usize) -> usize {
-    servers * (2 * plan.overshoot.turns + plan.tail.turns + plan.storm.styles.len() * plan.storm.turns)
+pub fn count(plan: &Plan, servers: usize, floors: usize) -> usize {
+    let alone = 2 * plan.overshoot.turns + plan.tail.turns + plan.storm.styles.len() * plan.storm.turns;
+    servers * alone + (servers + floors) * (plan.fast.throughput_turns + plan.fast.latency_turns)
 }
 
-/// Takes every turn; `note` hears of the server and what is measured, before each.
-pub fn take(plan: &Plan, subjects: &[Subject], note: &mut dyn FnMut(&str, &str)) -> Measured {
-    let mut measured = Measured::default();
-    for (at_once, deadline) in
-        [(1, plan.overshoot.alone_deadline), (plan.overshoot.at_once, plan.overshoot.at_once_deadline)]
-    {
-        let first = measured.overshoot.len();
-        measured.overshoot.extend(subjects.iter().map(|s| Overshoot::new(s.name(), at_once, deadline)));
-        let what = format!("overshoot, {at_once} at once");
-        for index in order(subjects.len(), plan.overshoot.turns) {
-            note(subjects[index].name(), &what);
-            let samples = seated(plan, &subjects[index], &[], |server| match at_once {
-                1 => overshoot::alone(server, plan.overshoot.alone, deadline),
-                many => overshoot::at_once(server, many, deadline),
-            });
-            match samples {
-                Ok(samples) => measured.overshoot[first + index].add(&samples),
-                Err(failure) => measured.gap(&subjects[index], &what, &failure),
-            }
-        }
-    }
-    for (taken, index) in order(subjects.len(), plan.tail.turns).into_iter().enumerate() {
-        let subject = &subjects[index];
-        note(subject.name(), "tails");
-        let styles: Vec<&'static str> =
-            STYLES.iter().copied().filter(|style| subject.supports(&format!("style:{style}"))).collect();
-        let turn = taken / subjects.len();
-        let lives = seated(plan, subject, &["witness"], |server| {
-            tail::watch(server, subject.name(), &styles, &plan.tail, turn)
+/// Takes every turn; `note` hears of the server and what is measured, before each. `floors` are servers that stand beside
+/// the others where speed is compared.
+pub fn take(
+    plan: &Plan,
+    subjects: &[Subject],
+    floors: &[Subject],
+    note: &mut dyn FnMut(&str, &str),
+) -> Measured {
+    let mut taker = Taker { plan, note, gaps: Vec::new() };
+    let servers: Vec<&Subject> = subjects.iter().collect();
+    let with_floors: Vec<&Subject> = floors.iter().chain(subjects).collect();
+    let fast = |turn: Turn<Row>| Fast {
+        server: with_floors[turn.index].name().to_owned(),
+        floor: turn.index < floors.len(),
+        turn: turn.number,
+        row: turn.brought,
+    };
+    let throughput =
+        taker.each(&with_floors, "/fast, back to back", plan.fast.throughput_turns, &[], |seat| {
+            fast::throughput(seat.server, &plan.fast)
         });
-        match lives {
-            Ok(lives) => measured.tails.extend(lives),
-            Err(failure) => measured.gap(subject, "tails", &failure),
-        }
-    }
+    let latency = taker.each(&with_floors, "/fast, in step", plan.fast.latency_turns, &[], |seat| {
+        fast::latency(seat.server, &plan.fast)
+    });
+    let (throughput, latency) =
+        (throughput.into_iter().map(fast).collect(), latency.into_iter().map(fast).collect());
+    let overshoot = taker.overshoot(&servers);
+    let tails = taker.each(&servers, "tails", plan.tail.turns, &["witness"], |seat| {
+        let supported = |style: &&str| seat.subject.supports(&format!("style:{style}"));
+        let styles: Vec<&'static str> = STYLES.iter().copied().filter(supported).collect();
+        tail::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
+    });
+    let mut storms = Vec::new();
     for style in &plan.storm.styles {
         let (what, needs) = (format!("storm, {style}"), ["admin", "process", &format!("style:{style}")]);
-        for (taken, index) in order(subjects.len(), plan.storm.turns).into_iter().enumerate() {
-            let subject = &subjects[index];
-            note(subject.name(), &what);
-            let turn = taken / subjects.len();
-            let storm = seated(plan, subject, &needs, |server| {
-                storm::watch(server, subject.name(), style, &plan.storm, turn)
-            });
-            match storm {
-                Ok(storm) => measured.storms.push(storm),
-                Err(failure) => measured.gap(subject, &what, &failure),
+        storms.extend(taker.each(&servers, &what, plan.storm.turns, &needs, |seat| {
+            storm::watch(seat.server, seat.subject.name(), style, &plan.storm, seat.turn)
+        }));
+    }
+    Measured {
+        overshoot,
+        tails: tails.into_iter().flat_map(|turn| turn.brought).collect(),
+        storms: storms.into_iter().map(|turn| turn.brought).collect(),
+        throughput,
+        latency,
+        gaps: taker.gaps,
+    }
+}
+
+/// Takes turns and keeps what could not be measured.
+struct Taker<'a> {
+    plan: &'a Plan,
+    note: &'a mut dyn FnMut(&str, &str),
+    gaps: Vec<Gap>,
+}
+
+/// A server that was started for one turn.
+struct Seat<'a> {
+    subject: &'a Subject,
+    server: &'a Server,
+    turn: usize,
+}
+
+/// What a turn brought.
+struct Turn<T> {
+    /// The server, by its number.
+    index: usize,
+    /// Which turn of that server it was, from 0.
+    number: usize,
+    brought: T,
+}
+
+impl Taker<'_> {
+    /// Takes `turns` turns of each server, interleaved, each on a fresh process.
+    fn each<T>(
+        &mut self,
+        servers: &[&Subject],
+        what: &str,
+        turns: usize,
+        needs: &[&str],
+        measure: impl Fn(&Seat<'_>) -> Result<T, Failure>,
+    ) -> Vec<Turn<T>> {
+        let mut taken = Vec::new();
+        for (count, index) in order(servers.len(), turns).into_iter().enumerate() {
+            let (subject, number) = (servers[index], count / servers.len());
+            (self.note)(subject.name(), what);
+            let seat = |server: &Server| measure(&Seat { subject, server, turn: number });
+            match seated(self.plan, subject, needs, seat) {
+                Ok(brought) => taken.push(Turn { index, number, brought }),
+                Err(failure) => self.gap(subject, what, &failure),
             }
         }
+        taken
     }
-    measured
+
+    /// How late 504s are, one request at a time and many at once.
+    fn overshoot(&mut self, servers: &[&Subject]) -> Vec<Overshoot> {
+        let plan = &self.plan.overshoot;
+        let mut all = Vec::new();
+        if plan.turns == 0 {
+            return all;
+        }
+        for (at_once, deadline) in [(1, plan.alone_deadline), (plan.at_once, plan.at_once_deadline)] {
+            let first = all.len();
+            all.extend(servers.iter().map(|subject| Overshoot::new(subject.name(), at_once, deadline)));
+            let what = format!("overshoot, {at_once} at once");
+            let turns = self.each(servers, &what, plan.turns, &[], |seat| match at_once {
+                1 => overshoot::alone(seat.server, plan.alone, deadline),
+                many => overshoot::at_once(seat.server, many, deadline),
+            });
+            for turn in turns {
+                all[first + turn.index].add(&turn.brought);
+            }
+        }
+        all
+    }
+
+    fn gap(&mut self, subject: &Subject, what: &str, failure: &Failure) {
+        let gap = Gap {
+            server: subject.name().to_owned(),
+            what: what.to_owned(),
+            unsupported: matches!(failure, Failure::Unsupported(_)),
+            why: failure.text().to_owned(),
+        };
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
 }
 
 /// Starts a server of its own for one turn.
@@ -114,18 +200,6 @@ fn seated<T>(
 }
 
 impl Measured {
-    fn gap(&mut self, subject: &Subject, what: &str, failure: &Failure) {
-        let gap = Gap {
-            server: subject.name().to_owned(),
-            what: what.to_owned(),
-            unsupported: matches!(failure, Failure::Unsupported(_)),
-            why: failure.text().to_owned(),
-        };
-        if !self.gaps.contains(&gap) {
-            self.gaps.push(gap);
-        }
-    }
-
     /// The tails of one server and style, in the order of turns.
     pub fn tails_of(&self, server: &str, style: &str) -> Vec<&Life> {
         self.tails.iter().filter(|life| life.server == server && life.style == style).collect()

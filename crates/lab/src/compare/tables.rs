@@ -10,6 +10,8 @@ use harness::measure::words::{self, megabytes, number, span};
 use harness::report::Row;
 use harness::verdict::Verdict;
 
+mod speed;
+
 /// The widest line.
 const WIDTH: u16 = 100;
 
@@ -33,7 +35,9 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
     let quick = if results.plan.quick { "quick run: " } else { "" };
     let title =
         format!("Promises kept ({quick}{} of {} scenarios: {})", chosen.chosen, chosen.of, chosen.which);
-    section(&wrap(&title, "")[..], Some(matrix(results, color)), misses(results));
+    if chosen.chosen > 0 || !results.misses().is_empty() {
+        section(&wrap(&title, "")[..], Some(matrix(results, color)), misses(results));
+    }
     section(
         "Does the work stop? (how long it went on after its 504 had been read)",
         zombies(results, color),
@@ -51,6 +55,9 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
             number(plan.requests as u64)
         );
         section(&title, storms(results, style, color), words::storms(results, style));
+    }
+    for (title, table, sentences) in speed::sections(results, color) {
+        section(&title, table, sentences);
     }
     let gaps = results.measured.gaps.iter().map(|gap| {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
@@ -100,7 +107,7 @@ pub(crate) fn table(header: &[&str], color: bool) -> Table {
     table
 }
 
-fn red(text: impl ToString) -> Cell {
+pub(super) fn red(text: impl ToString) -> Cell {
     Cell::new(text).fg(Color::Red).add_attribute(Attribute::Bold)
 }
 
