@@ -1,5 +1,7 @@
 //! What the parts cost: contexts, tasks and timers, measured side by side.
 
+pub mod tasks;
+
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};

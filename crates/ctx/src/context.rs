@@ -155,15 +155,12 @@ impl Context {
     /// # Cancellation safety
     ///
     /// Dropping the future takes the waiter back; nothing is lost.
-    pub async fn done<S, F>(&self, sleep: S) -> Error
+    pub fn done<S, F>(&self, sleep: S) -> impl Future<Output = Error>
     where
         S: FnOnce(Instant) -> F,
         F: Future,
     {
-        match &self.node {
-            Some(node) => wait::done(node, sleep).await,
-            None => std::future::pending().await,
-        }
+        wait::Done::new(self.node(), sleep)
     }
 
     /// Blocks the thread until the context ends; on one that cannot end, for ever.

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context as Task, Poll};
 use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::wait::Done;
 
 /// Work that its context interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +44,13 @@ impl Context {
     /// # Errors
     ///
     /// How the context ended. What the work returned in that very poll is dropped with it.
-    pub async fn run<W, S, F>(&self, work: W, sleep: S) -> Result<W::Output, Error>
+    pub fn run<W, S, F>(&self, work: W, sleep: S) -> impl Future<Output = Result<W::Output, Error>>
     where
         W: Future,
         S: FnOnce(Instant) -> F,
         F: Future,
     {
-        let mut work = pin!(work);
-        self.race(&mut work, sleep).await.map_err(|interrupted| interrupted.error)
+        Run { race: Race::new(self, work, sleep) }
     }
 
     /// Runs `work` as [`run`](Self::run) does, but lets it finish for `grace` after the context ended.
@@ -71,40 +73,80 @@ impl Context {
         F: Future,
     {
         let mut work = pin!(work);
-        let error = match self.race(&mut work, &mut sleep).await {
+        let error = match Race::new(self, work.as_mut(), &mut sleep).await {
             Err(Interrupted { error, late: None }) => error,
             ready => return ready,
         };
         let (patience, _cancel) = self.without_cancel().with_timeout(grace);
-        let late = match patience.race(&mut work, &mut sleep).await {
+        let late = match Race::new(&patience, work, &mut sleep).await {
             Ok(late) => Some(late),
             Err(interrupted) => interrupted.late,
         };
         Err(Interrupted { error, late })
     }
+}
 
-    /// Races work against the end and leaves the work in place; `late` is what it returned in the same poll.
-    async fn race<W, S, F>(
-        &self,
-        work: &mut Pin<&mut W>,
-        sleep: S,
-    ) -> Result<W::Output, Interrupted<W::Output>>
-    where
-        W: Future,
-        S: FnOnce(Instant) -> F,
-        F: Future,
-    {
-        let mut done = pin!(self.done(sleep));
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(error) = done.as_mut().poll(cx) {
-                return Poll::Ready(Err(Interrupted { error, late: None }));
-            }
-            let Poll::Ready(output) = work.as_mut().poll(cx) else { return Poll::Pending };
-            Poll::Ready(match self.err() {
-                None => Ok(output),
-                Some(error) => Err(Interrupted { error, late: Some(output) }),
-            })
+pin_project! {
+    /// What [`Context::run`] returns.
+    struct Run<'a, W, S, F> {
+        #[pin]
+        race: Race<'a, W, S, F>,
+    }
+}
+
+impl<W, S, F> Future for Run<'_, W, S, F>
+where
+    W: Future,
+    S: FnOnce(Instant) -> F,
+    F: Future,
+{
+    type Output = Result<W::Output, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
+        self.project().race.poll(cx).map_err(|interrupted| interrupted.error)
+    }
+}
+
+pin_project! {
+    /// Races work against the end; `late` is what the work returned in the very poll that saw the end.
+    ///
+    /// It is written by hand because an `async fn` keeps a second copy of the work, which may be large.
+    struct Race<'a, W, S, F> {
+        ctx: &'a Context,
+        // Dropped as soon as the race is over, even where the future itself is kept.
+        #[pin]
+        work: Option<W>,
+        #[pin]
+        done: Done<'a, S, F>,
+    }
+}
+
+impl<'a, W, S, F> Race<'a, W, S, F> {
+    fn new(ctx: &'a Context, work: W, sleep: S) -> Self {
+        Self { ctx, work: Some(work), done: Done::new(ctx.node(), sleep) }
+    }
+}
+
+impl<W, S, F> Future for Race<'_, W, S, F>
+where
+    W: Future,
+    S: FnOnce(Instant) -> F,
+    F: Future,
+{
+    type Output = Result<W::Output, Interrupted<W::Output>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(error) = this.done.poll(cx) {
+            this.work.set(None);
+            return Poll::Ready(Err(Interrupted { error, late: None }));
+        }
+        let work = this.work.as_mut().as_pin_mut().expect("a race that is over is not polled again");
+        let Poll::Ready(output) = work.poll(cx) else { return Poll::Pending };
+        this.work.set(None);
+        Poll::Ready(match this.ctx.err() {
+            None => Ok(output),
+            Some(error) => Err(Interrupted { error, late: Some(output) }),
         })
-        .await
     }
 }

@@ -2,10 +2,12 @@
 
 #[cfg(not(loom))]
 use std::cell::Cell;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
 
 use crate::error::Error;
 use crate::node::{NOWHERE, Node};
@@ -43,29 +45,48 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Waits in a task; see [`Context::done`](crate::Context::done).
-pub(crate) async fn done<S, F>(node: &Node, sleep: S) -> Error
+pin_project! {
+    /// Waits in a task; see [`Context::done`](crate::Context::done).
+    ///
+    /// It is written by hand because an `async fn` keeps a second copy of whatever it is given.
+    pub(crate) struct Done<'a, S, F> {
+        // `None` for a context that cannot end.
+        waiting: Option<Waiting<'a>>,
+        // Taken by the first poll.
+        sleep: Option<S>,
+        #[pin]
+        timer: Option<F>,
+        slept: bool,
+    }
+}
+
+impl<'a, S, F> Done<'a, S, F> {
+    pub(crate) fn new(node: Option<&'a Node>, sleep: S) -> Self {
+        Self { waiting: node.map(Waiting::new), sleep: Some(sleep), timer: None, slept: false }
+    }
+}
+
+impl<S, F> Future for Done<'_, S, F>
 where
     S: FnOnce(Instant) -> F,
     F: Future,
 {
-    if let Some(error) = node.err() {
-        return error;
-    }
-    let mut waiting = Waiting::new(node);
-    let Some(deadline) = node.alarm() else {
-        return std::future::poll_fn(|cx| waiting.poll(cx.waker()).map_or(Poll::Pending, Poll::Ready)).await;
-    };
-    let mut sleep = pin!(sleep(deadline));
-    let mut slept = false;
-    std::future::poll_fn(|cx| {
+    type Output = Error;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Error> {
+        let mut this = self.project();
+        let Some(waiting) = this.waiting else { return Poll::Pending };
         if let Some(error) = waiting.poll(cx.waker()) {
             return Poll::Ready(error);
         }
-        if !slept && sleep.as_mut().poll(cx).is_ready() {
-            slept = true;
+        if let Some(sleep) = this.sleep.take() {
+            this.timer.set(waiting.node.alarm().map(sleep));
         }
-        match slept.then(|| node.err()) {
+        if this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready()) {
+            this.timer.set(None);
+            *this.slept = true;
+        }
+        match this.slept.then(|| waiting.node.err()) {
             None => Poll::Pending,
             Some(Some(error)) => Poll::Ready(error),
             // A timer that fired early is made up for by asking again: the end is never early.
@@ -74,8 +95,7 @@ where
                 Poll::Pending
             }
         }
-    })
-    .await
+    }
 }
 
 /// Blocks until the context ends, or until `at`.

@@ -1,0 +1,68 @@
+//! What others measured of a million tasks, beside what was measured here.
+
+use benches::tasks::{End, Runtime, Way};
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::Measured;
+use crate::tables;
+
+/// Peak megabytes of a million sleeping tasks, as published.
+const PUBLISHED: [(&str, &str, u64); 8] = [
+    ("pkolaczk, 2023", "tokio", 214),
+    ("pkolaczk, 2023", "async-std", 528),
+    ("pkolaczk, 2023", "Go", 2_658),
+    ("pkolaczk, 2023", "Python asyncio", 2_232),
+    ("hez2010, 2024", "tokio", 439),
+    ("hez2010, 2024", "async-std", 502),
+    ("hez2010, 2024", "Go", 2_586),
+    ("hez2010, 2024", "Python asyncio", 1_276),
+];
+
+const MILLION: usize = 1_000_000;
+
+/// Prints both, if a million was measured.
+pub(crate) fn print(measured: &[Measured]) {
+    let ours = |runtime: Runtime, way: Way| {
+        measured
+            .iter()
+            .find(|row| {
+                let case = row.case;
+                (case.runtime, case.way, case.end, case.tasks) == (runtime, way, End::Timeout, MILLION)
+                    && !row.reports.is_empty()
+            })
+            .map_or("-".to_owned(), |row| {
+                format!("{:.0}", tables::median(row, |report| report.peak_bytes) / 1e6)
+            })
+    };
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["source", "runtime", "what one task holds", "peak MB"]);
+    for (source, runtime, megabytes) in PUBLISHED {
+        table.add_row([source, runtime, "a sleep", &megabytes.to_string()]);
+    }
+    let runtimes = [
+        (Runtime::Tokio, "tokio 1.54.1"),
+        (Runtime::Smol, "smol 2.0.2"),
+        (Runtime::AsyncStd, "async-std 1.13.2"),
+    ];
+    let ways = [
+        (Way::Native, "work, the runtime's timeout"),
+        (Way::Shared, "work, a handle of one context with one deadline"),
+        (Way::Driven, "work, a context of its own, its deadline in a driver"),
+        (Way::Dropped, "work, a context of its own, its deadline in a runtime timer"),
+    ];
+    for (runtime, name) in runtimes {
+        for (way, holds) in ways {
+            table.add_row(["this run", name, holds, &ours(runtime, way)]);
+        }
+    }
+    table.column_iter_mut().for_each(|column| _ = column.set_padding((0, 1)));
+    if let Some(column) = table.column_mut(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!(
+        "\nA million tasks beside the published figures (\"How Much Memory Do You Need to Run 1 Million \
+         Concurrent\nTasks?\" and its successor). Theirs hold no socket, no buffer, no deadline and no work to cancel, \
+         and come\nfrom other machines and versions; smol is in neither. Ours hold no socket and no buffer either."
+    );
+    println!("{table}");
+}
