@@ -37,6 +37,8 @@ struct Inner {
     started: Instant,
     counts: Counts,
     witness: Witness,
+    /// What the ids start with that are made for requests without one; asked for once, because the kernel is asked.
+    prefix: String,
 }
 
 impl Census {
@@ -52,7 +54,8 @@ impl Census {
         tasks: impl Fn() -> Option<usize> + Send + 'static,
     ) -> io::Result<(Self, SocketAddr)> {
         let witness = Witness::open(settings.witness)?;
-        let inner = Inner { server, started: Instant::now(), counts: Counts::default(), witness };
+        let (started, prefix) = (Instant::now(), format!("lab-{}-", std::process::id()));
+        let inner = Inner { server, started, counts: Counts::default(), witness, prefix };
         let census = Self { inner: Box::leak(Box::new(inner)) };
         let address = admin::start(settings.admin, census, tasks)?;
         Ok((census, address))
@@ -80,6 +83,6 @@ impl Census {
     #[must_use]
     pub fn make_id(&self) -> String {
         let number = self.inner.counts.ids_made.fetch_add(1, Relaxed);
-        format!("lab-{}-{number}", std::process::id())
+        format!("{}{number}", self.inner.prefix)
     }
 }

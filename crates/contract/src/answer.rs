@@ -7,6 +7,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode, response};
 use serde::Serialize;
 
+use crate::identity::REQUEST_ID;
 use crate::{Failure, Identity, Reason, Refusal};
 
 /// An answer with its whole body; the server adds `Content-Length` and `Date`.
@@ -84,7 +85,7 @@ pub fn stream(identity: &Identity) -> response::Builder {
     Response::builder()
         .status(StatusCode::OK)
         .header(CONTENT_TYPE, "application/json")
-        .header("x-request-id", header(&identity.request_id))
+        .header(REQUEST_ID.clone(), header(&identity.request_id))
 }
 
 /// Chunk number `chunk` of a `/stream`, counted from 0: one JSON document on a line.
@@ -160,7 +161,7 @@ fn json(status: StatusCode, identity: &Identity, body: &impl Serialize) -> Answe
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if !identity.request_id.is_empty() {
-        answer.headers_mut().insert("x-request-id", header(&identity.request_id));
+        answer.headers_mut().insert(REQUEST_ID.clone(), header(&identity.request_id));
     }
     answer
 }

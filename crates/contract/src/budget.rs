@@ -5,20 +5,20 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::Refusal;
 
-const GRPC: &str = "grpc-timeout";
-const ENVOY: &str = "x-envoy-expected-rq-timeout-ms";
+static GRPC: HeaderName = HeaderName::from_static("grpc-timeout");
+static ENVOY: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
 /// How long the caller waits: the smaller of its two headers; `None` when it names neither.
 ///
 /// # Errors
 /// A header that is malformed or given more than once is refused with its name.
 pub fn read(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
-    let grpc = single(headers, GRPC, "takes at most 8 digits and one of `H M S m u n`", grpc)?;
-    let envoy = single(headers, ENVOY, "takes a whole number of milliseconds", envoy)?;
+    let grpc = single(headers, &GRPC, "takes at most 8 digits and one of `H M S m u n`", grpc)?;
+    let envoy = single(headers, &ENVOY, "takes a whole number of milliseconds", envoy)?;
     Ok(match (grpc, envoy) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
@@ -27,17 +27,17 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
 
 fn single(
     headers: &HeaderMap,
-    name: &'static str,
+    name: &'static HeaderName,
     takes: &str,
     parse: impl Fn(&str) -> Option<Duration>,
 ) -> Result<Option<Duration>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Refusal::Header { name, problem: "is given more than once".into() });
+        return Err(Refusal::Header { name: name.as_str(), problem: "is given more than once".into() });
     }
     let parsed = HeaderValue::to_str(value).ok().and_then(parse);
-    parsed.map(Some).ok_or_else(|| Refusal::Header { name, problem: takes.into() })
+    parsed.map(Some).ok_or_else(|| Refusal::Header { name: name.as_str(), problem: takes.into() })
 }
 
 fn grpc(text: &str) -> Option<Duration> {
@@ -68,10 +68,10 @@ pub(crate) fn number(digits: &str, most: usize) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn budget(fields: &[(&'static str, &str)]) -> Result<Option<Duration>, Refusal> {
+    fn budget(fields: &[(&HeaderName, &str)]) -> Result<Option<Duration>, Refusal> {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
-            headers.append(*name, value.parse().expect("the test's own value is a header value"));
+            headers.append((*name).clone(), value.parse().expect("the test's own value is a header value"));
         }
         read(&headers)
     }
@@ -80,36 +80,36 @@ mod tests {
     fn reads_each_unit_of_grpc() {
         let units = [("H", 3_600_000_000_000), ("M", 60_000_000_000), ("S", 1_000_000_000), ("m", 1_000_000)];
         for (unit, nanos) in units.into_iter().chain([("u", 1_000), ("n", 1)]) {
-            let budget = budget(&[(GRPC, &format!("3{unit}"))]);
+            let budget = budget(&[(&GRPC, &format!("3{unit}"))]);
             assert_eq!(budget, Ok(Some(Duration::from_nanos(3 * nanos))), "{unit}");
         }
     }
 
     #[test]
     fn the_largest_hours_do_not_overflow() {
-        assert_eq!(budget(&[(GRPC, "99999999H")]), Ok(Some(Duration::from_secs(99_999_999 * 3_600))));
+        assert_eq!(budget(&[(&GRPC, "99999999H")]), Ok(Some(Duration::from_secs(99_999_999 * 3_600))));
     }
 
     #[test]
     fn the_smaller_of_both_holds() {
         let smaller = Ok(Some(Duration::from_millis(200)));
-        assert_eq!(budget(&[(GRPC, "1S"), (ENVOY, "200")]), smaller);
-        assert_eq!(budget(&[(GRPC, "200m"), (ENVOY, "1000")]), smaller);
+        assert_eq!(budget(&[(&GRPC, "1S"), (&ENVOY, "200")]), smaller);
+        assert_eq!(budget(&[(&GRPC, "200m"), (&ENVOY, "1000")]), smaller);
     }
 
     #[test]
     fn refuses_the_malformed_by_name() {
         for text in ["", "S", "1", "-1S", "+1S", "1.5S", "1s", "123456789S", "1 S", "1SS", "é"] {
-            let refused = budget(&[(GRPC, text)]).expect_err("the value is malformed");
-            assert!(refused.to_string().contains(GRPC), "{refused}");
+            let refused = budget(&[(&GRPC, text)]).expect_err("the value is malformed");
+            assert!(refused.to_string().contains(GRPC.as_str()), "{refused}");
         }
         for text in ["", "1ms", "-1", "+1", "1.0", "9999999999999999999"] {
-            assert!(budget(&[(ENVOY, text)]).is_err(), "{text:?} was taken");
+            assert!(budget(&[(&ENVOY, text)]).is_err(), "{text:?} was taken");
         }
     }
 
     #[test]
     fn refuses_the_duplicated() {
-        assert!(budget(&[(GRPC, "1S"), (GRPC, "1S")]).is_err());
+        assert!(budget(&[(&GRPC, "1S"), (&GRPC, "1S")]).is_err());
     }
 }

@@ -1,8 +1,12 @@
 //! Who asks: the values a request's context carries.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::{Refusal, limits};
+
+/// The header that names a request, and its answer.
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static SUBJECT: HeaderName = HeaderName::from_static("x-subject");
 
 /// The request-scoped values, carried in the context and never passed beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +25,9 @@ impl Identity {
     /// # Errors
     /// An id or a subject that is duplicated, empty, too long or not printable is refused with its name, never reflected.
     pub fn read(headers: &HeaderMap, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
-        let given = single(headers, "x-request-id", limits::REQUEST_ID, |byte| byte.is_ascii_graphic())?;
+        let given = single(headers, &REQUEST_ID, limits::REQUEST_ID, |byte| byte.is_ascii_graphic())?;
         let subject =
-            single(headers, "x-subject", limits::SUBJECT, |byte| byte == b' ' || byte.is_ascii_graphic())?;
+            single(headers, &SUBJECT, limits::SUBJECT, |byte| byte == b' ' || byte.is_ascii_graphic())?;
         Ok(Self { given: given.is_some(), request_id: given.unwrap_or_else(made), subject })
     }
 }
@@ -31,19 +35,22 @@ impl Identity {
 /// The one value of header `name`, which may have up to `most` bytes, each of them `fit`.
 fn single(
     headers: &HeaderMap,
-    name: &'static str,
+    name: &'static HeaderName,
     most: usize,
     fit: impl Fn(u8) -> bool,
 ) -> Result<Option<String>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Refusal::Header { name, problem: "is given more than once".into() });
+        return Err(Refusal::Header { name: name.as_str(), problem: "is given more than once".into() });
     }
     let text = value.to_str().ok().filter(|text| (1..=most).contains(&text.len()) && text.bytes().all(fit));
     match text {
         Some(text) => Ok(Some(text.into())),
-        None => Err(Refusal::Header { name, problem: format!("takes 1 to {most} printable characters") }),
+        None => {
+            let problem = format!("takes 1 to {most} printable characters");
+            Err(Refusal::Header { name: name.as_str(), problem })
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Heads as bytes, for a server that has no HTTP library.
 
+use std::io::Write;
 use std::time::SystemTime;
 
 use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
@@ -27,15 +28,21 @@ pub fn head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Refusal> {
         Err(httparse::Error::Version) => return Err(Refusal::Version),
         Err(_) => return Err(Refusal::Malformed("malformed request head")),
     };
-    let method = parsed.method.unwrap_or_default();
-    let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let mut request = Request::builder().method(method).uri(parsed.path.unwrap_or_default()).version(version);
-    for field in parsed.headers {
-        request = request.header(field.name, field.value);
-    }
-    let head = request.body(()).map(|request| request.into_parts().0);
-    let head = head.ok().filter(is_target).ok_or(Refusal::Malformed("malformed request head"))?;
+    let head = parts(&parsed).ok().filter(is_target).ok_or(Refusal::Malformed("malformed request head"))?;
     Ok(Some((head, length)))
+}
+
+/// The head that was `parsed`, as a type.
+fn parts(parsed: &httparse::Request<'_, '_>) -> Result<Parts, http::Error> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = parsed.method.unwrap_or_default().parse()?;
+    head.uri = parsed.path.unwrap_or_default().parse()?;
+    head.version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    for field in &*parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes())?;
+        head.headers.append(name, HeaderValue::from_bytes(field.value)?);
+    }
+    Ok(head)
 }
 
 /// Whether the target of `head` has one of the four forms, the third of which only `CONNECT` may use.
@@ -79,7 +86,7 @@ pub fn bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
     let body = answer.body().as_bytes();
     let mut bytes = answer_head(answer);
     if !is_head || !body.is_empty() {
-        bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+        write!(bytes, "content-length: {}\r\n", body.len()).expect("a vector takes every byte");
     }
     bytes.extend_from_slice(b"\r\n");
     if !is_head {
@@ -108,12 +115,15 @@ pub fn chunk(data: &str) -> String {
 fn answer_head<B>(answer: &Response<B>) -> Vec<u8> {
     let status = answer.status();
     let reason = status.canonical_reason().unwrap_or_default();
-    let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    // An answer is a few short lines: they fit at once.
+    let mut bytes = Vec::with_capacity(512);
+    for part in ["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
     for (name, value) in answer.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
     }
     bytes
 }

@@ -17,7 +17,6 @@ use async_std::net::TcpStream;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use smol_hyper::rt::FuturesIo;
 use socket2::SockRef;
 
 use crate::socket::Socket;
@@ -68,7 +67,7 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream) -> End {
     let http = http1::Builder::new()
         .half_close(true)
         .max_buf_size(limits::HEAD)
-        .serve_connection(FuturesIo::new(socket), service_fn(|request| handler::handle(&conn, request)));
+        .serve_connection(socket, service_fn(|request| handler::handle(&conn, request)));
     let mut http = pin!(http);
     // async-std: the watch over hangups cancels, so the connection only has to be on its list.
     let Ok(_hangup) = conn.server.hangups.add(stream, &conn.server.settings, &cancel) else {
@@ -172,7 +171,7 @@ async fn overdue(clock: &Clock) -> Overdue {
 async fn linger(stream: &TcpStream) {
     let _ = SockRef::from(stream).shutdown(Shutdown::Write);
     let closed = Instant::now() + limits::LINGER;
-    let mut unread = [0; 4096];
+    let mut unread = vec![0; 4096];
     let drained = async {
         let mut stream = stream.clone();
         while stream.read(&mut unread).await.is_ok_and(|read| read > 0) && Instant::now() < closed {}

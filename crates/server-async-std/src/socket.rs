@@ -1,6 +1,6 @@
 //! A connection's stream as hyper sees it: the bytes go through, and the connection's clock hears of them.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
@@ -10,12 +10,17 @@ use crate::connection::Conn;
 
 use async_std::net::TcpStream;
 use futures_lite::{AsyncRead, AsyncWrite};
+use hyper::rt::{Read, ReadBufCursor, Write};
 
 /// The stream of a connection, shared with the connection that watches it.
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
     pub(crate) conn: Arc<Conn>,
 }
+
+// async-std: only here, because tokio reads into memory that holds no value yet.
+/// How much is read at once, in bytes.
+const READ: usize = 4 * 1024;
 
 impl Socket {
     /// Whether what hyper writes now is its own, empty answer to a head it could not parse: the connection's end sends
@@ -34,18 +39,27 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        match read {
-            0 => {}
-            read => self.conn.clock.received(Instant::now(), &buf[..read]),
+impl Read for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Task<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // async-std: only bytes that hold a value are read into, and hyper's buffer is not filled with such in advance:
+        // whatever is not written to costs no memory. So they are read into an array of the stack's, and copied.
+        let mut bytes = [0; READ];
+        let room = buf.remaining().min(READ);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes[..room]))?;
+        match &bytes[..read] {
+            [] => {}
+            bytes => self.conn.clock.received(Instant::now(), bytes),
         }
-        Poll::Ready(Ok(read))
+        buf.put_slice(&bytes[..read]);
+        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Socket {
+impl Write for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.withholds() {
             return Poll::Ready(Ok(buf.len()));
@@ -54,29 +68,13 @@ impl AsyncWrite for Socket {
         self.wrote(written)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Task<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.withholds() {
-            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
-        }
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.wrote(written)
-    }
-
-    // async-std: no `is_write_vectored`, because futures-io asks no such question.
-
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
         self.conn.clock.flushed();
         Poll::Ready(Ok(()))
     }
 
-    // async-std: no `poll_shutdown`, because futures-io calls it as follows.
-    // async-std: only here, because tokio's word for it is another.
     /// Leaves the stream open: the connection shuts it down itself, and lingers where that is needed.
-    fn poll_close(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 }

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     contract::settings::log_panics();
     let outcome = resized(&settings).and_then(|()| {
         for number in 0..settings.threads() {
-            let run = || future::block_on(EXECUTOR.run(future::pending::<()>()));
+            let run = || smol::block_on(EXECUTOR.run(future::pending::<()>()));
             thread::Builder::new().name(format!("smol-{number}")).spawn(run)?;
         }
         future::block_on(serve(settings))

@@ -18,10 +18,10 @@ pub(crate) async fn run(ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, 
     let ticks = slow.ticks();
     match slow.style {
         Style::Context => context(ctx, job, ticks).await,
-        Style::Drop => race(ctx, unaware(job, ticks)).await,
-        Style::Detached => race(ctx, detached(job, ticks)).await,
-        Style::Blocking => race(ctx, blocking(job, ticks)).await,
-        Style::Polling => race(ctx, polling(ctx.clone(), job, ticks)).await?,
+        Style::Drop => race(ctx, pin!(unaware(job, ticks))).await,
+        Style::Detached => race(ctx, pin!(detached(job, ticks))).await,
+        Style::Blocking => race(ctx, pin!(blocking(job, ticks))).await,
+        Style::Polling => race(ctx, pin!(polling(ctx.clone(), job, ticks))).await?,
         Style::Spin => Ok(spin(job, ticks)),
     }
 }

@@ -146,7 +146,7 @@ fn deliver(
 fn linger(stream: &TcpStream) {
     let _ = SockRef::from(stream).shutdown(Shutdown::Write);
     let closed = Instant::now() + limits::LINGER;
-    let mut unread = [0; 4096];
+    let mut unread = vec![0; 4096];
     while let Ok(Woken::Ready(_)) = wait(stream, PollFlags::IN, None, Some(closed))
         && Instant::now() < closed
     {

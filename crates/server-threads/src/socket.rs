@@ -121,8 +121,6 @@ impl Socket {
         }
     }
 
-    // threads: no `poll_write_vectored`, because an answer is one buffer.
-    // threads: no `is_write_vectored`, because an answer is one buffer.
     // threads: no `poll_flush`, because nothing is held back.
     // threads: no `poll_shutdown`, because the connection shuts the stream down itself.
 }

@@ -50,27 +50,28 @@ enum End {
 /// Serves one connection until it ends.
 pub(crate) async fn serve(
     server: Arc<Server>,
-    stream: TcpStream,
+    mut stream: TcpStream,
     _counted: Connection,
     _alive: mpsc::Sender<()>,
 ) {
-    let stream = Arc::new(stream);
     let _ = stream.set_nodelay(true);
-    match exchange(server, &stream).await {
+    match exchange(server, &mut stream).await {
         End::Close => {}
         End::Linger => linger(&stream).await,
         End::Refuse(refusal) => refuse(&stream, &refusal).await,
-        End::Reset => drop(SockRef::from(&*stream).set_linger(Some(Duration::ZERO))),
+        End::Reset => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
     }
 }
 
 /// Answers requests until the client leaves, patience ends, or the server stops.
-async fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
+async fn exchange(server: Arc<Server>, stream: &mut TcpStream) -> End {
     let (ctx, cancel) = server.base.with_cancel();
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
     let conn = Arc::new(Conn { server, ctx, clock, unread: AtomicBool::new(false) });
-    let socket = Socket { stream: stream.clone(), conn: conn.clone() };
+    let (read, shared) = stream.split();
+    let stream = shared.as_ref();
+    let socket = Socket { read, stream, conn: conn.clone() };
     // Half-closed connections are hyper's to serve: whether the client has left is judged here, by `gone`.
     let http = http1::Builder::new()
         .half_close(true)
@@ -169,7 +170,7 @@ async fn overdue(clock: &Clock) -> Overdue {
 async fn linger(stream: &TcpStream) {
     let _ = SockRef::from(stream).shutdown(Shutdown::Write);
     let closed = Instant::now() + limits::LINGER;
-    let mut unread = [0; 4096];
+    let mut unread = vec![0; 4096];
     let drained = async {
         while stream.readable().await.is_ok() && Instant::now() < closed {
             match stream.try_read(&mut unread) {

@@ -49,13 +49,14 @@ pub(crate) async fn handle(
             return Ok(done(conn, census.request(&conn.ctx, &Identity::default()), answer, &upload));
         }
     };
+    let is_get = head.method == Method::GET;
+    // What is no longer needed is given back before the work begins: a request may take long.
+    drop(head);
     let deadline = conn.server.settings.deadline(now, call.budget);
     let (ctx, cancel) = conn.ctx.with_value(census.scope(call.identity)).with_deadline(deadline);
     let identity = identity(&ctx);
     let counted = census.request(&ctx, identity);
-    if let (Endpoint::Stream(params), &Method::GET, Ok(())) =
-        (&call.endpoint, &head.method, outcome::live(&ctx))
-    {
+    if let (Endpoint::Stream(params), true, Ok(())) = (&call.endpoint, is_get, outcome::live(&ctx)) {
         return Ok(streamed(conn, &ctx, cancel, counted, params));
     }
     let running = answered(&ctx, &counted, &call.endpoint, &mut upload);

@@ -1,6 +1,6 @@
 //! A connection's stream as hyper sees it: the bytes go through, and the connection's clock hears of them.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
@@ -10,14 +10,17 @@ use crate::connection::Conn;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
 
 /// The stream of a connection, shared with the connection that watches it.
-pub(crate) struct Socket {
-    pub(crate) stream: Arc<TcpStream>,
+pub(crate) struct Socket<'a> {
+    // tokio: a half that reads knows from a short read that nothing more lies there, and saves asking once more.
+    pub(crate) read: ReadHalf<'a>,
+    pub(crate) stream: &'a TcpStream,
     pub(crate) conn: Arc<Conn>,
 }
 
-impl Socket {
+impl Socket<'_> {
     /// Whether what hyper writes now is its own, empty answer to a head it could not parse: the connection's end sends
     /// the contract's instead.
     fn withholds(&self) -> bool {
@@ -35,14 +38,10 @@ impl Socket {
 
     // tokio: only here, because a shared stream is written by trying; only one that is owned has `poll_write`.
     /// Tries to write once the stream is ready for it.
-    fn poll_try(
-        &self,
-        cx: &mut Task<'_>,
-        mut attempt: impl FnMut(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_try_write(&self, cx: &mut Task<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.stream.poll_write_ready(cx))?;
-            match attempt(&self.stream) {
+            match self.stream.try_write(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
@@ -50,46 +49,24 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => {
-                    let filled = buf.filled();
-                    match read? {
-                        0 => {}
-                        read => self.conn.clock.received(Instant::now(), &filled[filled.len() - read..]),
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-            }
+impl AsyncRead for Socket<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let had = buf.filled().len();
+        ready!(Pin::new(&mut self.read).poll_read(cx, buf))?;
+        match &buf.filled()[had..] {
+            [] => {}
+            bytes => self.conn.clock.received(Instant::now(), bytes),
         }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for Socket<'_> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Task<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.withholds() {
             return Poll::Ready(Ok(buf.len()));
         }
-        self.wrote(self.poll_try(cx, |stream| stream.try_write(buf)))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Task<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.withholds() {
-            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
-        }
-        self.wrote(self.poll_try(cx, |stream| stream.try_write_vectored(bufs)))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
+        self.wrote(self.poll_try_write(cx, buf))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Task<'_>) -> Poll<io::Result<()>> {
