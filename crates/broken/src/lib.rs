@@ -192,6 +192,7 @@ const IGNORES_DISCONNECTS: &[&str] = &[
     "disconnect/serve-half-close-then-rst",
     "disconnect/serve-pipelined-rst",
     "disconnect/serve-rst",
+    "disconnect/urlopen-gives-up",
     "leak/disconnect-storm",
     "shutdown/disconnect-while-draining",
 ];

@@ -11,6 +11,9 @@ use crate::programs;
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
 
+/// Begins what the contract does not ask for, and some peer has: its own runtime's tools.
+const BEYOND: &str = "beyond:";
+
 /// Every server of the list, in its order.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,7 +79,7 @@ impl Supports {
     /// True when the need is met.
     pub fn has(&self, need: &str) -> bool {
         match self {
-            Self::All => true,
+            Self::All => !need.starts_with(BEYOND),
             Self::Only(list) => list.contains(need),
         }
     }
@@ -180,6 +183,7 @@ mod tests {
         assert!(catalog.find("one").unwrap().supports.has("witness"));
         let two = &catalog.find("two").unwrap().supports;
         assert!(two.has("style:context") && !two.has("witness"));
+        assert!(!catalog.find("one").unwrap().supports.has("beyond:goroutineleak"));
     }
 
     #[test]

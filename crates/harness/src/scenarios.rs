@@ -16,8 +16,10 @@ pub mod heads;
 pub mod input;
 pub mod leak;
 pub mod load;
+pub mod patience;
 pub mod policy;
 pub mod readers;
+pub mod runtime;
 pub mod shutdown;
 pub mod signals;
 pub mod timeouts;
@@ -38,6 +40,7 @@ const AREAS: &[&[Scenario]] = &[
     disconnect::SCENARIOS,
     unread::SCENARIOS,
     crowd::SCENARIOS,
+    patience::SCENARIOS,
     policy::SCENARIOS,
     timeouts::SCENARIOS,
     readers::SCENARIOS,
@@ -49,6 +52,7 @@ const AREAS: &[&[Scenario]] = &[
     shutdown::SCENARIOS,
     signals::SCENARIOS,
     leak::SCENARIOS,
+    runtime::SCENARIOS,
 ];
 
 /// The scenario that gates all others: without it, "not a lab server".
@@ -123,7 +127,7 @@ mod tests {
             "post",
             "methods",
         ];
-        const KINDS: &[&str] = &["style:", "endpoint:/", "param:", "flag:--"];
+        const KINDS: &[&str] = &["style:", "endpoint:/", "param:", "flag:--", "beyond:"];
         for scenario in all() {
             for need in scenario.needs {
                 let known = WORDS.contains(need) || KINDS.iter().any(|kind| need.starts_with(kind));

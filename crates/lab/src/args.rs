@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Render a run again, from its results.json
     Report(Report),
+    /// Print what a run taught as a page of Markdown: all servers side by side, and why they differ
+    Learned(Learned),
     /// Say what changed from one run to another, beyond the noise
     Diff(Diff),
     /// Send one request and draw what became of its work
@@ -196,6 +198,16 @@ pub(crate) struct Report {
     /// Where to write [default: beside each document]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The page goes to stdout. docs/learned.md is written so:\n  \
+    lab compare --peers\n  \
+    lab learned > docs/learned.md")]
+pub(crate) struct Learned {
+    /// A document that `lab compare` wrote [default: the last run's]
+    #[arg(value_name = "RESULTS.json")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

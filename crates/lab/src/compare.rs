@@ -31,7 +31,7 @@ pub(crate) mod tables;
 use meter::Meter;
 
 /// Where the results go, from the root of the repository.
-const FOLDER: &str = "target/lab";
+pub(crate) const FOLDER: &str = "target/lab";
 /// The server of the list that is a floor: the same library as most, with no deadline, no context and no census.
 const PLAIN: &str = "plain-hyper";
 /// The id of the row that stands for a server that cannot be compared.

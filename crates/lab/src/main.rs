@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         args::Command::Check(args) => check::check(&args),
         args::Command::Compare(args) => compare::compare(&args),
         args::Command::Report(args) => report::report(&args),
+        args::Command::Learned(args) => report::learned(&args),
         args::Command::Diff(args) => diff::diff(&args),
         args::Command::Show(args) => show::show(&args),
         args::Command::Explain { id } => list::explain(&id),

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use harness::catalog;
 use harness::measure::export;
+use harness::measure::learned;
 use harness::measure::results::Results;
 
-use crate::args::Report;
+use crate::args::{Learned, Report};
 use crate::compare;
 use crate::compare::tables;
 
@@ -26,6 +28,14 @@ pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
             println!("{}", path.display());
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what a run taught.
+pub(crate) fn learned(args: &Learned) -> Result<ExitCode, String> {
+    let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
+    let results = read(&args.file.clone().map_or_else(last, Ok)?)?;
+    print!("{}", learned::markdown::page(&learned::learn(&results)));
     Ok(ExitCode::SUCCESS)
 }
 

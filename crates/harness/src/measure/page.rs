@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::learned;
 use super::plan::STYLES;
 use super::results::Results;
 use super::tail::{Fate, How, Life};
@@ -38,7 +39,15 @@ struct Page<'a> {
     late_pictures: Vec<LatePicture>,
     late_told: Vec<String>,
     storms: Vec<StormOf<'a>>,
+    learned: String,
     facts: Vec<(&'static str, String)>,
+}
+
+/// What the run taught, as a part of the page.
+#[derive(Template)]
+#[template(path = "learned.html")]
+struct LearnedPart {
+    tables: Vec<learned::Table>,
 }
 
 /// A row of a table: its header, and cells with a class each.
@@ -107,6 +116,9 @@ pub fn render(results: &Results) -> Result<String, String> {
         late_pictures: curves::late(results),
         late_told: words::overshoot(results).iter().map(|text| tied(text)).collect(),
         storms: storms(results),
+        learned: LearnedPart { tables: learned::learn(results).tables }
+            .render()
+            .map_err(|error| format!("failed to render what was learned: {error}"))?,
         facts: facts(results),
     };
     page.render().map_err(|error| format!("failed to render the report: {error}"))

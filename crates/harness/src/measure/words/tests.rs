@@ -72,7 +72,7 @@ pub(in crate::measure) fn whole() -> Results {
     results
 }
 
-fn storm(server: &str, left: u64, threads: u64) -> Storm {
+pub(in crate::measure) fn storm(server: &str, left: u64, threads: u64) -> Storm {
     let reading = |at_ms, requests, work| Reading {
         at_ms,
         requests,

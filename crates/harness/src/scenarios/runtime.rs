@@ -1,0 +1,66 @@
+//! What a runtime's own tools say of work that nobody waits for.
+
+use std::time::Instant;
+
+use crate::ensure;
+use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+use crate::wire::{Request, Wire};
+
+/// The path of Go's leak profile under the admin address, in its readable form.
+const PROFILE: &str = "/debug/pprof/goroutineleak?debug=1";
+
+/// The scenarios.
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    id: "leak/goroutineleak",
+    promise: "what Go's own leak profile says of work that outlives its request, beside what the witness hears",
+    level: Level::Info,
+    judges: &[Judges::Work],
+    needs: &["admin", "witness", "style:detached", "beyond:goroutineleak"],
+    seat: Seat::Own,
+    sent: "`GET /slow?style=detached&work=1500ms`; 20 ms after the work began, RST; once the census counts a zombie, \
+           `GET /debug/pprof/goroutineleak?debug=1` on the admin address",
+    why: "the profile finds goroutines that can never be woken again, and never names a wrong one; work that sleeps, \
+          reads or computes for nobody can be woken, so it is no leak to it",
+    wrong: "a leak profile that says 0 is taken for a proof that all work has stopped",
+    sources: &["https://pkg.go.dev/runtime/pprof#Profile"],
+    run: goroutineleak,
+    ..Scenario::BASE
+}];
+
+fn goroutineleak(bench: &Bench) -> Outcome {
+    let mut wire = bench.connect()?;
+    let request = bench.slow_for(bench.ms(1500), bench.ms(1800), "style=detached");
+    let id = request.id_given().expect("slow requests are named").to_owned();
+    wire.send(&request.bytes())?;
+    bench.work_begins(&id)?;
+    std::thread::sleep(bench.ms(20));
+    let left_at = wire.reset();
+    let (census, _) = bench.census_until(bench.ms(1000), "a zombie", |census| census.work.zombie > 0)?;
+    let leaked = leaked(bench)?;
+    let asked_at = Instant::now();
+    let (ended_at, how) = bench.work_ends(&id, bench.patience())?;
+    ensure!(ended_at > asked_at, "the work ended before the profile was read");
+    let zombies = census.work.zombie;
+    let zombie = ended_at.saturating_duration_since(left_at).as_secs_f64() * 1e3;
+    let beats = bench.witness()?.beats_after(&id, left_at);
+    let text = format!(
+        "the census counts {zombies} zombie, the profile {leaked} leaked goroutines; the work went on for {zombie:.0} ms \
+         ({beats} beats, {how:?})"
+    );
+    Ok(Observed::new(text)
+        .with("leaked_goroutines", leaked as f64)
+        .with("zombies", zombies as f64)
+        .with("zombie_ms", zombie))
+}
+
+/// How many goroutines the profile calls leaked.
+fn leaked(bench: &Bench) -> Result<u64, Failure> {
+    let admin = bench.server().admin().ok_or_else(|| Failure::unsupported("no admin address"))?;
+    let mut wire = Wire::connect(admin, bench.give_up_at, bench.trace())?;
+    let answer = wire.ask(&Request::get(PROFILE).header("Connection", "close"))?;
+    let text = String::from_utf8_lossy(&answer.response.body).into_owned();
+    let first = text.lines().next().unwrap_or_default();
+    let total =
+        first.strip_prefix("goroutineleak profile: total ").and_then(|total| total.trim().parse().ok());
+    total.ok_or_else(|| Failure::broken(format!("the profile begins `{first}`")))
+}
