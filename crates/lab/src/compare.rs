@@ -26,6 +26,7 @@ use crate::progress::say;
 mod judge;
 mod meter;
 mod peers;
+mod pictures;
 pub(crate) mod tables;
 
 use meter::Meter;

@@ -10,6 +10,8 @@ use harness::measure::words::{self, megabytes, number, span};
 use harness::report::Row;
 use harness::verdict::Verdict;
 
+use super::pictures;
+
 mod speed;
 
 /// The widest line.
@@ -43,11 +45,13 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
         zombies(results, color),
         words::verdict(results).into_iter().chain(words::tails(results)).collect(),
     );
+    section("Requests and their work, over time", pictures::gantt(results, color), Vec::new());
     section(
         "How late is the 504? (from the deadline to its first byte)",
         overshoot(results, color),
         words::overshoot(results),
     );
+    section("Lateness as a curve (further left is earlier)", pictures::late(results, color), Vec::new());
     for style in &results.plan.storm.styles {
         let plan = &results.plan.storm;
         let title = format!(
@@ -55,6 +59,8 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
             number(plan.requests as u64)
         );
         section(&title, storms(results, style, color), words::storms(results, style));
+        let title = format!("The same storm over time, style {style}");
+        section(&title, pictures::storms(results, style, color), Vec::new());
     }
     for (title, table, sentences) in speed::sections(results, color) {
         section(&title, table, sentences);

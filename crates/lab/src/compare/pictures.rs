@@ -1,0 +1,202 @@
+//! The report's first three pictures in characters: requests and their work, storms over time, lateness as a curve.
+
+use comfy_table::{Cell, CellAlignment, Table};
+use harness::measure::page::scale::Scale;
+use harness::measure::plan::STYLES;
+use harness::measure::results::Results;
+use harness::measure::storm::{Reading, Storm};
+use harness::measure::tail::{Fate, Life};
+use harness::measure::words::{self, span};
+
+use super::tables::table;
+
+/// Columns of a bar of the first picture.
+const BAR: usize = 46;
+/// Columns of each of a storm's two curves.
+const CURVE: usize = 32;
+/// Columns of a curve of lateness.
+const LATE: usize = 56;
+/// The least lateness drawn, in milliseconds.
+const LEAST: f64 = 0.05;
+/// From nothing to all of it.
+const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// A bar for each server and style: the worst of its lives.
+pub(super) fn gantt(results: &Results, color: bool) -> Option<Table> {
+    let ends = results.measured.tails.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
+    let time = Scale::linear(ends.fold(0.0, f64::max), 0.0, BAR as f64);
+    let mut table =
+        left(&["style", "server", "█ work, ▒ work after its answer, ░ its answer is late", ""], color);
+    for style in STYLES {
+        for name in results.names() {
+            let worst = words::worst(results, name, style);
+            let limit = results.limits.zombie_ms;
+            let lives = results.measured.tails_of(name, style);
+            let Some(life) = lives.into_iter().find(|life| Some(life.fate(limit)) == worst) else { continue };
+            let (bar, said) = bar(life, life.fate(limit), &time);
+            table.add_row([Cell::new(style), Cell::new(name), Cell::new(bar), Cell::new(said)]);
+        }
+    }
+    (table.row_count() > 0).then_some(table)
+}
+
+/// When the work was last seen alive.
+fn end(life: &Life) -> f64 {
+    life.ended_ms.map_or(life.watched_ms, |end| end.max(life.last_beat_ms.unwrap_or(end)))
+}
+
+fn bar(life: &Life, fate: Fate, time: &Scale) -> (String, String) {
+    let at = |ms: f64| (time.at(ms).round() as usize).max(1);
+    let answered = life.answered_ms.unwrap_or(life.watched_ms);
+    let (turns, over, ends, said) = match fate {
+        Fate::Stopped(_) => (end(life).min(answered), ' ', answered, "stopped".to_owned()),
+        Fate::Zombie(ms) => (answered, '▒', end(life), format!("zombie {}", span(ms))),
+        Fate::Endless(ms) => (answered, '▒', end(life), format!("zombie > {}", span(ms))),
+        Fate::HeldAnswer(ms) => (life.deadline_ms, '░', answered, format!("504 late by {}", span(ms))),
+        Fate::Unborn => (0.0, ' ', 0.0, "no start heard".to_owned()),
+        Fate::NoTimeout => (end(life), ' ', 0.0, "no 504".to_owned()),
+    };
+    let solid = if matches!(fate, Fate::Unborn) { 0 } else { at(turns) };
+    let beyond = if over == ' ' { 0 } else { at(ends).saturating_sub(solid).max(1) };
+    let bar = "█".repeat(solid) + &over.to_string().repeat(beyond);
+    (bar, said)
+}
+
+/// Two curves for each server: requests that wait, and work that runs.
+pub(super) fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
+    let mut table = left(&["server", "requests that wait", "work that runs", "zombie area"], color);
+    let names = results.names();
+    let storms: Vec<&Storm> = names
+        .iter()
+        .filter_map(|name| words::representative(&results.measured.storms_of(name, style)))
+        .collect();
+    let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
+    let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().requests)).max()?;
+    for storm in storms {
+        let curve = |of: fn(&Reading) -> u64| Cell::new(sparkline(storm, of, longest, most));
+        table.add_row([
+            Cell::new(&storm.server),
+            curve(|reading| reading.requests),
+            curve(|reading| reading.work),
+            Cell::new(format!("{:.1} task-s", storm.zombie_area())),
+        ]);
+    }
+    if let Some(column) = table.column_mut(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Some(table)
+}
+
+/// The value at the end of each column's time, as a level.
+fn sparkline(storm: &Storm, of: fn(&Reading) -> u64, longest: f64, most: u64) -> String {
+    let at = |column: usize| {
+        let until = longest * (column + 1) as f64 / CURVE as f64;
+        // The first reading was taken before the storm and has no place in it.
+        let seen = storm.readings.iter().skip(1).take_while(|reading| reading.at_ms <= until).last();
+        level(seen.map_or(0, of) as f64 / most.max(1) as f64)
+    };
+    (0..CURVE).map(at).collect()
+}
+
+/// A character for a share; whatever is above nothing can be seen.
+fn level(share: f64) -> char {
+    let top = (LEVELS.len() - 1) as f64;
+    let level = (share * top).round().clamp(0.0, top) as usize;
+    LEVELS[if share > 0.0 { level.max(1) } else { 0 }]
+}
+
+/// The share of answers up to each lateness, many at once: a curve for each server, over the scheduler's own lateness.
+pub(super) fn late(results: &Results, color: bool) -> Option<Table> {
+    let all = &results.measured.overshoot;
+    let many = all.iter().map(|o| o.at_once).max()?;
+    let worst = all.iter().filter_map(|o| Some(o.summary_ms?.max)).fold(1.0, f64::max);
+    let scale = Scale::logarithmic(LEAST, worst, 0.0, LATE as f64);
+    let mut table = left(&["at once", "server", "share of answers by their lateness, log scale"], color);
+    for o in all.iter().filter(|o| o.at_once == 1 || o.at_once == many) {
+        let samples: Vec<f64> = o.turns_ms.iter().flatten().copied().collect();
+        let share = |column: usize| {
+            let within = samples.iter().filter(|late| scale.at(**late) <= (column + 1) as f64).count();
+            level(within as f64 / samples.len().max(1) as f64)
+        };
+        let curve: String = (0..LATE).map(share).collect();
+        table.add_row([Cell::new(words::number(o.at_once as u64)), Cell::new(&o.server), Cell::new(curve)]);
+    }
+    let noise = "░".repeat(scale.at(results.noise.p99_ms).round() as usize);
+    table.add_row([Cell::new(""), Cell::new("noise"), Cell::new(noise)]);
+    table.add_row([Cell::new(""), Cell::new(""), Cell::new(axis(&scale))]);
+    (table.row_count() > 2).then_some(table)
+}
+
+/// The powers of ten, each where it is.
+fn axis(scale: &Scale) -> String {
+    let mut axis = String::new();
+    for tick in scale.ticks(0, |ms| format!("|{ms} ms")) {
+        let at = tick.at.round() as usize;
+        let length = axis.chars().count();
+        if at >= length && at + tick.label.len() <= LATE {
+            axis += &" ".repeat(at - length);
+            axis += &tick.label;
+        }
+    }
+    axis
+}
+
+/// A table whose columns all begin at the left.
+fn left(header: &[&str], color: bool) -> Table {
+    let mut table = table(header, color);
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Left);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn storm(readings: &[(f64, u64)]) -> Storm {
+        let reading =
+            |(at_ms, work): &(f64, u64)| Reading { at_ms: *at_ms, work: *work, ..Reading::default() };
+        Storm {
+            server: "x".into(),
+            style: "drop".into(),
+            turn: 0,
+            requests: 8,
+            answered_504: 8,
+            answered_ms: 50.0,
+            quiet_ms: None,
+            readings: readings.iter().map(reading).collect(),
+        }
+    }
+
+    #[test]
+    fn a_curve_rises_to_its_peak_and_falls_to_nothing() {
+        let storm = storm(&[(0.0, 0), (1.0, 8), (50.0, 4), (80.0, 0), (100.0, 0)]);
+        let curve = sparkline(&storm, |reading| reading.work, 100.0, 8);
+        assert_eq!(curve.chars().count(), CURVE);
+        assert!(curve.starts_with('█') && curve.contains('▄') && curve.ends_with(' '), "{curve}");
+    }
+
+    #[test]
+    fn little_is_more_than_nothing() {
+        assert_eq!((level(0.0), level(0.001), level(1.0), level(7.0)), (' ', '▁', '█', '█'));
+    }
+
+    #[test]
+    fn the_axis_names_powers_of_ten_where_they_are() {
+        let axis = axis(&Scale::logarithmic(0.1, 100.0, 0.0, LATE as f64));
+        assert_eq!(axis.find("|1 ms"), Some(19));
+        assert!(axis.starts_with("|0.1 ms") && axis.chars().count() <= LATE, "{axis}");
+    }
+
+    #[test]
+    fn what_overhangs_the_answer_is_drawn_in_another_shade() {
+        let time = Scale::linear(460.0, 0.0, BAR as f64);
+        let mut life = Life::unknown("x", "drop", 0, std::time::Duration::from_millis(100));
+        (life.status, life.answered_ms) = (Some(504), Some(100.0));
+        (life.started_ms, life.ended_ms) = (Some(0.0), Some(300.0));
+        let (bar, said) = bar(&life, life.fate(25.0), &time);
+        assert_eq!(bar, "█".repeat(10) + &"▒".repeat(20));
+        assert_eq!(said, "zombie 200 ms");
+    }
+}
