@@ -207,12 +207,14 @@ impl Spread {
     fn say(&self, unit: &str) -> String {
         let short = |value: f64| match unit {
             "bytes" => words::megabytes(value.max(0.0) as u64),
-            "ms" => words::span(value),
+            "ms" if value.abs() < 100.0 => format!("{value:.1} ms"),
+            "ms" => format!("{value:.0} ms"),
             _ if value.abs() >= 100.0 => words::number(value.abs().round() as u64),
             _ => format!("{value:.1}").trim_end_matches(".0").to_owned(),
         };
         let median = short(self.median);
-        if self.turns < 2 { median } else { format!("{median} ({} to {})", short(self.min), short(self.max)) }
+        let bare = |value: f64| short(value).trim_end_matches([' ', 'm', 's', 'M', 'B']).to_owned();
+        if self.turns < 2 { median } else { format!("{median} ({}–{})", bare(self.min), bare(self.max)) }
     }
 }
 

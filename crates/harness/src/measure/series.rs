@@ -51,7 +51,8 @@ pub struct Figure {
 /// Turns with at least so many samples have a 99th percentile beside their median.
 const MANY: usize = 10;
 
-/// Every sample of a run, by measurement and server, in the order of the report.
+/// Every sample of a run, by measurement and server, in the order of the report; of loads, whose samples are histograms, a
+/// few figures for each turn.
 pub fn all(results: &Results) -> Vec<Series> {
     let mut all = Vec::new();
     let (noise, forgiven) = (results.noise.p99_ms, results.limits.zombie_ms);
@@ -103,6 +104,27 @@ pub fn all(results: &Results) -> Vec<Series> {
             let series = Series { measurement, ..Series::less(&storm.server, unit, least) };
             if let Some(value) = value {
                 add(&mut all, series, storm.turn, value);
+            }
+        }
+    }
+    for (name, turns) in
+        [("back to back", &results.measured.throughput), ("in step", &results.measured.latency)]
+    {
+        // A row that may not be believed is no sample of the server; it stands in the document with its reason.
+        for turn in turns.iter().filter(|turn| turn.row.is_valid()) {
+            let figures = [
+                ("answers a second", "1/s", Better::More, Some(turn.row.per_second)),
+                ("median latency", "ms", Better::Less, turn.row.ok.as_ref().map(|latency| latency.p50_ms)),
+                ("p99 latency", "ms", Better::Less, turn.row.ok.as_ref().map(|latency| latency.p99_ms)),
+                ("processor time of a request", "µs", Better::Less, turn.row.cost.map(|cost| cost.cpu_us)),
+            ];
+            for (what, unit, better, value) in figures {
+                let measurement = format!("/fast {name}: {what}");
+                let least = if unit == "ms" { noise } else { 0.0 };
+                let series = Series { measurement, better, ..Series::less(&turn.server, unit, least) };
+                if let Some(value) = value {
+                    add(&mut all, series, turn.turn, value);
+                }
             }
         }
     }

@@ -30,6 +30,20 @@ pub fn render(results: &Results) -> String {
             }
         }
     }
+    for (name, turns) in
+        [("back-to-back", &results.measured.throughput), ("in-step", &results.measured.latency)]
+    {
+        for turn in turns {
+            for (status, latency) in
+                [("200", &turn.row.ok), ("504", &turn.row.timeout), ("other", &turn.row.other)]
+            {
+                if let Some(latency) = latency {
+                    let tag = clean(&format!("{}/fast-{name}-{status}", turn.server));
+                    intervals.push((turn.turn, tag, latency.histogram()));
+                }
+            }
+        }
+    }
     intervals.sort_by_key(|(turn, _, _)| *turn);
     for (turn, tag, histogram) in &intervals {
         let start = Duration::from_secs(*turn as u64);
@@ -50,7 +64,11 @@ fn histogram(values: &[f64], from: f64) -> Histogram<u64> {
 
 /// `server/measurement` without the characters that a tag must not have.
 fn tag(series: &Series) -> String {
-    format!("{}/{}", series.server, series.measurement).replace([' ', '\n', '\r'], "-").replace(',', "")
+    clean(&format!("{}/{}", series.server, series.measurement))
+}
+
+fn clean(text: &str) -> String {
+    text.replace([' ', '\n', '\r'], "-").replace(',', "")
 }
 
 #[cfg(test)]
