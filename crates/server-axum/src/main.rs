@@ -3,37 +3,28 @@
 //! The deadline is tower-http's `Timeout`, which drops the handler's future and answers 504 with no body. Whether a client
 //! has left is hyper's to notice. What axum has no counterpart for, among it every timeout of a connection, is not here.
 
+mod deadline;
 mod handlers;
 mod work;
 
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, thread};
 
 use census::Census;
-use contract::{Call, Identity, Settings, answer, limits};
-use ctx::Context;
+use contract::{Settings, limits};
 
-use axum::body::{Body, HttpBody};
-use axum::extract::{Extension, Request, State};
-use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Extension;
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
 use axum::{Router, middleware};
-use http_body_util::BodyExt;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::{runtime, time};
-use tower::ServiceExt;
-use tower_http::timeout::{DeadlineBody, Timeout};
-
-use crate::handlers::Asked;
 
 fn main() -> ExitCode {
     let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
@@ -104,47 +95,5 @@ fn app(census: Census, timeout: Duration) -> Router {
         .route("/upload", post(handlers::upload))
         .route("/stream", get(handlers::stream))
         .route("/panic", get(handlers::panic))
-        .layer(middleware::from_fn_with_state((census, timeout), limited))
-}
-
-/// Reads what is asked for, and gives it no longer than its deadline.
-async fn limited(
-    State((census, timeout)): State<(Census, Duration)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let began = Instant::now();
-    let (head, body) = request.into_parts();
-    let call = match Call::read(&head, || census.make_id()) {
-        Ok(call) => call,
-        Err(refusal) => {
-            let identity = Identity::read(&head.headers, || census.make_id()).ok();
-            return answer::refused(identity.as_ref(), &refusal).map(Body::new).into_response();
-        }
-    };
-    let timeout = call.budget.map_or(timeout, |budget| budget.min(timeout));
-    let identity = call.identity.clone();
-    // The context ends when the guard is dropped, with the answer or before it: nobody else ends it.
-    let (ctx, guard) = Context::background().with_value(census.scope(call.identity)).with_cancel();
-    let mut counted = census.request(&ctx, &identity);
-    request = Request::from_parts(head, body);
-    request.extensions_mut().insert(Asked { endpoint: call.endpoint, ctx, job: counted.job() });
-    let limited = Timeout::with_status_code(next, StatusCode::GATEWAY_TIMEOUT, timeout);
-    let Ok(mut response) = limited.oneshot(request).await;
-    if let Ok(id) = identity.request_id.parse() {
-        response.headers_mut().insert("x-request-id", id);
-    }
-    counted.answered(response.status());
-    if response.body().size_hint().exact().is_some() {
-        return response;
-    }
-    // `Timeout` ends with the head; a stream has a deadline of its own, and keeps the guards until it is out.
-    let left = timeout.saturating_sub(began.elapsed());
-    let guards = (guard, counted);
-    response.map(|body| {
-        Body::new(DeadlineBody::new(left, body).map_frame(move |frame| {
-            let _ = &guards;
-            frame
-        }))
-    })
+        .layer(middleware::from_fn_with_state((census, timeout), deadline::limited))
 }

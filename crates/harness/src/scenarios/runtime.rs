@@ -1,8 +1,9 @@
-//! What a runtime's own tools say of work that nobody waits for.
+//! What runtimes do with work that nobody waits for, and what their own tools say of it.
 
 use std::time::Instant;
 
 use crate::ensure;
+use crate::noise::quantile;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
 use crate::wire::{Request, Wire};
 
@@ -10,7 +11,26 @@ use crate::wire::{Request, Wire};
 const PROFILE: &str = "/debug/pprof/goroutineleak?debug=1";
 
 /// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[Scenario {
+pub const SCENARIOS: &[Scenario] = &[ZOMBIES, GOROUTINELEAK];
+
+const ZOMBIES: Scenario = Scenario {
+    id: "leak/zombies-of-100",
+    promise: "how many of 100 works that know no context go on after their request has timed out, and for how long",
+    level: Level::Info,
+    judges: &[Judges::Work],
+    needs: &["witness", "style:drop"],
+    seat: Seat::Own,
+    sent: "100 times `GET /slow?style=drop&work=1500ms` at once with `grpc-timeout: 300m`; each work is timed from its own \
+           answer",
+    why: "a crowd this small is served in time by every server, so what differs is the approach and not the speed: a \
+          dropped future stops, a thread does not",
+    wrong: "a timeout that answers while the thread works on: 100 timeouts are 100 zombies",
+    sources: &["https://docs.python.org/3/library/threading.html#timer-objects"],
+    run: zombies_of_100,
+    ..Scenario::BASE
+};
+
+const GOROUTINELEAK: Scenario = Scenario {
     id: "leak/goroutineleak",
     promise: "what Go's own leak profile says of work that outlives its request, beside what the witness hears",
     level: Level::Info,
@@ -25,7 +45,32 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
     sources: &["https://pkg.go.dev/runtime/pprof#Profile"],
     run: goroutineleak,
     ..Scenario::BASE
-}];
+};
+
+fn zombies_of_100(bench: &Bench) -> Outcome {
+    let request = || bench.slow_for(bench.ms(1500), bench.deadline(), "style=drop&tick=50ms");
+    let shots = bench.storm((0..100).map(|_| request()).collect())?.finish()?;
+    let witness = bench.witness()?;
+    let mut tails = Vec::new();
+    for shot in &shots {
+        let (Some(id), Some(answered_at)) = (&shot.id, shot.first_byte_at.or(shot.done_at)) else { continue };
+        if witness.started(id).is_some() {
+            let (ended_at, _) = bench.work_ends(id, bench.patience())?;
+            tails.push(ended_at.saturating_duration_since(answered_at).as_secs_f64() * 1e3);
+        }
+    }
+    ensure!(tails.len() == shots.len(), "only {} of {} works began", tails.len(), shots.len());
+    tails.sort_by(f64::total_cmp);
+    let zombies = tails.iter().filter(|tail| **tail > bench.stop_late().as_secs_f64() * 1e3).count();
+    let (median, worst) = (quantile(&tails, 0.5), quantile(&tails, 1.0));
+    let text = format!(
+        "{zombies} of 100 are zombies; on after the answer for {median:.0} ms (median), {worst:.0} (worst)"
+    );
+    Ok(Observed::new(text)
+        .with("zombies", zombies as f64)
+        .with("zombie_ms", median)
+        .with("zombie_worst_ms", worst))
+}
 
 fn goroutineleak(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;

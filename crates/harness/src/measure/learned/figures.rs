@@ -19,6 +19,9 @@ pub(super) fn styles(results: &Results) -> Table {
         Some(Fate::Stopped(ms)) => Cell::new("good", format!("stops, {}", span(ms))),
         Some(Fate::Zombie(ms)) => Cell::new("bad", format!("zombie, {}", span(ms))),
         Some(Fate::Endless(ms)) => Cell::new("bad", format!("zombie, over {}", span(ms))),
+        Some(Fate::HeldAnswer(ms)) if told::unanswered(results, server, style) => {
+            Cell::new("bad", format!("runs out, no answer, {} late", span(ms)))
+        }
         Some(Fate::HeldAnswer(ms)) => Cell::new("odd", format!("504 late by {}", span(ms))),
         Some(Fate::Unborn) => Cell::new("none", "never began"),
         Some(Fate::NoTimeout) => Cell::new("odd", "no timeout"),
@@ -55,7 +58,6 @@ pub(super) fn twins(results: &Results) -> Table {
         note: String::new(),
         cells: all.iter().map(|twin| Cell::new("none", cell(twin))).collect(),
     };
-    let requests = all[0].storm.requests;
     Table {
         title: "A thread cannot be dropped, in Rust as in Python",
         note: "Work in style drop: one request, and then a storm of requests that time out together.",
@@ -64,6 +66,12 @@ pub(super) fn twins(results: &Results) -> Table {
         lines: vec![
             line("one request: the work went on for", &|twin| span(twin.zombie_ms)),
             line("of it, beats after the answer", &|twin| number(twin.beats as u64)),
+            line("100 requests at once: works that went on", &|twin| {
+                twin.hundred.map_or_else(|| "–".to_owned(), |(zombies, _)| format!("{zombies:.0}"))
+            }),
+            line("of them, for (median)", &|twin| {
+                twin.hundred.map_or_else(|| "–".to_owned(), |(_, ms)| span(ms))
+            }),
             line("storm: requests at once", &|twin| number(twin.storm.requests as u64)),
             line("works still running behind the last answer", &|twin| number(twin.storm.left_behind())),
             line("until the last of them ended", &|twin| {
@@ -75,7 +83,7 @@ pub(super) fn twins(results: &Results) -> Table {
                 megabytes(twin.storm.peak().pss.saturating_sub(twin.storm.before().pss))
             }),
         ],
-        told: vec![verdict(&both, requests)],
+        told: verdict(&both).into_iter().collect(),
         reasons: Vec::new(),
     }
 }
@@ -86,6 +94,8 @@ struct Twin<'a> {
     zombie_ms: f64,
     beats: usize,
     storm: &'a Storm,
+    /// Of 100 at once, how many works went on, and the median of the time; none in a run without that scenario.
+    hundred: Option<(f64, f64)>,
 }
 
 impl<'a> Twin<'a> {
@@ -95,36 +105,50 @@ impl<'a> Twin<'a> {
         let Fate::Zombie(zombie_ms) = words::worst(results, name, "drop")? else { return None };
         let storms = results.measured.storms_of(name, "drop");
         let storm = words::representative(&storms)?;
-        Some(Self { name, zombie_ms, beats: lives.iter().map(|life| life.beats_after).max()?, storm })
+        let row = results.results.iter().find(|row| row.server == name && row.id == "leak/zombies-of-100");
+        let hundred = row.and_then(|row| figure(row, "zombies").zip(figure(row, "zombie_ms")));
+        Some(Self {
+            name,
+            zombie_ms,
+            beats: lives.iter().map(|life| life.beats_after).max()?,
+            storm,
+            hundred,
+        })
     }
 }
 
-/// Whether the servers of threads tell the same story: the same time for one, and about the same share left of many.
-fn verdict(both: &[Twin<'_>], requests: usize) -> String {
+/// Whether the servers of threads tell the same story: the same time for one request, and as many zombies of 100.
+fn verdict(both: &[Twin<'_>]) -> Option<String> {
     let names: Vec<&str> = both.iter().map(|twin| twin.name).collect();
-    let ratio = |of: &dyn Fn(&Twin<'_>) -> f64| {
-        let values: Vec<f64> = both.iter().map(of).collect();
-        let most = values.iter().copied().fold(0.0, f64::max);
-        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-        if most > 0.0 { least / most } else { 0.0 }
-    };
-    let (time, left) = (ratio(&|twin| twin.zombie_ms), ratio(&|twin| twin.storm.left_behind() as f64));
+    let hundreds: Vec<(f64, f64)> = both.iter().map(|twin| twin.hundred).collect::<Option<_>>()?;
+    let (time, zombies) =
+        (alike(both.iter().map(|twin| twin.zombie_ms)), alike(hundreds.iter().map(|one| one.0)));
     let who = list(&names);
-    if time > 0.9 && left > 0.9 {
+    let (apart, fewest) =
+        ((1.0 - time) * 100.0, hundreds.iter().map(|one| one.0).fold(f64::INFINITY, f64::min));
+    Some(if time > 0.9 && zombies > 0.9 {
         format!(
-            "{who} tell the same story: their zombies of one request differ by {:.0} %, and of {} timeouts both leave \
-             {} works or more running. In this the std::net server stands for Python's.",
-            (1.0 - time) * 100.0,
-            number(requests as u64),
-            number(both.iter().map(|twin| twin.storm.left_behind()).min().unwrap_or(0)),
+            "{who} tell the same story: their zombies of one request differ by {apart:.0} %, and of 100 timeouts at once \
+             each leaves at least {fewest:.0} works running. In this the std::net server stands for Python's; in speed it \
+             does not."
         )
     } else {
         format!(
-            "{who} did not tell the same story in this run: {:.0} % apart in time, {:.0} % in what a storm leaves.",
-            (1.0 - time) * 100.0,
-            (1.0 - left) * 100.0
+            "{who} did not tell the same story in this run: {apart:.0} % apart in the time of one, {:.0} % in the zombies \
+             of 100.",
+            (1.0 - zombies) * 100.0
         )
-    }
+    })
+}
+
+/// The least of these over the most: 1 when they are the same.
+fn alike(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let most = values.clone().fold(0.0, f64::max);
+    if most > 0.0 { values.fold(f64::INFINITY, f64::min) / most } else { 0.0 }
+}
+
+fn figure(row: &Row, name: &str) -> Option<f64> {
+    row.figures.iter().find(|(have, _)| have == name).map(|(_, value)| *value)
 }
 
 /// Go's own verdict on leaks beside ours.
@@ -134,9 +158,7 @@ pub(super) fn goroutineleak(results: &Results) -> Table {
         .iter()
         .filter(|row| row.id == "leak/goroutineleak" && !row.figures.is_empty())
         .collect();
-    let figure = |row: &Row, name: &str| {
-        row.figures.iter().find(|(have, _)| have == name).map_or(f64::NAN, |(_, value)| *value)
-    };
+    let figure = |row: &Row, name: &str| figure(row, name).unwrap_or(f64::NAN);
     let line = |row: &&Row| Line {
         head: row.server.clone(),
         note: String::new(),

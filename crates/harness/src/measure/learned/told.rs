@@ -93,13 +93,21 @@ fn because(style: &str, fate: &Fate) -> &'static str {
     }
 }
 
+/// True when no request of that server and style was answered at all.
+pub(super) fn unanswered(results: &Results, server: &str, style: &str) -> bool {
+    results.measured.tails_of(server, style).iter().all(|life| life.status.is_none())
+}
+
 /// What became of work of a style, for all servers: who shares a fate shares a sentence.
 pub(super) fn style(results: &Results, style: &str) -> Option<String> {
     let mut groups: Vec<(Fate, Vec<&str>, f64)> = Vec::new();
     for name in results.names() {
         let Some(fate) = words::worst(results, name, style) else { continue };
-        let same =
-            |(have, _, _): &&mut (Fate, _, _)| std::mem::discriminant(have) == std::mem::discriminant(&fate);
+        let silent = unanswered(results, name, style);
+        let same = |(have, who, _): &&mut (Fate, Vec<&str>, f64)| {
+            let same_silence = unanswered(results, who[0], style) == silent;
+            std::mem::discriminant(have) == std::mem::discriminant(&fate) && same_silence
+        };
         match groups.iter_mut().find(same) {
             Some((_, who, most)) => {
                 who.push(name);
@@ -109,11 +117,18 @@ pub(super) fn style(results: &Results, style: &str) -> Option<String> {
         }
     }
     let phrase = |(fate, who, most): &(Fate, Vec<&str>, f64)| {
+        let silent = unanswered(results, who[0], style);
         let (who, most) = (list(who), span(*most));
         let what = match fate {
             Fate::Stopped(_) => format!("stops on {who}, at most {most} after the answer"),
             Fate::Zombie(_) => format!("goes on for up to {most} after the answer on {who}"),
             Fate::Endless(_) => format!("had not ended {most} after the answer on {who}"),
+            Fate::HeldAnswer(_) if silent => {
+                return format!(
+                    "runs to its end on {who}, {most} past the timeout, and is then closed without an answer (nobody is \
+                     told that the time is up)"
+                );
+            }
             Fate::HeldAnswer(_) => format!("holds the answer back, by up to {most}, on {who}"),
             Fate::Unborn => format!("never began on {who}"),
             Fate::NoTimeout => format!("is not timed out on {who}"),
