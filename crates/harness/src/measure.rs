@@ -8,7 +8,7 @@
 //!
 //! # Layout
 //! - [`plan`]: what is measured, how often, in which order; [`turns`]: does it.
-//! - [`overshoot`], [`tail`], [`storm`], [`fast`]: a measurement each; [`stats`]: what becomes of samples.
+//! - [`overshoot`], [`tail`], [`leave`], [`storm`], [`fast`]: a measurement each; [`stats`]: what becomes of samples.
 //! - [`results`]: everything of a run as one document; [`machine`]: where it ran; [`build`](mod@build): what was built.
 //! - [`learned`]: what the run taught, across all its servers; [`words`]: what the figures mean, in sentences;
 //!   [`page`]: the report as one HTML file; [`series`]: every sample in one list; [`export`]: files for other programs.
@@ -17,6 +17,7 @@ pub mod build;
 pub mod export;
 pub mod fast;
 pub mod learned;
+pub mod leave;
 pub mod machine;
 pub mod overshoot;
 pub mod page;

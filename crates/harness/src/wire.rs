@@ -13,9 +13,11 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::trace::Trace;
 use crate::verdict::Failure;
 
+pub mod leave;
 pub mod request;
 pub mod response;
 
+pub use leave::Leave;
 pub use request::Request;
 pub use response::Response;
 

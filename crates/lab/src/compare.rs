@@ -24,6 +24,7 @@ use crate::args::Compare;
 use crate::progress::say;
 
 mod judge;
+mod leave;
 mod meter;
 mod peers;
 mod pictures;

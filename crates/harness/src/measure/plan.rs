@@ -22,6 +22,9 @@ pub struct Plan {
     pub overshoot: Overshoot,
     /// How long work outlives its 504.
     pub tail: Tail,
+    /// How soon work hears that its client has left.
+    #[serde(default)]
+    pub leave: Leave,
     /// What a storm of timeouts costs.
     pub storm: Storm,
     /// How many `/fast` requests are answered, and how fast.
@@ -94,6 +97,19 @@ pub struct Tail {
     pub turns: usize,
 }
 
+/// The measurement of departures: clients that leave in every way there is.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Leave {
+    /// The work that a request asks for.
+    #[serde(rename = "work_ms", with = "ms")]
+    #[schemars(with = "f64")]
+    pub work: Duration,
+    /// Clients of each way, per turn.
+    pub tries: usize,
+    /// Turns of each server.
+    pub turns: usize,
+}
+
 /// The measurement of a storm: many requests that time out together.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Storm {
@@ -139,7 +155,7 @@ pub mod ms {
 
 impl Plan {
     /// What can be measured by itself; the first is everything.
-    pub const MEASUREMENTS: [&str; 5] = ["all", "fast", "overshoot", "tails", "storms"];
+    pub const MEASUREMENTS: [&str; 6] = ["all", "fast", "overshoot", "tails", "leaving", "storms"];
 
     /// The same plan with no turns for anything but these of [`Plan::MEASUREMENTS`].
     #[must_use]
@@ -150,6 +166,7 @@ impl Plan {
             ("fast", &mut self.fast.latency_turns),
             ("overshoot", &mut self.overshoot.turns),
             ("tails", &mut self.tail.turns),
+            ("leaving", &mut self.leave.turns),
             ("storms", &mut self.storm.turns),
         ] {
             if !wanted(name) {
@@ -181,6 +198,7 @@ impl Plan {
                 each: 2,
                 turns: 1,
             },
+            leave: Leave { work: millis(900), tries: 10, turns: 3 },
             storm: Storm {
                 deadline: millis(400),
                 work: millis(1200),
@@ -224,6 +242,7 @@ impl Plan {
             quick: true,
             overshoot: Overshoot { alone: 10, turns: 2, ..standard.overshoot },
             tail: Tail { work: millis(1500), each: 1, ..standard.tail },
+            leave: Leave { turns: 1, ..standard.leave },
             storm: Storm { work: millis(900), styles: vec!["drop".to_owned()], ..standard.storm },
             fast: Fast { lasting: millis(300), throughput_turns: 2, latency_turns: 1, ..standard.fast },
             ..standard

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fast::{self, Fast};
+use super::leave::{self, ACTIONS, Action, Departure, Heard};
 use super::overshoot::{self, Overshoot};
 use super::plan::{Plan, STYLES, order};
 use super::storm::{self, Storm};
@@ -20,6 +21,9 @@ pub struct Measured {
     pub overshoot: Vec<Overshoot>,
     /// A life for each server, style and turn.
     pub tails: Vec<Life>,
+    /// Clients that left: some for each server, action and turn.
+    #[serde(default)]
+    pub departures: Vec<Departure>,
     /// A storm for each server, style and turn.
     pub storms: Vec<Storm>,
     /// `/fast` back to back: a row for each server and turn.
@@ -47,7 +51,10 @@ pub struct Gap {
 
 /// How many turns there are in all.
 pub fn count(plan: &Plan, servers: usize, floors: usize) -> usize {
-    let alone = 2 * plan.overshoot.turns + plan.tail.turns + plan.storm.styles.len() * plan.storm.turns;
+    let alone = 2 * plan.overshoot.turns
+        + plan.tail.turns
+        + plan.leave.turns
+        + plan.storm.styles.len() * plan.storm.turns;
     servers * alone + (servers + floors) * (plan.fast.throughput_turns + plan.fast.latency_turns)
 }
 
@@ -83,6 +90,12 @@ pub fn take(
         let styles: Vec<&'static str> = STYLES.iter().copied().filter(supported).collect();
         tail::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
     });
+    let departures =
+        taker.each(&servers, "leaving", plan.leave.turns, &["witness", "style:context"], |seat| {
+            let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(need));
+            let actions: Vec<Action> = ACTIONS.iter().filter(met).copied().collect();
+            leave::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
+        });
     let mut storms = Vec::new();
     for style in &plan.storm.styles {
         let (what, needs) = (format!("storm, {style}"), ["admin", "process", &format!("style:{style}")]);
@@ -93,6 +106,7 @@ pub fn take(
     Measured {
         overshoot,
         tails: tails.into_iter().flat_map(|turn| turn.brought).collect(),
+        departures: departures.into_iter().flat_map(|turn| turn.brought).collect(),
         storms: storms.into_iter().map(|turn| turn.brought).collect(),
         throughput,
         latency,
@@ -203,6 +217,12 @@ impl Measured {
     /// The tails of one server and style, in the order of turns.
     pub fn tails_of(&self, server: &str, style: &str) -> Vec<&Life> {
         self.tails.iter().filter(|life| life.server == server && life.style == style).collect()
+    }
+
+    /// What became of one server's clients that left in one way.
+    pub fn heard_of(&self, server: &str, action: &str) -> Option<Heard> {
+        let wanted = |one: &&Departure| one.server == server && one.action == action;
+        Heard::of(self.departures.iter().filter(wanted))
     }
 
     /// The storms of one server and style, in the order of turns.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::ensure;
 use crate::noise::quantile;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+pub(super) use crate::wire::Leave;
 use crate::wire::{Request, Wire};
 use crate::witness::Word;
 
@@ -156,28 +157,6 @@ pub const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
 ];
-
-/// How a client leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leave {
-    /// It closes.
-    Fin,
-    /// It resets.
-    Rst,
-    /// It shuts down its sending half and goes on reading.
-    HalfClose,
-}
-
-impl Leave {
-    /// Leaves; gives the moment just before, and the connection if there still is one.
-    pub(super) fn act(self, wire: Wire) -> (Instant, Option<Wire>) {
-        match self {
-            Self::Fin => (wire.close(), None),
-            Self::Rst => (wire.reset(), None),
-            Self::HalfClose => (wire.half_close(), Some(wire)),
-        }
-    }
-}
 
 /// Tries of a scenario whose figure is a time to cancel.
 const TRIES: usize = 5;

@@ -10,6 +10,7 @@ use harness::measure::words::{self, megabytes, number, span};
 use harness::report::Row;
 use harness::verdict::Verdict;
 
+use super::leave;
 use super::pictures;
 
 mod speed;
@@ -52,6 +53,16 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
         words::overshoot(results),
     );
     section("Lateness as a curve (further left is earlier)", pictures::late(results, color), Vec::new());
+    let departures = leave::tables(results, color);
+    let last = departures.len();
+    for (number, table) in departures.into_iter().enumerate() {
+        let title = match number {
+            0 => "Does the work hear that its client left? (median / worst time to cancel)",
+            _ => "The same, for the other servers",
+        };
+        let words = if number + 1 == last { leave::words(results) } else { Vec::new() };
+        section(title, Some(table), words);
+    }
     for style in &results.plan.storm.styles {
         let plan = &results.plan.storm;
         let title = format!(
@@ -113,7 +124,7 @@ pub(crate) fn table(header: &[&str], color: bool) -> Table {
     table
 }
 
-pub(super) fn red(text: impl ToString) -> Cell {
+pub(crate) fn red(text: impl ToString) -> Cell {
     Cell::new(text).fg(Color::Red).add_attribute(Attribute::Bold)
 }
 

@@ -1,0 +1,246 @@
+//! How soon work hears that its client has left, for every way to leave and whatever then lies unread.
+
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::plan;
+use super::stats::ms_between;
+use super::tail::How;
+use crate::server::Server;
+use crate::trace::Trace;
+use crate::verdict::Failure;
+use crate::wire::{Leave, Request, Wire};
+use crate::witness::{Witness, Word};
+
+/// How long work is watched past its natural end.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between a request's last bytes and its client's leaving, and between one client's leaving and the next one's.
+const APART: Duration = Duration::from_millis(2);
+/// Its deadline never is what stops the work.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a client does: what it sends, and how it leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Action {
+    /// Its name in every table.
+    pub name: &'static str,
+    /// What the server must support.
+    pub needs: &'static [&'static str],
+    sends: Sends,
+    leave: Leave,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sends {
+    /// A GET.
+    Get,
+    /// Two GETs in one write.
+    Pipelined,
+    /// A GET, and a second one when its work has begun.
+    Later,
+    /// A POST of three bytes that the handler does not read.
+    Whole,
+    /// A tenth of the body that was announced, which the handler does not read.
+    Part,
+    /// The same, and the handler drops the body.
+    Dropped,
+}
+
+const GET: Action = Action { name: "FIN", needs: &[], sends: Sends::Get, leave: Leave::Fin };
+const PIPELINED: Action = Action { needs: &["keep-alive"], ..GET };
+const POST: Action = Action { needs: &["post"], ..GET };
+
+/// Every action, in the order of every table.
+pub const ACTIONS: &[Action] = &[
+    GET,
+    Action { name: "RST", leave: Leave::Rst, ..GET },
+    Action { name: "shutdown(WR)", leave: Leave::HalfClose, ..GET },
+    Action { name: "GET GET, FIN", sends: Sends::Pipelined, ..PIPELINED },
+    Action { name: "GET GET, RST", sends: Sends::Pipelined, leave: Leave::Rst, ..PIPELINED },
+    Action { name: "GET, later GET, FIN", sends: Sends::Later, ..PIPELINED },
+    Action { name: "GET, later GET, RST", sends: Sends::Later, leave: Leave::Rst, ..PIPELINED },
+    Action { name: "POST, part unread, FIN", sends: Sends::Part, ..POST },
+    Action { name: "POST, part unread, RST", sends: Sends::Part, leave: Leave::Rst, ..POST },
+    Action { name: "POST, part dropped, FIN", sends: Sends::Dropped, ..POST },
+    Action { name: "POST, whole unread, FIN", sends: Sends::Whole, ..POST },
+];
+
+/// One client that left; times are milliseconds since the moment just before it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Departure {
+    /// The server.
+    pub server: String,
+    /// What the client did, by the name of its [`Action`].
+    pub action: String,
+    /// Which turn it was, from 0.
+    pub turn: usize,
+    /// The last sign of its work: its end, or a beat.
+    pub last_ms: f64,
+    /// How the work ended; none when it never said so.
+    pub how: Option<How>,
+}
+
+/// What became of all that left in one way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Heard {
+    /// How many there were.
+    pub tries: usize,
+    /// How many of them were canceled.
+    pub canceled: usize,
+    /// The median of the time to cancel, in milliseconds.
+    pub median_ms: f64,
+    /// The longest of them.
+    pub worst_ms: f64,
+}
+
+impl Heard {
+    /// Sums up; `None` when there were none.
+    pub fn of<'a>(departures: impl IntoIterator<Item = &'a Departure>) -> Option<Self> {
+        let (mut tries, mut took) = (0, Vec::new());
+        for departure in departures {
+            tries += 1;
+            took.extend((departure.how == Some(How::Canceled)).then_some(departure.last_ms));
+        }
+        took.sort_by(f64::total_cmp);
+        let (median_ms, worst_ms) = match took[..] {
+            [] => (0.0, 0.0),
+            [.., worst] => (crate::noise::quantile(&took, 0.5), worst),
+        };
+        (tries > 0).then_some(Self { tries, canceled: took.len(), median_ms, worst_ms })
+    }
+}
+
+/// Lets `plan.tries` clients leave in each of `actions`, side by side, and watches their work to its end.
+///
+/// # Errors
+/// When the server has no witness or the sockets fail.
+pub fn watch(
+    server: &Server,
+    name: &str,
+    actions: &[Action],
+    plan: &plan::Leave,
+    turn: usize,
+) -> Result<Vec<Departure>, Failure> {
+    let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let give_up_at = Instant::now() + plan.work + PATIENCE;
+    let mut clients = Vec::new();
+    for number in 0..plan.tries {
+        for (row, action) in actions.iter().enumerate() {
+            let id = format!("leave-{turn}-{row}-{number}");
+            clients.push(Client::send(server, *action, id, plan.work, give_up_at)?);
+        }
+    }
+    for client in &mut clients {
+        client.send_more(witness)?;
+    }
+    let mut left = Vec::new();
+    for client in clients {
+        std::thread::sleep(APART);
+        left.push(client.leave());
+    }
+    Ok(left.into_iter().filter_map(|left| left.watched(witness, name, turn, give_up_at)).collect())
+}
+
+/// A client whose request is on its way.
+struct Client {
+    action: Action,
+    id: String,
+    wire: Wire,
+}
+
+impl Client {
+    fn send(
+        server: &Server,
+        action: Action,
+        id: String,
+        work: Duration,
+        give_up_at: Instant,
+    ) -> Result<Self, Failure> {
+        let target = |body: &str| format!("/slow?work={}ms&tick=100ms{body}", work.as_millis());
+        let request = match action.sends {
+            Sends::Get | Sends::Pipelined | Sends::Later => Request::get(target("")),
+            Sends::Whole => Request::post(target("&body=ignore"), *b"lab"),
+            Sends::Part => Request::post_part(target("&body=ignore"), 100, *b"0123456789"),
+            Sends::Dropped => Request::post_part(target("&body=drop"), 100, *b"0123456789"),
+        };
+        let mut bytes = request.timeout(DEADLINE).id(id.as_str()).bytes();
+        if action.sends == Sends::Pipelined {
+            bytes.extend(Request::get("/fast").bytes());
+        }
+        let mut wire = Wire::connect(server.address(), give_up_at, &Trace::default())?;
+        wire.send(&bytes)?;
+        Ok(Self { action, id, wire })
+    }
+
+    /// Waits until the work has begun, and sends what is to be sent then.
+    fn send_more(&mut self, witness: &Witness) -> Result<(), Failure> {
+        let began = witness.wait_start(&self.id, PATIENCE);
+        began.ok_or_else(|| Failure::broken(format!("{}: the work did not begin", self.action.name)))?;
+        if self.action.sends == Sends::Later {
+            self.wire.send(&Request::get("/fast").bytes())?;
+        }
+        Ok(())
+    }
+
+    fn leave(self) -> Left {
+        let (at, kept) = self.action.leave.act(self.wire);
+        Left { action: self.action, id: self.id, at, _kept: kept }
+    }
+}
+
+/// A client that has left.
+struct Left {
+    action: Action,
+    id: String,
+    at: Instant,
+    _kept: Option<Wire>,
+}
+
+impl Left {
+    /// What became of its work; `None` when that had ended before, on a machine too busy to leave in time.
+    fn watched(self, witness: &Witness, server: &str, turn: usize, give_up_at: Instant) -> Option<Departure> {
+        let ended = witness.wait_end(&self.id, give_up_at.saturating_duration_since(Instant::now()));
+        let last_at = ended.map(|(at, _)| at).or_else(|| witness.last(&self.id)).unwrap_or(self.at);
+        (ended.is_none() || last_at >= self.at).then(|| Departure {
+            server: server.to_owned(),
+            action: self.action.name.to_owned(),
+            turn,
+            last_ms: ms_between(self.at, last_at),
+            how: ended.and_then(|(_, word)| match word {
+                Word::Completed => Some(How::Completed),
+                Word::Canceled => Some(How::Canceled),
+                Word::Panicked => Some(How::Panicked),
+                Word::Start | Word::Beat(_) => None,
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn departure(last_ms: f64, how: Option<How>) -> Departure {
+        Departure { server: "x".into(), action: "FIN".into(), turn: 0, last_ms, how }
+    }
+
+    #[test]
+    fn only_what_was_canceled_has_a_time_to_cancel() {
+        let canceled = |ms| departure(ms, Some(How::Canceled));
+        let all =
+            [canceled(3.0), departure(900.0, Some(How::Completed)), canceled(1.0), departure(5.0, None)];
+        let heard = Heard { tries: 4, canceled: 2, median_ms: 1.0, worst_ms: 3.0 };
+        assert_eq!(Heard::of(&all), Some(heard));
+        assert_eq!(Heard::of(&[]), None);
+    }
+
+    #[test]
+    fn every_action_has_a_name_of_its_own() {
+        let mut names: Vec<_> = ACTIONS.iter().map(|action| action.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ACTIONS.len());
+    }
+}
