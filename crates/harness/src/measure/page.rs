@@ -13,9 +13,11 @@ pub mod curves;
 pub mod gantt;
 pub mod matrix;
 pub mod scale;
+pub mod speed;
 
 use curves::{LatePicture, StormPicture};
 use gantt::Gantt;
+use speed::BarPicture;
 
 /// Everything that the template shows.
 #[derive(Template)]
@@ -40,6 +42,7 @@ struct Page<'a> {
     late_told: Vec<String>,
     storms: Vec<StormOf<'a>>,
     learned: String,
+    speed: Vec<BarPicture>,
     facts: Vec<(&'static str, String)>,
 }
 
@@ -116,6 +119,7 @@ pub fn render(results: &Results) -> Result<String, String> {
         late_pictures: curves::late(results),
         late_told: words::overshoot(results).iter().map(|text| tied(text)).collect(),
         storms: storms(results),
+        speed: speed::all(results),
         learned: LearnedPart { tables: learned::learn(results).tables }
             .render()
             .map_err(|error| format!("failed to render what was learned: {error}"))?,

@@ -22,6 +22,8 @@ pub fn style(style: &str) -> &'static str {
 /// A span of time as people say it.
 pub fn span(ms: f64) -> String {
     match ms.abs() {
+        // Never "-0.0".
+        nothing if nothing < 0.05 => "0.0 ms".to_owned(),
         small if small < 9.95 => format!("{ms:.1} ms"),
         medium if medium < 999.5 => format!("{ms:.0} ms"),
         _ => format!("{:.2} s", ms / 1e3),

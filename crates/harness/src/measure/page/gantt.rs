@@ -105,7 +105,7 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
         };
         let lives = results.measured.tails_of(name, style);
         for life in lives.iter().take(MOST) {
-            lanes.draw(life, life.fate(results.limits.zombie_ms), &time, y);
+            lanes.draw(life, results.limits.zombie_ms, &time, y);
             y += LANE;
         }
         if !lives.is_empty() {
@@ -133,13 +133,17 @@ fn capital(text: &str) -> String {
 
 impl Lanes {
     /// Draws one request and its work below it.
-    fn draw(&mut self, life: &Life, fate: Fate, time: &Scale, y: f64) {
+    fn draw(&mut self, life: &Life, limit: f64, time: &Scale, y: f64) {
         let answered = life.answered_ms.unwrap_or(life.watched_ms);
         let below = y + REQUEST + 1.0;
-        match fate {
+        // What the lab forgives is not drawn as late.
+        let is_late = answered > life.deadline_ms + limit;
+        self.bar("request", time, 0.0, if is_late { life.deadline_ms } else { answered }, y, REQUEST);
+        if is_late {
+            self.bar("late", time, life.deadline_ms, answered, y, REQUEST);
+        }
+        match life.fate(limit) {
             Fate::HeldAnswer(late) => {
-                self.bar("request", time, 0.0, life.deadline_ms, y, REQUEST);
-                self.bar("late", time, life.deadline_ms, answered, y, REQUEST);
                 let end = life.ended_ms.unwrap_or(answered);
                 let begun = life.started_ms.unwrap_or(0.0);
                 self.bar("work", time, begun, end, below, WORK);
@@ -152,7 +156,6 @@ impl Lanes {
                 );
             }
             fate => {
-                self.bar("request", time, 0.0, answered, y, REQUEST);
                 let Some(begun) = life.started_ms else {
                     return self.label(
                         "work",

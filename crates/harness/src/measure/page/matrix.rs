@@ -202,6 +202,9 @@ pub fn left_out(results: &Results) -> Vec<String> {
     if measured.overshoot.iter().all(|overshoot| overshoot.summary_ms.is_none()) {
         missing.push(format!("Lateness of the 504: {}.", why(plan.overshoot.turns, "overshoot")));
     }
+    if measured.throughput.is_empty() && measured.latency.is_empty() {
+        missing.push(format!("Speed of /fast: {}.", why(plan.fast.throughput_turns, "/fast")));
+    }
     missing
 }
 
@@ -235,8 +238,8 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_said_with_its_reason() {
-        assert_eq!(left_out(&empty(&["x"])).len(), 3);
-        assert_eq!(left_out(&whole()), [""; 0]);
+        assert_eq!(left_out(&empty(&["x"])).len(), 4);
+        assert_eq!(left_out(&whole()).len(), 1, "whole but for loads");
         let mut results = empty(&["x"]);
         results.plan.storm.turns = 0;
         assert!(left_out(&results)[1].ends_with("this run did not ask for it."));
