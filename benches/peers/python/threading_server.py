@@ -19,6 +19,9 @@ import settings as flags
 from census import Canceled, Census
 from connection import Connection
 
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
+# Threads inherit this, so that a signal waits for the main thread and never ends the process through another one.
+signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 settings = flags.settings()
 census = flags.bound(Census, "python-threading", settings, threading.active_count)
 who = contextvars.ContextVar("who")
@@ -113,10 +116,11 @@ class Server(http.server.ThreadingHTTPServer):
 def main():
     server = flags.bound(Server, settings.listen, Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), name="accept", daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     census.announce(server.server_address)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.sigwait(SIGNALS)
+    # The second signal ends the process at once, without a KeyboardInterrupt to be unwound.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     lab.stopping.set()
     server.shutdown()
     server.server_close()

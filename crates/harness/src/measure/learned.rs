@@ -218,7 +218,9 @@ fn number(row: &Row, reasons: &mut Vec<Reason>) -> usize {
 
 /// Takes an expectation apart: the reason, and behind its last semicolon the sources.
 fn explained(expected: &str) -> (String, Vec<String>) {
-    let is_source = |word: &str| word.starts_with("https://") || word.starts_with("docs/");
+    let is_source = |word: &str| {
+        (word.starts_with("https://") || word.starts_with("docs/")) && !word.contains(' ')
+    };
     match expected.rsplit_once("; ") {
         Some((text, sources)) if sources.split(", ").all(is_source) => {
             (text.to_owned(), sources.split(", ").map(str::to_owned).collect())
