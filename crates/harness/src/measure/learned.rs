@@ -126,7 +126,8 @@ pub fn learn(results: &Results) -> Learned<'_> {
         ..verdicts(results, missed_elsewhere)
     };
     let figures = [figures::styles(results), figures::twins(results), figures::goroutineleak(results)];
-    let tables = figures.into_iter().chain([disconnect, timeouts, shutdown, others]);
+    let tables =
+        figures.into_iter().chain([figures::departures(results), disconnect, timeouts, shutdown, others]);
     Learned {
         results,
         who: results.servers.iter().map(|server| who(results, server)).collect(),
@@ -218,9 +219,8 @@ fn number(row: &Row, reasons: &mut Vec<Reason>) -> usize {
 
 /// Takes an expectation apart: the reason, and behind its last semicolon the sources.
 fn explained(expected: &str) -> (String, Vec<String>) {
-    let is_source = |word: &str| {
-        (word.starts_with("https://") || word.starts_with("docs/")) && !word.contains(' ')
-    };
+    let is_source =
+        |word: &str| (word.starts_with("https://") || word.starts_with("docs/")) && !word.contains(' ');
     match expected.rsplit_once("; ") {
         Some((text, sources)) if sources.split(", ").all(is_source) => {
             (text.to_owned(), sources.split(", ").map(str::to_owned).collect())

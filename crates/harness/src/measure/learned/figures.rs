@@ -1,5 +1,6 @@
 //! The tables of what was measured.
 
+use super::super::leave::{ACTIONS, Action};
 use super::super::plan::STYLES;
 use super::super::results::Results;
 use super::super::storm::Storm;
@@ -41,6 +42,34 @@ pub(super) fn styles(results: &Results) -> Table {
         lines: results.names().into_iter().filter(measured).map(line).collect(),
         told: STYLES.iter().filter_map(|style| told::style(results, style)).collect(),
         reasons: Vec::new(),
+    }
+}
+
+/// Ways to leave by servers: how soon the work heard of it.
+pub(super) fn departures(results: &Results) -> Table {
+    let names = results.names();
+    let cell = |server: &str, action: &str| match results.measured.heard_of(server, action) {
+        None => Cell::none(),
+        Some(heard) if heard.canceled == 0 => Cell::new("bad", format!("never, of {}", heard.tries)),
+        Some(heard) if heard.canceled < heard.tries => {
+            Cell::new("odd", format!("{} of {}, {}", heard.canceled, heard.tries, span(heard.median_ms)))
+        }
+        Some(heard) => Cell::new("good", format!("{} / {}", span(heard.median_ms), span(heard.worst_ms))),
+    };
+    let line = |action: &Action| Line {
+        head: action.name.to_owned(),
+        note: String::new(),
+        cells: names.iter().map(|name| cell(name, action.name)).collect(),
+    };
+    let actions = if results.measured.departures.is_empty() { &[][..] } else { ACTIONS };
+    Table {
+        title: "How soon the work hears that its client left",
+        note: "From the moment the client left to the last sign of the canceled work: median / worst of all tries. Never: the \
+               work ran to its natural end.",
+        first: "the client sends, and leaves by",
+        columns: names.iter().map(|name| (*name).to_owned()).collect(),
+        lines: actions.iter().map(line).collect(),
+        ..Table::default()
     }
 }
 
