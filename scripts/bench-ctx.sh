@@ -67,16 +67,20 @@ awk '
         go[name] = go[name] " " $3
         for (i = 4; i < NF; i++) if ($(i + 1) == "allocs/op") allocs[name] = $i
     }
+    function times(theirs, mine) { return theirs == "" ? "-" : sprintf("%.2f", theirs / mine) }
     END {
-        printf "%-46s %12s %12s %9s\n", "operation", "ctx ns", "go ns", "go / ctx"
+        line = "%-40s %10s %10s %10s %9s %9s %9s\n"
+        printf line, "operation", "ctx ns", "token ns", "go ns", "token/ctx", "go/ctx", "go allocs"
         for (i = 1; i <= count; i++) {
             name = order[i]
+            if (name ~ /^token\//) continue
             mine = median(rust[name])
             twin = name
             if (name ~ /^cancel_waiting_100k/) twin = "cancel_waiting_100k/goroutines"
-            if (name ~ /\/driven$/) { twin = name; sub(/\/driven$/, "", twin) }
+            sub(/\/driven$/, "", twin)
+            token = ("token/" name) in rust ? median(rust["token/" name]) : ""
             theirs = twin in go ? median(go[twin]) : ""
-            ratio = theirs == "" ? "-" : sprintf("%.2f", theirs / mine)
-            printf "%-46s %12s %12s %9s\n", name, show(mine), show(theirs), ratio
+            printf line, name, show(mine), show(token), show(theirs), times(token, mine), times(theirs, mine),
+                twin in allocs ? allocs[twin] : "-"
         }
     }' "$out/rust" "$out/go"

@@ -1,4 +1,7 @@
 //! The ten benchmarks of Go's own package context, B1 to B10, with the same parameters.
+//!
+//! What tokio-util's token can do too stands beside it under `token/`: it has no deadline (B2) and no values (B6, B7;
+//! in B1 it reads none).
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -8,6 +11,7 @@ use std::time::{Duration, Instant};
 use benches::on_all_cores;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ctx::{Cancel, Context};
+use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -18,6 +22,11 @@ fn never(_: Instant) -> std::future::Pending<()> {
 /// Polls `done` as a `select` with a default polls Go's channel.
 fn is_done(ctx: &Context) -> bool {
     pin!(ctx.done(never)).poll(&mut Task::from_waker(Waker::noop())).is_ready()
+}
+
+/// The same for a token.
+fn is_cancelled(token: &CancellationToken) -> bool {
+    pin!(token.cancelled()).poll(&mut Task::from_waker(Waker::noop())).is_ready()
 }
 
 fn work() {
@@ -39,6 +48,21 @@ fn b1_common_parent_cancel(c: &mut Criterion) {
                     black_box(ctx.value::<u64>());
                     work();
                     cancel.cancel();
+                    work();
+                },
+            )
+        });
+    });
+    let shared = CancellationToken::new();
+    c.bench_function("token/B1/common_parent_cancel", |b| {
+        b.iter_custom(|n| {
+            on_all_cores(
+                n,
+                || (),
+                |()| {
+                    let token = shared.child_token();
+                    work();
+                    token.cancel();
                     work();
                 },
             )
@@ -103,11 +127,38 @@ fn b3_cancel_tree(c: &mut Criterion) {
     }
 }
 
+/// Builds a chain of tokens; each keeps the one before it alive.
+fn build_tokens(root: &CancellationToken, depth: usize) -> CancellationToken {
+    (0..depth).fold(root.clone(), |token, _| token.child_token())
+}
+
+fn b3_token_tree(c: &mut Criterion) {
+    let closed = CancellationToken::new();
+    closed.cancel();
+    for depth in [1, 10, 100, 1000] {
+        c.bench_function(&format!("token/B3/cancel_tree/{depth}/open"), |b| {
+            b.iter(|| {
+                let root = CancellationToken::new();
+                let leaf = build_tokens(&root, depth);
+                root.cancel();
+                leaf
+            });
+        });
+        c.bench_function(&format!("token/B3/cancel_tree/{depth}/closed"), |b| {
+            b.iter(|| build_tokens(&closed, depth));
+        });
+    }
+}
+
 fn b4_check_canceled(c: &mut Criterion) {
     let (ctx, cancel) = Context::background().with_cancel();
     cancel.cancel();
     c.bench_function("B4/check_canceled/err", |b| b.iter(|| black_box(&ctx).err()));
     c.bench_function("B4/check_canceled/done", |b| b.iter(|| is_done(black_box(&ctx))));
+    let token = CancellationToken::new();
+    token.cancel();
+    c.bench_function("token/B4/check_canceled/err", |b| b.iter(|| black_box(&token).is_cancelled()));
+    c.bench_function("token/B4/check_canceled/done", |b| b.iter(|| is_cancelled(black_box(&token))));
 }
 
 fn b5_context_cancel_done(c: &mut Criterion) {
@@ -117,6 +168,13 @@ fn b5_context_cancel_done(c: &mut Criterion) {
     });
     c.bench_function("B5/context_cancel_done/err", |b| {
         b.iter_custom(|n| on_all_cores(n, || (), |()| _ = black_box(ctx.err())));
+    });
+    let token = CancellationToken::new();
+    c.bench_function("token/B5/context_cancel_done", |b| {
+        b.iter_custom(|n| on_all_cores(n, || (), |()| _ = black_box(is_cancelled(&token))));
+    });
+    c.bench_function("token/B5/context_cancel_done/err", |b| {
+        b.iter_custom(|n| on_all_cores(n, || (), |()| _ = black_box(token.is_cancelled())));
     });
 }
 
@@ -153,14 +211,28 @@ fn b8_b9_b10_err(c: &mut Criterion) {
     });
 }
 
+fn b8_b9_b10_token(c: &mut Criterion) {
+    let (live, canceled) = (CancellationToken::new(), CancellationToken::new());
+    canceled.cancel();
+    c.bench_function("token/B8/err_ok", |b| b.iter(|| black_box(&live).is_cancelled()));
+    c.bench_function("token/B9/err_canceled", |b| b.iter(|| black_box(&canceled).is_cancelled()));
+    for (name, token) in [("err_ok_parallel", &live), ("err_canceled_parallel", &canceled)] {
+        c.bench_function(&format!("token/B10/{name}"), |b| {
+            b.iter_custom(|n| on_all_cores(n, || (), |()| _ = black_box(black_box(token).is_cancelled())));
+        });
+    }
+}
+
 criterion_group!(
     benches,
     b1_common_parent_cancel,
     b2_with_timeout,
     b3_cancel_tree,
+    b3_token_tree,
     b4_check_canceled,
     b5_context_cancel_done,
     b6_b7_deep_value,
-    b8_b9_b10_err
+    b8_b9_b10_err,
+    b8_b9_b10_token
 );
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! One operation on a context at a time, beside tokio-util's token on the same work.
 //!
-//! The names are those of `go-context/context_test.go`, so that `scripts/bench-ctx.sh` can set them side by
-//! side; what Go has no twin for ends in `driven` or begins with `token`.
+//! The names are those of `go-context/context_test.go`, and the token's are the same after `token/`, so that
+//! `scripts/bench-ctx.sh` can set them side by side. What ends in `driven` is a context below a `Driver`.
 
 use std::hint::black_box;
 use std::pin::Pin;
@@ -31,8 +31,12 @@ fn create(c: &mut Criterion) {
     }
     c.bench_function("create/with_value", |b| b.iter(|| black_box(parent.with_value(7_u64))));
     let token = CancellationToken::new();
-    c.bench_function("token/create/child", |b| b.iter(|| drop(black_box(token.child_token()))));
-    c.bench_function("token/create/child_and_cancel", |b| b.iter(|| black_box(token.child_token()).cancel()));
+    c.bench_function("token/create/with_cancel/background", |b| {
+        b.iter(|| black_box(CancellationToken::new()).cancel())
+    });
+    c.bench_function("token/create/with_cancel/parent", |b| {
+        b.iter(|| black_box(token.child_token()).cancel())
+    });
 }
 
 fn driven(c: &mut Criterion) {
@@ -53,8 +57,11 @@ fn err(c: &mut Criterion) {
     for (name, ctx) in [("live", &live), ("deadline", &timed), ("canceled", &canceled)] {
         c.bench_function(&format!("err/{name}"), |b| b.iter(|| black_box(ctx).err()));
     }
-    let token = CancellationToken::new();
-    c.bench_function("token/is_cancelled", |b| b.iter(|| black_box(&token).is_cancelled()));
+    let (live, canceled) = (CancellationToken::new(), CancellationToken::new());
+    canceled.cancel();
+    for (name, token) in [("live", &live), ("canceled", &canceled)] {
+        c.bench_function(&format!("token/err/{name}"), |b| b.iter(|| black_box(token).is_cancelled()));
+    }
 }
 
 type Waiting = Pin<Box<dyn Future<Output = ()>>>;

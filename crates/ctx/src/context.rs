@@ -32,6 +32,7 @@ const WATCHED: u8 = 2;
 #[derive(Clone, Default)]
 pub struct Context {
     pub(crate) node: Option<Arc<Node>>,
+    /// The innermost layer, if it is further in than the node; so most clones count up one pointer only.
     pub(crate) layer: Option<Arc<AnyLayer>>,
     pub(crate) flags: u8,
 }
@@ -87,14 +88,13 @@ impl Context {
     /// Returns the nearest value of type `T` outward. An ended context still serves its values.
     #[must_use]
     pub fn value<T: 'static>(&self) -> Option<&T> {
-        let mut layer = self.layer.as_deref();
-        while let Some(here) = layer {
-            if let Some(value) = here.get::<T>() {
+        let mut ctx = self;
+        loop {
+            if let Some(value) = ctx.layer.as_ref().and_then(|layer| layer.get::<T>()) {
                 return Some(value);
             }
-            layer = here.parent.layer.as_deref();
+            ctx = ctx.outer()?;
         }
-        None
     }
 
     /// Derives a context with the same values that never ends and has no deadline.
@@ -207,6 +207,15 @@ impl Context {
         self.node.as_ref().map_or(0, |node| walk::descendants(node))
     }
 
+    /// The context that this one was derived from.
+    pub(crate) fn outer(&self) -> Option<&Self> {
+        match (&self.layer, &self.node) {
+            (Some(layer), _) => Some(&layer.parent),
+            (None, Some(node)) => Some(&node.parent),
+            (None, None) => None,
+        }
+    }
+
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.as_deref()
     }
@@ -297,7 +306,7 @@ impl Context {
         if let Some(parent) = parent {
             parent.bear(&node);
         }
-        let derived = Self { node: Some(node.clone()), layer: self.layer.clone(), flags: self.flags };
+        let derived = Self { node: Some(node.clone()), layer: None, flags: self.flags };
         (derived, Cancel { node: Some(node) })
     }
 }

@@ -1,7 +1,6 @@
 //! Debug strings in Go's style: the way from the root, one word per layer, and never a payload.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::context::{Context, TODO};
@@ -21,36 +20,15 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    /// Tells whether the node, rather than the value, is the innermost layer.
-    fn ends_in_node(&self) -> bool {
-        let same = |a: &Self, b: &Self| match (&a.layer, &b.layer) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        };
-        self.node.as_ref().is_some_and(|node| same(&node.parent, self))
-    }
-
-    /// The context that this one was derived from.
-    fn outer(&self) -> Option<&Self> {
-        match (&self.node, &self.layer) {
-            (Some(node), _) if self.ends_in_node() => Some(&node.parent),
-            (_, Some(layer)) => Some(&layer.parent),
-            _ => None,
-        }
-    }
-
     fn fmt_layer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.node, &self.layer) {
-            (Some(node), _) if self.ends_in_node() => {
-                match node.deadline.filter(|_| node.parent.deadline() != node.deadline) {
-                    Some(deadline) => fmt_deadline(deadline, self.now(), f),
-                    None => f.write_str(".WithCancel"),
-                }
-            }
-            (_, Some(layer)) if layer.get::<Detached>().is_some() => f.write_str(".WithoutCancel"),
-            (_, Some(layer)) if layer.get::<Watched>().is_some() => f.write_str(".WithClock"),
-            (_, Some(layer)) => write!(f, ".WithValue({})", layer.name),
+        match (&self.layer, &self.node) {
+            (None, Some(node)) => match node.deadline.filter(|_| node.parent.deadline() != node.deadline) {
+                Some(deadline) => fmt_deadline(deadline, self.now(), f),
+                None => f.write_str(".WithCancel"),
+            },
+            (Some(layer), _) if layer.get::<Detached>().is_some() => f.write_str(".WithoutCancel"),
+            (Some(layer), _) if layer.get::<Watched>().is_some() => f.write_str(".WithClock"),
+            (Some(layer), _) => write!(f, ".WithValue({})", layer.name),
             _ if self.flags & TODO != 0 => f.write_str("context.TODO"),
             _ => f.write_str("context.Background"),
         }

@@ -266,8 +266,10 @@ impl Node {
 
     /// Lists `child` and returns its place; or ends it at once if this node has ended.
     pub(crate) fn adopt(&self, child: &Arc<Self>) -> Option<u32> {
+        // Counted before the lock, which all children of a parent share.
+        let weak = Arc::downgrade(child);
         if let Some(mut shared) = self.lock_live() {
-            return Some(shared.lists().children.insert(Arc::downgrade(child)));
+            return Some(shared.lists().children.insert(weak));
         }
         if let Some((error, cause)) = self.outcome() {
             child.finish(End::With(error, cause));
