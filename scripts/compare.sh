@@ -12,7 +12,7 @@ late its 504 is, how long work of each style goes on after the 504, and what a s
 
   --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of 180 s
   --peers     the peers too: Go's net/http, Python's http.server and asyncio, axum, actix. Whatever is not here and
-              cannot be had is a row `absent` with the reason
+              cannot be had is a row `absent` with the reason. Thirteen servers take several times as long as four
   --no-install  fetch nothing. Without a Go, --peers installs a pinned one with pip, into cargo's target folder alone
   SERVER...   names from servers.toml; without any, the lab's own: tokio async-std smol threads
 
