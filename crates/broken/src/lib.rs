@@ -211,6 +211,7 @@ const SERVES_GARBAGE: &[&str] = &[
     "faults/head-too-large-431",
     "faults/header-bytes",
     "faults/malformed-head",
+    "faults/repeated-coding",
     "faults/too-many-headers",
     "faults/unknown-coding",
     "faults/version-505-or-closed",

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 
 use crate::params::{self, Fanout, Slow, Stream};
 use crate::{Identity, Reason, budget, limits};
@@ -115,11 +115,15 @@ impl Call {
     }
 }
 
-/// Checks what an HTTP library may let pass: a target that is a path, and a body in no coding but chunked (RFC 9112, 3.2
-/// and 6.1).
+/// Checks what an HTTP library may let pass: a target that is a path, one `Host`, which only HTTP/1.0 may leave out, and a
+/// body in no coding but chunked (RFC 9112, 3.2 and 6.1).
 fn check_form(head: &Parts) -> Result<(), Refusal> {
     if head.uri.path().is_empty() || (head.uri.authority().is_some() && head.uri.scheme().is_none()) {
         return Err(Refusal::Malformed("malformed request target"));
+    }
+    let hosts = head.headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && head.version != Version::HTTP_10) {
+        return Err(Refusal::Malformed("a request takes one host"));
     }
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     let plain = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
@@ -210,9 +214,23 @@ mod tests {
     use super::*;
 
     fn read(method: &str, target: &str) -> Result<Call, Refusal> {
-        let request =
-            Request::builder().method(method).uri(target).body(()).expect("the test's own head is one");
+        let request = Request::builder().method(method).uri(target).header(HOST, "lab");
+        let request = request.body(()).expect("the test's own head is one");
         Call::read(&request.into_parts().0, || "made".into())
+    }
+
+    #[test]
+    fn a_request_names_one_host_and_only_http_1_0_may_leave_it_out() {
+        let named = |version: Version, hosts: &[&str]| {
+            let request = Request::builder().uri("/fast").version(version);
+            let request = hosts.iter().fold(request, |request, host| request.header(HOST, *host));
+            Call::read(&request.body(()).expect("the test's own head is one").into_parts().0, String::new)
+        };
+        assert!(named(Version::HTTP_11, &["lab"]).is_ok() && named(Version::HTTP_10, &[]).is_ok());
+        assert!(matches!(named(Version::HTTP_11, &[]), Err(Refusal::Malformed(_))));
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            assert!(matches!(named(version, &["lab", "lab"]), Err(Refusal::Malformed(_))), "{version:?}");
+        }
     }
 
     #[test]
@@ -250,7 +268,7 @@ mod tests {
     #[test]
     fn a_coding_other_than_chunked_is_not_implemented() {
         let code = |codings: &[&str]| {
-            let request = Request::builder().method("POST").uri("/upload");
+            let request = Request::builder().method("POST").uri("/upload").header(HOST, "lab");
             let request =
                 codings.iter().fold(request, |request, coding| request.header(TRANSFER_ENCODING, *coding));
             Call::read(&request.body(()).expect("the test's own head is one").into_parts().0, String::new)
@@ -278,7 +296,11 @@ mod tests {
     #[test]
     fn an_announced_body_may_have_1_mib_and_no_more() {
         let announce = |bytes: usize| {
-            let request = Request::builder().method("POST").uri("/upload").header(CONTENT_LENGTH, bytes);
+            let request = Request::builder()
+                .method("POST")
+                .uri("/upload")
+                .header(HOST, "lab")
+                .header(CONTENT_LENGTH, bytes);
             Call::read(&request.body(()).expect("the test's own head is one").into_parts().0, String::new)
         };
         assert!(announce(limits::BODY).is_ok());

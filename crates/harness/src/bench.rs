@@ -110,6 +110,14 @@ impl Bench {
         Wire::connect_narrow(self.server.address(), self.give_up_at, &self.trace)
     }
 
+    /// Opens a connection whose client can take only little at a time.
+    ///
+    /// # Errors
+    /// When the server does not accept.
+    pub fn connect_slow(&self) -> Result<Wire, Failure> {
+        Wire::connect_slow(self.server.address(), self.give_up_at, &self.trace)
+    }
+
     /// Sends the request on a new connection and reads its answer.
     ///
     /// # Errors

@@ -91,6 +91,17 @@ impl Wire {
         })
     }
 
+    /// The same with a small window and small segments: a client that reads steadily is one that the server must wait for.
+    ///
+    /// # Errors
+    /// As [`Wire::connect`].
+    pub fn connect_slow(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
+        Self::connect_with(to, give_up_at, trace, |socket| {
+            socket.set_recv_buffer_size(8 * 1024)?;
+            socket.set_tcp_mss(256)
+        })
+    }
+
     fn connect_with(
         to: SocketAddr,
         give_up_at: Instant,
@@ -217,6 +228,14 @@ impl Wire {
     /// # Errors
     /// When the socket cannot be watched.
     pub fn fill(&mut self, until: Instant) -> Result<bool, Failure> {
+        self.sip(until, 16 * 1024)
+    }
+
+    /// The same, and reads no more than `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Wire::fill`].
+    pub fn sip(&mut self, until: Instant, most: usize) -> Result<bool, Failure> {
         if self.ended.is_some() {
             return Ok(true);
         }
@@ -224,7 +243,8 @@ impl Wire {
             return Ok(false);
         }
         let mut chunk = [0; 16 * 1024];
-        let read = self.stream.read(&mut chunk);
+        let most = most.min(chunk.len());
+        let read = self.stream.read(&mut chunk[..most]);
         let now = Instant::now();
         match read {
             Ok(0) => self.note_end(End::Fin, now),

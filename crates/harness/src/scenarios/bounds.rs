@@ -81,6 +81,19 @@ pub const SCENARIOS: &[Scenario] = &[
         ..Scenario::BASE
     },
     Scenario {
+        id: "faults/repeated-coding",
+        promise: "a Transfer-Encoding on two lines is answered 400 or 501, or the connection is closed",
+        judges: BOTH,
+        needs: &["endpoint:/upload"],
+        sent: "`POST /upload` with `Transfer-Encoding: chunked` twice, and with `chunked` and `gzip`, `identity` or nothing on \
+            two lines, in either order",
+        why: "two lines are one list, and whoever looks at the first alone, or at the last, sees another body than its neighbor",
+        wrong: "hyper takes a list of chunked and chunked for chunked",
+        sources: &["RFC 9110, section 5.3", "RFC 9112, section 6.1"],
+        run: repeated_coding,
+        ..Scenario::BASE
+    },
+    Scenario {
         id: "faults/bad-chunk",
         promise: "a chunked body that breaks its framing is answered 400, or the connection is closed",
         judges: BOTH,
@@ -185,6 +198,23 @@ fn unknown_coding(bench: &Bench) -> Outcome {
     }
     is_refused(bench, &upload("HTTP/1.0", &["Transfer-Encoding: chunked"], body), REFUSALS)?;
     Ok("7 codings, none served".into())
+}
+
+fn repeated_coding(bench: &Bench) -> Outcome {
+    let body = b"5\r\nhello\r\n0\r\n\r\n";
+    let pairs = [
+        ("chunked", "chunked"),
+        ("gzip", "chunked"),
+        ("chunked", "gzip"),
+        ("identity", "chunked"),
+        ("chunked", "identity"),
+        ("chunked", ""),
+    ];
+    for (first, second) in pairs {
+        let lines = [first, second].map(|coding| format!("Transfer-Encoding: {coding}"));
+        is_refused(bench, &upload("HTTP/1.1", &[&lines[0], &lines[1]], body), REFUSALS)?;
+    }
+    Ok(format!("{} pairs of lines, none served", pairs.len()).into())
 }
 
 fn bad_chunk(bench: &Bench) -> Outcome {

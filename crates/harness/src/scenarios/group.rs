@@ -310,7 +310,8 @@ fn thousand_children(bench: &Bench) -> Outcome {
     status(&answer, 504)?;
     let after = answer.after();
     ensure!(after >= timeout, "early: {after:.1?} for a deadline of {timeout:?}");
-    let most = timeout + bench.answer_late() + bench.ms(100);
+    // 0.2 ms a child: on threads each is woken, says so, ends and is joined, and a processor does one after the other.
+    let most = timeout + bench.answer_late() + bench.ms(200);
     ensure!(after <= most, "answered {after:.1?} after sending; at most {most:?} is forgiven");
     let work = bench.census()?.work;
     let (started, canceled) = (work.started - before.started, work.canceled - before.canceled);

@@ -45,7 +45,6 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/no-host",
         promise: "an HTTP/1.1 request without Host, or with two, is answered 400",
-        level: Level::Should,
         sent: "`GET /fast HTTP/1.1\\r\\n\\r\\n`, and the same with two `Host` lines",
         why: "who is asked for decides what a cache and a router do with the answer",
         wrong: "hyper leaves the check to its user, and most users leave it out",

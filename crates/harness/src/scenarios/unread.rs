@@ -66,7 +66,7 @@ pub const SCENARIOS: &[Scenario] = &[
         sent: "`GET /slow?work=3000ms` twice in one write; 20 ms after the first work began, RST",
         why: "a server that goes on to the next request of a dead connection multiplies the waste by the depth of \
               the pipeline",
-        wrong: "hyper, once the first answer cannot be written, may have begun the second request",
+        wrong: "hyper, blind behind the second request's bytes, works on the first to its end, and only its write tells; Go too",
         run: never_starts,
         ..BASE
     },
