@@ -1,8 +1,9 @@
 //! Each broken server fails exactly the scenarios that its fault names: the harness sees what it should, and nothing else.
 //!
-//! The faultless server must pass everything. A fault is tried on every scenario that shares its server, which are most,
-//! and on the others that it names. What needs the machine to itself is left out where something else tells;
-//! `LAB_BROKEN=all` tries every fault on every scenario, storms and all.
+//! The faultless server must pass everything that needs no machine to itself. A fault must fail what it names, except for
+//! what needs the machine to itself where something else tells, and it must pass a quarter of the others that share a
+//! server: another quarter for the next fault, so that every scenario is seen to pass beside some fault. That a fault fails
+//! nothing else at all is what `LAB_BROKEN=all` proves, which tries every fault on every scenario, storms and all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ use harness::verdict::Verdict;
 use harness::{guard, scenarios};
 use libtest_mimic::{Arguments, Failed, Trial};
 
+/// One scenario of so many is tried on a fault that does not name it.
+const SAMPLE: usize = 4;
 /// Scenarios at once, of all faults together; nearly all of their time is waiting.
 const JOBS: usize = 24;
 
@@ -97,8 +100,12 @@ fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'
     }
     let named = |scenario: &Scenario| expected.contains(scenario.id);
     let only_alone = !planned.iter().any(|scenario| named(scenario) && scenario.seat != Seat::Alone);
+    let mut number = fault as usize;
     planned.retain(|scenario| match scenario.seat {
-        Seat::Shared => true,
+        Seat::Shared => {
+            number += 1;
+            fault == Fault::None || named(scenario) || number.is_multiple_of(SAMPLE)
+        }
         Seat::Own => fault == Fault::None || named(scenario),
         Seat::Alone => only_alone && named(scenario),
     });
