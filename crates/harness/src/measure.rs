@@ -8,7 +8,8 @@
 //!
 //! # Layout
 //! - [`plan`]: what is measured, how often, in which order; [`turns`]: does it.
-//! - [`overshoot`], [`tail`], [`leave`], [`storm`], [`fast`]: a measurement each; [`stats`]: what becomes of samples.
+//! - [`overshoot`], [`tail`], [`leave`], [`storm`], [`fast`], [`memory`], [`strip`], [`leak`]: a measurement each;
+//!   [`stats`]: what becomes of samples.
 //! - [`results`]: everything of a run as one document; [`machine`]: where it ran; [`build`](mod@build): what was built.
 //! - [`learned`]: what the run taught, across all its servers; [`words`]: what the figures mean, in sentences;
 //!   [`page`]: the report as one HTML file; [`series`]: every sample in one list; [`export`]: files for other programs.
@@ -16,9 +17,11 @@
 pub mod build;
 pub mod export;
 pub mod fast;
+pub mod leak;
 pub mod learned;
 pub mod leave;
 pub mod machine;
+pub mod memory;
 pub mod overshoot;
 pub mod page;
 pub mod plan;
@@ -26,6 +29,7 @@ pub mod results;
 pub mod series;
 pub mod stats;
 pub mod storm;
+pub mod strip;
 pub mod tail;
 pub mod turns;
 pub mod words;

@@ -14,6 +14,13 @@ pub enum Outcome {
     Lost,
 }
 
+impl Outcome {
+    /// True for an answer with this status.
+    pub fn is(self, status: u16) -> bool {
+        self == Self::Answer(status)
+    }
+}
+
 /// One request that was answered or lost.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {

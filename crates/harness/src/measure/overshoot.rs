@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::stats::{Summary, ms_between};
+use crate::load::tally::Outcome;
+use crate::load::{self, Load, Pace};
 use crate::server::Server;
 use crate::storm::Storm;
 use crate::trace::Trace;
@@ -131,6 +133,33 @@ pub fn at_once(server: &Server, count: usize, deadline: Duration) -> Result<Vec<
         first_byte_at: shot.first_byte_at,
     };
     Ok(storm.shots().iter().map(sample).collect())
+}
+
+/// Sends `count` requests in step over one second, each due at its own moment.
+///
+/// # Errors
+/// When the connections cannot be opened.
+pub fn spread(server: &Server, count: usize, deadline: Duration) -> Result<Vec<Sample>, Failure> {
+    let request = Request::get("/slow?work=60s&tick=1s").timeout(deadline);
+    let pace = Pace::Rate { per_second: count as f64, requests: count };
+    let mut load = Load::new(server.address(), server.pid(), request, count, pace);
+    (load.keep, load.patience) = (true, deadline + PATIENCE);
+    let done = load.run()?;
+    let lost =
+        Sample { status: None, intended_at: done.begin_at, sent_at: done.begin_at, first_byte_at: None };
+    let missing = std::iter::repeat_n(lost, done.row.censored.count as usize);
+    Ok(done.samples.iter().map(Sample::of).chain(missing).collect())
+}
+
+impl Sample {
+    /// What the load generator kept of a request.
+    fn of(sample: &load::Sample) -> Self {
+        let (status, first_byte_at) = match sample.outcome {
+            Outcome::Answer(status) => (Some(status), Some(sample.at)),
+            Outcome::Lost => (None, None),
+        };
+        Self { status, intended_at: sample.intended_at, sent_at: sample.sent_at, first_byte_at }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod load;
+
+pub use load::{Burst, Fast, Leak, Memory, Strip};
+
 /// The styles of work, in the order of every table.
 pub const STYLES: &[&str] = &["context", "drop", "polling", "detached", "blocking", "spin"];
 
@@ -30,31 +34,19 @@ pub struct Plan {
     /// How many `/fast` requests are answered, and how fast.
     #[serde(default)]
     pub fast: Fast,
-}
-
-/// The measurement of `/fast`.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Fast {
-    /// Connections.
-    pub connections: usize,
-    /// How long a turn asks before it counts.
-    #[serde(rename = "warm_up_ms", with = "ms")]
-    #[schemars(with = "f64")]
-    pub warm_up: Duration,
-    /// How long a turn counts.
-    #[serde(rename = "lasting_ms", with = "ms")]
-    #[schemars(with = "f64")]
-    pub lasting: Duration,
-    /// Requests a second in the open loop.
-    pub rate: f64,
-    /// Turns of each server, back to back.
-    pub throughput_turns: usize,
-    /// Turns of each server, in the open loop.
-    pub latency_turns: usize,
+    /// What a connection costs in memory.
+    #[serde(default)]
+    pub memory: Memory,
+    /// What `/fast` feels of a burst of `/slow`.
+    #[serde(default)]
+    pub strip: Strip,
+    /// What storms leave behind.
+    #[serde(default)]
+    pub leak: Leak,
 }
 
 /// The measurement of overshoot: requests one by one, and many at once.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Overshoot {
     /// The deadline of a request sent alone.
     #[serde(rename = "alone_deadline_ms", with = "ms")]
@@ -68,6 +60,12 @@ pub struct Overshoot {
     pub at_once_deadline: Duration,
     /// Requests at once, per turn.
     pub at_once: usize,
+    /// Other numbers of requests at once, a measurement each.
+    #[serde(default)]
+    pub crowds: Vec<usize>,
+    /// Numbers of requests in step over one second, a measurement each.
+    #[serde(default)]
+    pub spread: Vec<usize>,
     /// Turns of each server.
     pub turns: usize,
 }
@@ -155,7 +153,8 @@ pub mod ms {
 
 impl Plan {
     /// What can be measured by itself; the first is everything.
-    pub const MEASUREMENTS: [&str; 6] = ["all", "fast", "overshoot", "tails", "leaving", "storms"];
+    pub const MEASUREMENTS: [&str; 9] =
+        ["all", "fast", "overshoot", "tails", "leaving", "storms", "memory", "strip", "leak"];
 
     /// The same plan with no turns for anything but these of [`Plan::MEASUREMENTS`].
     #[must_use]
@@ -168,6 +167,10 @@ impl Plan {
             ("tails", &mut self.tail.turns),
             ("leaving", &mut self.leave.turns),
             ("storms", &mut self.storm.turns),
+            ("memory", &mut self.memory.idle_turns),
+            ("memory", &mut self.memory.in_flight_turns),
+            ("strip", &mut self.strip.turns),
+            ("leak", &mut self.leak.turns),
         ] {
             if !wanted(name) {
                 *turns = 0;
@@ -185,17 +188,19 @@ impl Plan {
             flags: Vec::new(),
             overshoot: Overshoot {
                 alone_deadline: millis(50),
-                alone: 20,
+                alone: 15,
                 at_once_deadline: millis(400),
-                at_once: 500,
-                turns: 3,
+                at_once: 1000,
+                crowds: Vec::new(),
+                spread: Vec::new(),
+                turns: 2,
             },
             tail: Tail {
                 deadline: millis(300),
                 work: millis(3000),
                 spin_work: millis(600),
                 tick: millis(10),
-                each: 2,
+                each: 1,
                 turns: 1,
             },
             leave: Leave { work: millis(900), tries: 10, turns: 3 },
@@ -203,16 +208,34 @@ impl Plan {
                 deadline: millis(400),
                 work: millis(1200),
                 requests: 500,
-                styles: vec!["drop".to_owned(), "detached".to_owned()],
+                styles: vec!["drop".to_owned()],
                 turns: 1,
             },
             fast: Fast {
                 connections: 64,
                 warm_up: millis(100),
-                lasting: millis(500),
+                lasting: millis(400),
                 rate: 5000.0,
                 throughput_turns: 3,
-                latency_turns: 3,
+                latency_turns: 1,
+            },
+            memory: Memory { held: vec![0, 100, 1000], idle_turns: 0, in_flight_turns: 1 },
+            strip: Strip {
+                rate: 1000.0,
+                lasting: millis(1200),
+                burst_after: millis(400),
+                deadline: millis(400),
+                slot: millis(100),
+                bursts: vec![Burst { style: "drop".to_owned(), requests: 500, work: millis(600) }],
+                turns: 1,
+            },
+            leak: Leak {
+                style: "drop".to_owned(),
+                requests: 300,
+                deadline: millis(200),
+                work: millis(500),
+                rounds: 7,
+                turns: 0,
             },
         }
     }
@@ -220,10 +243,22 @@ impl Plan {
     /// Everything, often enough for a median: several minutes.
     pub fn full() -> Self {
         let (standard, millis) = (Self::standard(), Duration::from_millis);
+        let burst = |style: &str, requests, work| Burst { style: style.to_owned(), requests, work };
         Self {
             full: true,
-            overshoot: Overshoot { turns: 5, ..standard.overshoot },
-            storm: Storm { turns: 5, ..standard.storm },
+            overshoot: Overshoot {
+                alone: 20,
+                crowds: vec![100, 5000],
+                spread: vec![1000],
+                turns: 5,
+                ..standard.overshoot
+            },
+            tail: Tail { each: 2, ..standard.tail },
+            storm: Storm {
+                styles: vec!["drop".to_owned(), "context".to_owned(), "detached".to_owned()],
+                turns: 5,
+                ..standard.storm
+            },
             fast: Fast {
                 warm_up: millis(200),
                 lasting: millis(2000),
@@ -231,20 +266,33 @@ impl Plan {
                 latency_turns: 5,
                 ..standard.fast
             },
+            memory: Memory { held: vec![0, 100, 1000, 5000, 10_000], idle_turns: 2, in_flight_turns: 5 },
+            strip: Strip {
+                lasting: millis(2400),
+                bursts: vec![
+                    burst("drop", 500, millis(1200)),
+                    burst("context", 500, millis(1200)),
+                    burst("spin", 1, millis(600)),
+                ],
+                turns: 2,
+                ..standard.strip
+            },
+            leak: Leak { turns: 1, ..standard.leak },
             ..standard
         }
     }
 
-    /// The same questions in about 20 s: fewer turns and shorter work.
+    /// The same questions in about 25 s: fewer turns and shorter work.
     pub fn quick() -> Self {
         let (standard, millis) = (Self::standard(), Duration::from_millis);
         Self {
             quick: true,
-            overshoot: Overshoot { alone: 10, turns: 2, ..standard.overshoot },
-            tail: Tail { work: millis(1500), each: 1, ..standard.tail },
+            overshoot: Overshoot { alone: 10, at_once: 500, turns: 1, ..standard.overshoot },
+            tail: Tail { work: millis(1500), ..standard.tail },
             leave: Leave { turns: 1, ..standard.leave },
-            storm: Storm { work: millis(900), styles: vec!["drop".to_owned()], ..standard.storm },
-            fast: Fast { lasting: millis(300), throughput_turns: 2, latency_turns: 1, ..standard.fast },
+            storm: Storm { work: millis(900), ..standard.storm },
+            fast: Fast { lasting: millis(300), throughput_turns: 1, latency_turns: 0, ..standard.fast },
+            strip: Strip { turns: 0, ..standard.strip },
             ..standard
         }
     }
@@ -273,6 +321,11 @@ mod tests {
         for plan in [Plan::full(), Plan::standard(), Plan::quick()] {
             assert!(plan.tail.work > plan.tail.deadline && plan.tail.spin_work > plan.tail.deadline);
             assert!(plan.storm.work > plan.storm.deadline);
+            let bursts = plan.strip.bursts.iter();
+            assert!(
+                plan.leak.work > plan.leak.deadline && bursts.clone().all(|b| b.work > plan.strip.deadline)
+            );
+            assert!(bursts.map(|burst| &burst.style).all(|style| STYLES.contains(&style.as_str())));
             assert!(plan.storm.styles.iter().all(|style| STYLES.contains(&style.as_str())));
         }
     }
@@ -282,6 +335,7 @@ mod tests {
         let plan = Plan::standard().only(&["fast".to_owned()]);
         assert!(plan.fast.throughput_turns > 0 && plan.fast.latency_turns > 0);
         assert_eq!((plan.overshoot.turns, plan.tail.turns, plan.storm.turns), (0, 0, 0));
+        assert_eq!((plan.memory.in_flight_turns, plan.strip.turns, plan.leak.turns), (0, 0, 0));
         assert_eq!(Plan::standard().only(&["all".to_owned()]).tail.turns, 1);
     }
 

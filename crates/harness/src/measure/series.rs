@@ -1,5 +1,6 @@
 //! Every sample of a run in one flat list, for the files that others read and for the comparison of two runs.
 
+use super::memory::State;
 use super::results::Results;
 use super::stats::Summary;
 
@@ -128,7 +129,23 @@ pub fn all(results: &Results) -> Vec<Series> {
             }
         }
     }
+    add_memory(&mut all, results);
     all
+}
+
+/// What a connection costs, a value a turn.
+fn add_memory(all: &mut Vec<Series>, results: &Results) {
+    for memory in &results.measured.memory {
+        let what = match memory.state {
+            State::Idle => "idle connection",
+            State::InFlight => "request in flight",
+        };
+        let series = Series::less(&memory.server, "bytes", 500.0);
+        let series = Series { measurement: format!("memory of one {what}"), ..series };
+        if let Some(line) = memory.pss {
+            add(all, series, memory.turn, line.slope);
+        }
+    }
 }
 
 /// Every figure of a run that two runs can be compared by.

@@ -31,6 +31,38 @@ impl Summary {
     }
 }
 
+/// A line through points, by least squares.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Line {
+    /// The change of y for one more x.
+    pub slope: f64,
+    /// y where x is 0.
+    pub base: f64,
+    /// How much of the change of y the line explains, 0 to 1.
+    pub r2: f64,
+}
+
+impl Line {
+    /// The line through these points (x, y); `None` when fewer than two of them differ in x.
+    pub fn through(points: &[(f64, f64)]) -> Option<Self> {
+        let count = points.len() as f64;
+        let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
+        let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
+        let sum = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
+            points.iter().map(|(x, y)| of(x - mean_x, y - mean_y)).sum()
+        };
+        let (xx, xy, yy) = (sum(&|x, _| x * x), sum(&|x, y| x * y), sum(&|_, y| y * y));
+        // Without any point the means are no numbers, and neither is this sum.
+        if xx.is_nan() || xx <= 0.0 {
+            return None;
+        }
+        let slope = xy / xx;
+        // A flat row of points lies on its line.
+        let r2 = if yy > 0.0 { slope * xy / yy } else { 1.0 };
+        Some(Self { slope, base: mean_y - slope * mean_x, r2 })
+    }
+}
+
 /// Milliseconds from `from` to `to`, below zero when `to` came first, in steps of a microsecond.
 pub fn ms_between(from: std::time::Instant, to: std::time::Instant) -> f64 {
     let ms = match to.checked_duration_since(from) {
@@ -62,6 +94,27 @@ mod tests {
     fn one_sample_is_all_of_its_quantiles() {
         let summary = Summary::of([-2.5]).unwrap();
         assert_eq!((summary.min, summary.p50, summary.p99, summary.max), (-2.5, -2.5, -2.5, -2.5));
+    }
+
+    #[test]
+    fn a_line_through_points_on_a_line_is_that_line() {
+        let line = Line::through(&[(0.0, 5.0), (1.0, 7.0), (10.0, 25.0)]).unwrap();
+        assert!((line.slope - 2.0).abs() < 1e-9 && (line.base - 5.0).abs() < 1e-9, "{line:?}");
+        assert!((line.r2 - 1.0).abs() < 1e-9);
+        let flat = Line::through(&[(0.0, 3.0), (1.0, 3.0)]).unwrap();
+        assert_eq!((flat.slope, flat.r2), (0.0, 1.0));
+    }
+
+    #[test]
+    fn points_that_scatter_lower_the_fit() {
+        let line = Line::through(&[(0.0, 0.0), (1.0, 10.0), (2.0, 0.0), (3.0, 10.0)]).unwrap();
+        assert!(line.r2 < 0.3, "{line:?}");
+    }
+
+    #[test]
+    fn one_place_on_the_axis_makes_no_line() {
+        assert_eq!(Line::through(&[]), None);
+        assert_eq!(Line::through(&[(2.0, 1.0), (2.0, 9.0)]), None);
     }
 
     #[test]

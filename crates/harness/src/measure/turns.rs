@@ -4,10 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fast::{self, Fast};
+use super::leak::{self, Leak};
+use super::memory::{self, Memory, State};
 use super::leave::{self, ACTIONS, Action, Departure, Heard};
 use super::overshoot::{self, Overshoot};
 use super::plan::{Plan, STYLES, order};
 use super::storm::{self, Storm};
+use super::strip::{self, Strip};
 use super::tail::{self, Life};
 use crate::load::Row;
 use crate::server::Server;
@@ -32,6 +35,18 @@ pub struct Measured {
     /// `/fast` in step with a schedule: a row for each server and turn.
     #[serde(default)]
     pub latency: Vec<Fast>,
+    /// Requests in step over one second: one for each server and number of requests.
+    #[serde(default)]
+    pub spread: Vec<Overshoot>,
+    /// Memory by connections: one for each server, state and turn.
+    #[serde(default)]
+    pub memory: Vec<Memory>,
+    /// `/fast` beside a burst: one for each server, burst and turn.
+    #[serde(default)]
+    pub strips: Vec<Strip>,
+    /// Storm after storm on one process: one for each server and turn.
+    #[serde(default)]
+    pub leaks: Vec<Leak>,
     /// What could not be measured.
     pub gaps: Vec<Gap>,
 }
@@ -51,11 +66,12 @@ pub struct Gap {
 
 /// How many turns there are in all.
 pub fn count(plan: &Plan, servers: usize, floors: usize) -> usize {
-    let alone = 2 * plan.overshoot.turns
-        + plan.tail.turns
-        + plan.leave.turns
-        + plan.storm.styles.len() * plan.storm.turns;
-    servers * alone + (servers + floors) * (plan.fast.throughput_turns + plan.fast.latency_turns)
+    let overshoot = (2 + plan.overshoot.crowds.len() + plan.overshoot.spread.len()) * plan.overshoot.turns;
+    let storms = plan.storm.styles.len() * plan.storm.turns;
+    let memory = plan.memory.idle_turns + plan.memory.in_flight_turns;
+    let strips = plan.strip.bursts.len() * plan.strip.turns;
+    let fast = (servers + floors) * (plan.fast.throughput_turns + plan.fast.latency_turns);
+    servers * (overshoot + plan.tail.turns + plan.leave.turns + storms + memory + strips + plan.leak.turns) + fast
 }
 
 /// Takes every turn; `note` hears of the server and what is measured, before each. `floors` are servers that stand beside
@@ -76,35 +92,43 @@ pub fn take(
         row: turn.brought,
     };
     let throughput =
-        taker.each(&with_floors, "/fast, back to back", plan.fast.throughput_turns, &[], |seat| {
+        taker.each(&with_floors, "/fast, back to back", plan.fast.throughput_turns, NOTHING, |seat| {
             fast::throughput(seat.server, &plan.fast)
         });
-    let latency = taker.each(&with_floors, "/fast, in step", plan.fast.latency_turns, &[], |seat| {
+    let latency = taker.each(&with_floors, "/fast, in step", plan.fast.latency_turns, NOTHING, |seat| {
         fast::latency(seat.server, &plan.fast)
     });
     let (throughput, latency) =
         (throughput.into_iter().map(fast).collect(), latency.into_iter().map(fast).collect());
-    let overshoot = taker.overshoot(&servers);
-    let tails = taker.each(&servers, "tails", plan.tail.turns, &["witness"], |seat| {
+    let (overshoot, spread) = (taker.overshoot(&servers), taker.spread(&servers));
+    let with_witness = Needs { supports: &["witness"], flags: &[] };
+    let tails = taker.each(&servers, "tails", plan.tail.turns, with_witness, |seat| {
         let supported = |style: &&str| seat.subject.supports(&format!("style:{style}"));
         let styles: Vec<&'static str> = STYLES.iter().copied().filter(supported).collect();
         tail::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
     });
+    let with_context = Needs { supports: &["witness", "style:context"], flags: &[] };
     let departures =
-        taker.each(&servers, "leaving", plan.leave.turns, &["witness", "style:context"], |seat| {
+        taker.each(&servers, "leaving", plan.leave.turns, with_context, |seat| {
             let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(need));
             let actions: Vec<Action> = ACTIONS.iter().filter(met).copied().collect();
             leave::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
         });
     let mut storms = Vec::new();
     for style in &plan.storm.styles {
-        let (what, needs) = (format!("storm, {style}"), ["admin", "process", &format!("style:{style}")]);
-        storms.extend(taker.each(&servers, &what, plan.storm.turns, &needs, |seat| {
+        let (what, named) = (format!("storm, {style}"), format!("style:{style}"));
+        let needs = Needs { supports: &["admin", "process", &named], flags: &[] };
+        storms.extend(taker.each(&servers, &what, plan.storm.turns, needs, |seat| {
             storm::watch(seat.server, seat.subject.name(), style, &plan.storm, seat.turn)
         }));
     }
+    let (memory, strips, leaks) = (taker.memory(&servers), taker.strips(&servers), taker.leaks(&servers));
     Measured {
         overshoot,
+        spread,
+        memory,
+        strips,
+        leaks,
         tails: tails.into_iter().flat_map(|turn| turn.brought).collect(),
         departures: departures.into_iter().flat_map(|turn| turn.brought).collect(),
         storms: storms.into_iter().map(|turn| turn.brought).collect(),
@@ -120,6 +144,18 @@ struct Taker<'a> {
     note: &'a mut dyn FnMut(&str, &str),
     gaps: Vec<Gap>,
 }
+
+/// What a measurement asks of a server.
+#[derive(Clone, Copy)]
+struct Needs<'a> {
+    /// What it must support.
+    supports: &'a [&'a str],
+    /// The flags it is started with, on top of the plan's.
+    flags: &'a [(&'a str, &'a str)],
+}
+
+/// A measurement that asks for nothing.
+const NOTHING: Needs<'static> = Needs { supports: &[], flags: &[] };
 
 /// A server that was started for one turn.
 struct Seat<'a> {
@@ -144,7 +180,7 @@ impl Taker<'_> {
         servers: &[&Subject],
         what: &str,
         turns: usize,
-        needs: &[&str],
+        needs: Needs<'_>,
         measure: impl Fn(&Seat<'_>) -> Result<T, Failure>,
     ) -> Vec<Turn<T>> {
         let mut taken = Vec::new();
@@ -167,11 +203,14 @@ impl Taker<'_> {
         if plan.turns == 0 {
             return all;
         }
-        for (at_once, deadline) in [(1, plan.alone_deadline), (plan.at_once, plan.at_once_deadline)] {
+        let mut numbers: Vec<usize> = plan.crowds.iter().copied().chain([1, plan.at_once]).collect();
+        numbers.sort_unstable();
+        for at_once in numbers {
+            let deadline = if at_once == 1 { plan.alone_deadline } else { plan.at_once_deadline };
             let first = all.len();
             all.extend(servers.iter().map(|subject| Overshoot::new(subject.name(), at_once, deadline)));
             let what = format!("overshoot, {at_once} at once");
-            let turns = self.each(servers, &what, plan.turns, &[], |seat| match at_once {
+            let turns = self.each(servers, &what, plan.turns, NOTHING, |seat| match at_once {
                 1 => overshoot::alone(seat.server, plan.alone, deadline),
                 many => overshoot::at_once(seat.server, many, deadline),
             });
@@ -180,6 +219,69 @@ impl Taker<'_> {
             }
         }
         all
+    }
+
+    /// How late 504s are of requests that come in step, over one second.
+    fn spread(&mut self, servers: &[&Subject]) -> Vec<Overshoot> {
+        let plan = &self.plan.overshoot;
+        let mut all = Vec::new();
+        for requests in plan.spread.iter().copied().filter(|_| plan.turns > 0) {
+            let (first, deadline) = (all.len(), plan.at_once_deadline);
+            all.extend(servers.iter().map(|subject| Overshoot::new(subject.name(), requests, deadline)));
+            let what = format!("overshoot, {requests} in a second");
+            let turns = self.each(servers, &what, plan.turns, NOTHING, |seat| {
+                overshoot::spread(seat.server, requests, deadline)
+            });
+            for turn in turns {
+                all[first + turn.index].add(&turn.brought);
+            }
+        }
+        all
+    }
+
+    /// What a connection costs, idle and in flight.
+    fn memory(&mut self, servers: &[&Subject]) -> Vec<Memory> {
+        let plan = &self.plan.memory;
+        let in_flight = Needs { supports: &["process", "flag:--request-timeout"], flags: memory::FLAGS };
+        let mut all = Vec::new();
+        for (state, what, turns, needs) in [
+            (State::Idle, "memory, idle", plan.idle_turns, Needs { supports: &["process"], flags: &[] }),
+            (State::InFlight, "memory, in flight", plan.in_flight_turns, in_flight),
+        ] {
+            let taken =
+                self.each(servers, what, turns, needs, |seat| memory::watch(seat.server, plan, state));
+            all.extend(
+                taken
+                    .into_iter()
+                    .map(|turn| Memory::of(servers[turn.index].name(), state, turn.number, turn.brought)),
+            );
+        }
+        all
+    }
+
+    /// What `/fast` feels of bursts.
+    fn strips(&mut self, servers: &[&Subject]) -> Vec<Strip> {
+        let plan = &self.plan.strip;
+        let mut all = Vec::new();
+        for burst in &plan.bursts {
+            let (what, named) = (format!("/fast beside {}", burst.style), format!("style:{}", burst.style));
+            let needs = Needs { supports: &[&named], flags: &[] };
+            let taken = self.each(servers, &what, plan.turns, needs, |seat| {
+                strip::watch(seat.server, seat.subject.name(), plan, burst, seat.turn)
+            });
+            all.extend(taken.into_iter().map(|turn| turn.brought));
+        }
+        all
+    }
+
+    /// What storms leave behind.
+    fn leaks(&mut self, servers: &[&Subject]) -> Vec<Leak> {
+        let plan = &self.plan.leak;
+        let named = format!("style:{}", plan.style);
+        let needs = Needs { supports: &["admin", "process", &named], flags: &[] };
+        let taken =
+            self.each(servers, "storm after storm", plan.turns, needs, |seat| leak::watch(seat.server, plan));
+        taken.into_iter().map(|turn| Leak::of(servers[turn.index].name(), plan, turn.brought)).collect()
     }
 
     fn gap(&mut self, subject: &Subject, what: &str, failure: &Failure) {
@@ -199,13 +301,14 @@ impl Taker<'_> {
 fn seated<T>(
     plan: &Plan,
     subject: &Subject,
-    needs: &[&str],
+    needs: Needs<'_>,
     turn: impl FnOnce(&Server) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if let Some(need) = needs.iter().find(|need| !subject.supports(need)) {
+    if let Some(need) = needs.supports.iter().find(|need| !subject.supports(need)) {
         return Err(Failure::unsupported(format!("lacks {need}")));
     }
-    let flags: Vec<_> = plan.flags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let flags = plan.flags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let flags: Vec<_> = flags.chain(needs.flags.iter().copied()).collect();
     let server = subject.start(&flags, None).map_err(Failure::harness)?;
     turn(&server).map_err(|failure| match server.died() {
         Some(death) => Failure::broken(format!("{}; {death}", failure.text())),

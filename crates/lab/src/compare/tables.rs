@@ -13,6 +13,7 @@ use harness::verdict::Verdict;
 use super::leave;
 use super::pictures;
 
+mod held;
 mod speed;
 
 /// The widest line.
@@ -73,7 +74,9 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
         let title = format!("The same storm over time, style {style}");
         section(&title, pictures::storms(results, style, color), Vec::new());
     }
-    for (title, table, sentences) in speed::sections(results, color) {
+    for (title, table, sentences) in
+        speed::sections(results, color).into_iter().chain(held::sections(results, color))
+    {
         section(&title, table, sentences);
     }
     let gaps = results.measured.gaps.iter().map(|gap| {

@@ -10,7 +10,7 @@ use harness::measure::words::number;
 use super::table;
 
 /// A title, a table and what it means.
-type Section = (String, Option<Table>, Vec<String>);
+pub(super) type Section = (String, Option<Table>, Vec<String>);
 
 /// The sections of a run that measured `/fast`.
 pub(super) fn sections(results: &Results, color: bool) -> Vec<Section> {
