@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Send one request and draw what became of its work
     Show(Show),
+    /// Put a server that runs already under load, and say whether the figures may be believed
+    Load(Load),
     /// Print one scenario's page: what is sent, what must happen, why it matters
     Explain {
         /// The scenario's id, as `lab list` prints it
@@ -143,8 +145,8 @@ pub(crate) struct Show {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in turns: how late \
-    the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, and how many requests \
-    they answer. Tables and what they \
+    the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, how many requests \
+    they answer and how fast, and what one costs in memory. Tables and what they \
     mean go to stdout; target/lab/results.json keeps every sample, target/lab/report.html the pictures.\n\nExamples:\n  \
     lab compare --quick              the lab's own servers in 45 s\n  \
     lab compare tokio threads        two of them, with all scenarios\n  \
@@ -237,6 +239,29 @@ pub(crate) struct Diff {
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%').parse::<f64>().map_err(|error| error.to_string())?;
     if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("must be 0 or more".to_owned()) }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lab load http://127.0.0.1:8080/fast                   closed loop: 64 connections, back to back\n  \
+    lab load http://127.0.0.1:8080/fast --rate 5000       open loop: latency from when each request was due\n\n\
+    Exit status: 0; 1 when a figure may not be believed; 2 when there are none.")]
+pub(crate) struct Load {
+    /// The server and what to ask for
+    #[arg(value_name = "http://HOST:PORT/PATH")]
+    pub(crate) url: String,
+    /// Connections
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub(crate) connections: usize,
+    /// How long
+    #[arg(long = "for", value_name = "D", default_value = "3s", value_parser = contract::duration::parse)]
+    pub(crate) lasting: std::time::Duration,
+    /// Requests a second, whether the server keeps up or not [default: as many as it answers]
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<f64>,
+    /// The row as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How a client leaves.

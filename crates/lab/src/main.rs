@@ -12,6 +12,7 @@ mod check;
 mod compare;
 mod diff;
 mod list;
+mod load;
 mod progress;
 mod report;
 mod show;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         args::Command::Learned(args) => report::learned(&args),
         args::Command::Diff(args) => diff::diff(&args),
         args::Command::Show(args) => show::show(&args),
+        args::Command::Load(args) => load::load(&args),
         args::Command::Explain { id } => list::explain(&id),
         args::Command::Docs { check } => list::docs(check),
     };

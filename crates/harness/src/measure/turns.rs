@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::fast::{self, Fast};
 use super::leak::{self, Leak};
-use super::memory::{self, Memory, State};
 use super::leave::{self, ACTIONS, Action, Departure, Heard};
+use super::memory::{self, Memory, State};
 use super::overshoot::{self, Overshoot};
 use super::plan::{Plan, STYLES, order};
 use super::storm::{self, Storm};
@@ -71,7 +71,8 @@ pub fn count(plan: &Plan, servers: usize, floors: usize) -> usize {
     let memory = plan.memory.idle_turns + plan.memory.in_flight_turns;
     let strips = plan.strip.bursts.len() * plan.strip.turns;
     let fast = (servers + floors) * (plan.fast.throughput_turns + plan.fast.latency_turns);
-    servers * (overshoot + plan.tail.turns + plan.leave.turns + storms + memory + strips + plan.leak.turns) + fast
+    servers * (overshoot + plan.tail.turns + plan.leave.turns + storms + memory + strips + plan.leak.turns)
+        + fast
 }
 
 /// Takes every turn; `note` hears of the server and what is measured, before each. `floors` are servers that stand beside
@@ -108,12 +109,11 @@ pub fn take(
         tail::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
     });
     let with_context = Needs { supports: &["witness", "style:context"], flags: &[] };
-    let departures =
-        taker.each(&servers, "leaving", plan.leave.turns, with_context, |seat| {
-            let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(need));
-            let actions: Vec<Action> = ACTIONS.iter().filter(met).copied().collect();
-            leave::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
-        });
+    let departures = taker.each(&servers, "leaving", plan.leave.turns, with_context, |seat| {
+        let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(need));
+        let actions: Vec<Action> = ACTIONS.iter().filter(met).copied().collect();
+        leave::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
+    });
     let mut storms = Vec::new();
     for style in &plan.storm.styles {
         let (what, named) = (format!("storm, {style}"), format!("style:{style}"));

@@ -1,0 +1,92 @@
+//! `lab load`: one load on a server that runs already.
+
+use std::process::ExitCode;
+
+use harness::guard;
+use harness::load::row::Latency;
+use harness::load::{Load, Pace, Row};
+use harness::measure::words::number;
+use harness::server::parse_url;
+use harness::wire::Request;
+
+/// Runs the load and prints its row.
+pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
+    let rest = args.url.strip_prefix("http://").unwrap_or(&args.url);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let pace = match args.rate {
+        Some(rate) if !(rate.is_finite() && rate > 0.0) => {
+            return Err("`--rate` takes a number above zero".to_owned());
+        }
+        Some(per_second) => {
+            let requests = (per_second * args.lasting.as_secs_f64()).round() as usize;
+            Pace::Rate { per_second, requests }
+        }
+        None => Pace::BackToBack { lasting: args.lasting },
+    };
+    guard::limit_descriptors(None)
+        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    let load = Load::new(parse_url(host)?, None, Request::get(format!("/{path}")), args.connections, pace);
+    let row = load.run().map_err(|failure| failure.text().to_owned())?.row;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&row).expect("a row holds nothing that JSON cannot say"));
+    } else {
+        print!("{}", say(&row));
+    }
+    Ok(ExitCode::from(u8::from(!row.is_valid())))
+}
+
+/// The row in lines.
+fn say(row: &Row) -> String {
+    let mut lines = vec![format!(
+        "{}: {} requests over {} connections, {:.0} a second",
+        row.mode,
+        number(row.finished),
+        number(row.connections as u64),
+        row.per_second
+    )];
+    for (name, latency) in [("200", &row.ok), ("504", &row.timeout), ("other", &row.other)] {
+        lines.extend(latency.as_ref().map(|latency| say_latency(name, latency)));
+    }
+    lines.extend(row.others.iter().map(|(what, count)| format!("      {what}: {}", number(*count))));
+    if let (Some(rate), Some(lag)) = (row.rate, row.lag) {
+        lines.push(format!(
+            "client: sent {:.0} of {:.0} a second; left late by {} µs (p50), {} (p99), {} (worst)",
+            rate.achieved, rate.requested, lag.p50_us, lag.p99_us, lag.max_us
+        ));
+    }
+    lines.push(format!("client: on a processor for {:.0} % of its time", row.generator_cpu * 100.0));
+    let little = &row.little;
+    lines.push(format!(
+        "Little's law: {:.2} in the system, {:.0} a second x {:.3} ms = {:.2}",
+        little.in_system,
+        little.per_second,
+        little.mean_ms,
+        little.per_second * little.mean_ms / 1e3
+    ));
+    lines.extend(row.invalid.iter().map(|reason| format!("⚠ not to be believed: {reason}")));
+    lines.join("\n") + "\n"
+}
+
+fn say_latency(name: &str, latency: &Latency) -> String {
+    let Latency { count, p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = latency;
+    format!(
+        "{name:>5}: {} in {p50_ms:.3} ms (p50), {p90_ms:.3} (p90), {p99_ms:.3} (p99), {p999_ms:.3} (p99.9), {max_ms:.3} \
+        (worst)",
+        number(*count)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_may_not_be_believed_says_so() {
+        let row = Row {
+            mode: "open loop".to_owned(),
+            invalid: vec!["nothing was answered".to_owned()],
+            ..Row::default()
+        };
+        assert!(say(&row).ends_with("⚠ not to be believed: nothing was answered\n"));
+    }
+}
