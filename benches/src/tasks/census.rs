@@ -40,10 +40,11 @@ pub(crate) fn expect(tasks: usize) {
 /// Counts a task that has ended, and how.
 pub(crate) fn ended(error: Error) {
     let count = if error.is_timeout() { &EXPIRED } else { &CANCELED };
-    let all = count.fetch_add(1, Ordering::AcqRel) + 1;
-    if all == 1 {
-        stamp(&FIRST);
+    // Before the count, so that whoever sees all counted sees when the first was.
+    if count.load(Ordering::Relaxed) == 0 {
+        FIRST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
     }
+    let all = count.fetch_add(1, Ordering::AcqRel) + 1;
     if Some(&all) == TASKS.get() {
         stamp(&LAST);
     }

@@ -200,7 +200,7 @@ impl Run<'_> {
         };
         let limit = ending.saturating_duration_since(Instant::now()) + PATIENCE;
         self.watch_until(limit, || census::count(error) == tasks && census::live() == left);
-        let gone = census::last().map_or(limit, |last| last.saturating_duration_since(ending));
+        let gone = census::last().unwrap_or_else(Instant::now).saturating_duration_since(ending);
         self.report.gone_ns = nanos(gone);
         self.report.ended = census::count(error);
         self.report.left = census::live();
