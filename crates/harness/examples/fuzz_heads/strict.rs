@@ -89,7 +89,9 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
 /// Checks that the body's length is beyond doubt.
 fn framing(version: &[u8], lengths: &[&[u8]], codings: &[&[u8]]) -> Result<(), &'static str> {
     let number = |value: &&[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    if !lengths.iter().all(number) || lengths.windows(2).any(|pair| pair[0] != pair[1]) {
+    // A transfer coding overrides every length (RFC 9112, section 6.3, rule 3), and hyper drops those that stand behind it.
+    let overridden = !codings.is_empty();
+    if !overridden && (!lengths.iter().all(number) || lengths.windows(2).any(|pair| pair[0] != pair[1])) {
         return Err("the length is in doubt");
     }
     match codings {
