@@ -11,7 +11,9 @@ use crate::report::Row;
 
 pub mod curves;
 pub mod gantt;
+pub mod heat;
 pub mod matrix;
+pub mod memory;
 pub mod scale;
 pub mod speed;
 
@@ -43,6 +45,8 @@ struct Page<'a> {
     storms: Vec<StormOf<'a>>,
     learned: String,
     speed: Vec<BarPicture>,
+    memories: Vec<memory::MemoryPicture>,
+    heats: Vec<heat::HeatPicture>,
     facts: Vec<(&'static str, String)>,
 }
 
@@ -120,6 +124,8 @@ pub fn render(results: &Results) -> Result<String, String> {
         late_told: words::overshoot(results).iter().map(|text| tied(text)).collect(),
         storms: storms(results),
         speed: speed::all(results),
+        memories: memory::all(results),
+        heats: heat::all(results),
         learned: LearnedPart { tables: learned::learn(results).tables }
             .render()
             .map_err(|error| format!("failed to render what was learned: {error}"))?,

@@ -205,6 +205,13 @@ pub fn left_out(results: &Results) -> Vec<String> {
     if measured.throughput.is_empty() && measured.latency.is_empty() {
         missing.push(format!("Speed of /fast: {}.", why(plan.fast.throughput_turns, "/fast")));
     }
+    if measured.memory.is_empty() {
+        let turns = plan.memory.idle_turns + plan.memory.in_flight_turns;
+        missing.push(format!("Memory by connections: {}.", why(turns, "memory")));
+    }
+    if measured.strips.is_empty() {
+        missing.push(format!("What /fast feels of a burst: {}.", why(plan.strip.turns, "/fast beside")));
+    }
     missing
 }
 
@@ -238,8 +245,8 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_said_with_its_reason() {
-        assert_eq!(left_out(&empty(&["x"])).len(), 4);
-        assert_eq!(left_out(&whole()).len(), 1, "whole but for loads");
+        assert_eq!(left_out(&empty(&["x"])).len(), 6);
+        assert_eq!(left_out(&whole()).len(), 3, "whole but for loads, memory and strips");
         let mut results = empty(&["x"]);
         results.plan.storm.turns = 0;
         assert!(left_out(&results)[1].ends_with("this run did not ask for it."));

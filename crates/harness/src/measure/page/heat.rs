@@ -1,0 +1,193 @@
+//! The sixth picture: what `/fast` feels while a burst of `/slow` times out beside it, a strip for each server, the hotter
+//! the later.
+
+use super::scale::{Scale, Tick};
+use crate::measure::results::Results;
+use crate::measure::strip::{Slot, Strip};
+use crate::measure::words::{self, number, tied};
+
+const LEFT: f64 = 100.0;
+const RIGHT: f64 = 344.0;
+const TOP: f64 = 18.0;
+const LANE: f64 = 24.0;
+/// The least latency that has a color, in milliseconds, and the one that is hottest.
+const RANGE: (f64, f64) = (0.1, 1000.0);
+/// How many colors there are.
+const COLORS: f64 = 8.0;
+
+/// The strips of one burst, on the same axis.
+#[derive(Debug)]
+pub struct HeatPicture {
+    /// Its id.
+    pub id: String,
+    /// The burst.
+    pub title: String,
+    /// The strips in words, for those who do not see them.
+    pub told: String,
+    /// What it means, in a sentence.
+    pub caption: String,
+    /// Where the burst was sent.
+    pub burst: f64,
+    /// Where the strips end.
+    pub bottom: f64,
+    /// Its height.
+    pub height: f64,
+    /// The axis of time.
+    pub ticks: Vec<Tick>,
+    /// A strip for each server.
+    pub strips: Vec<ServerStrip>,
+}
+
+/// The strip of one server.
+#[derive(Debug)]
+pub struct ServerStrip {
+    /// The server.
+    pub name: String,
+    /// Its upper edge.
+    pub y: f64,
+    /// Its slots: left edge, width, and how hot, 0 to 7; 8 where nobody was answered.
+    pub slots: Vec<(f64, f64, usize)>,
+    /// The worst median before the burst and after it, and requests without an answer.
+    pub figures: [String; 3],
+}
+
+/// A picture for each burst that was measured.
+pub fn all(results: &Results) -> Vec<HeatPicture> {
+    let mut bursts: Vec<(&str, usize)> = Vec::new();
+    for strip in &results.measured.strips {
+        if !bursts.contains(&(strip.style.as_str(), strip.requests)) {
+            bursts.push((&strip.style, strip.requests));
+        }
+    }
+    bursts.into_iter().map(|(style, requests)| picture(results, style, requests)).collect()
+}
+
+fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
+    // Of several turns the last: a strip shows one course of events, and a median of them would be of none.
+    let of = |name: &str| {
+        let strips = results.measured.strips.iter().rev();
+        strips.into_iter().find(|s| s.server == name && s.style == style && s.requests == requests)
+    };
+    let shown: Vec<&Strip> = results.names().into_iter().filter_map(of).collect();
+    let last = |strip: &&Strip| Some(strip.slots.last()?.at_ms + width(strip));
+    let time = Scale::linear(shown.iter().filter_map(last).fold(0.0, f64::max), LEFT, RIGHT);
+    let strips: Vec<ServerStrip> = shown
+        .iter()
+        .enumerate()
+        .map(|(index, strip)| ServerStrip {
+            name: strip.server.clone(),
+            y: TOP + index as f64 * LANE,
+            slots: slots(strip, &time),
+            figures: figures(strip),
+        })
+        .collect();
+    let bottom = TOP + strips.len() as f64 * LANE;
+    let told: Vec<String> = strips
+        .iter()
+        .map(|s| format!("{} at most {} before, {} after", s.name, s.figures[0], s.figures[1]))
+        .collect();
+    HeatPicture {
+        id: format!("{style}-{requests}"),
+        title: format!("{} requests in style {style}", number(requests as u64)),
+        told: told.join("; "),
+        caption: tied(&caption(&shown)),
+        burst: time.at(shown.first().map_or(0.0, |strip| strip.burst_ms)),
+        bottom,
+        height: bottom + 18.0,
+        ticks: time.ticks(3, |ms| format!("{} s", ms / 1e3)),
+        strips,
+    }
+}
+
+/// How long a slot is.
+fn width(strip: &Strip) -> f64 {
+    strip.slots.windows(2).next().map_or(0.0, |pair| pair[1].at_ms - pair[0].at_ms)
+}
+
+fn slots(strip: &Strip, time: &Scale) -> Vec<(f64, f64, usize)> {
+    let slot = |slot: &Slot| {
+        let (from, to) = (time.at(slot.at_ms), time.at(slot.at_ms + width(strip)));
+        (from, super::scale::round(to - from), heat(slot))
+    };
+    strip.slots.iter().map(slot).collect()
+}
+
+/// How hot a slot is, by the worst of its latencies: equal factors are equal steps.
+fn heat(slot: &Slot) -> usize {
+    let Some(latency) = slot.latency_ms else { return COLORS as usize };
+    let part = (latency.max / RANGE.0).ln() / (RANGE.1 / RANGE.0).ln();
+    (part * COLORS).clamp(0.0, COLORS - 1.0) as usize
+}
+
+/// The worst latency of the slots on one side of the burst.
+fn worst(strip: &Strip, after: bool) -> Option<f64> {
+    let slots = strip.slots.iter().filter(|slot| (slot.at_ms + width(strip) > strip.burst_ms) == after);
+    slots.filter_map(|slot| Some(slot.latency_ms?.max)).max_by(f64::total_cmp)
+}
+
+fn figures(strip: &Strip) -> [String; 3] {
+    let say = |after| worst(strip, after).map_or("-".to_owned(), words::span);
+    let missing: usize = strip.slots.iter().map(|slot| slot.missing).sum();
+    [say(false), say(true), number(missing as u64)]
+}
+
+fn caption(shown: &[&Strip]) -> String {
+    let mut ranked: Vec<(&str, f64)> =
+        shown.iter().filter_map(|strip| Some((strip.server.as_str(), worst(strip, true)?))).collect();
+    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    match ranked[..] {
+        [] => String::new(),
+        [(server, worst)] => {
+            format!("During the burst the slowest answer of {server} took {}.", words::span(worst))
+        }
+        [least, .., most] => format!(
+            "During the burst the slowest answer took {} on {}, and {} on {}.",
+            words::span(least.1),
+            least.0,
+            words::span(most.1),
+            most.0
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Row;
+    use crate::measure::stats::Summary;
+    use crate::measure::words::tests::empty;
+
+    fn slot(at_ms: f64, ms: Option<f64>) -> Slot {
+        let latency_ms = ms.and_then(|ms| Summary::of([ms]));
+        Slot { at_ms, answered: 1, missing: usize::from(ms.is_none()), latency_ms }
+    }
+
+    #[test]
+    fn a_later_answer_is_hotter_and_none_is_something_else() {
+        assert_eq!([0.01, 0.1, 10.0, 5000.0].map(|ms| heat(&slot(0.0, Some(ms)))), [0, 0, 4, 7]);
+        assert_eq!(heat(&slot(0.0, None)), 8);
+    }
+
+    #[test]
+    fn a_strip_tells_before_from_after_the_burst() {
+        let mut results = empty(&["x"]);
+        results.measured.strips = vec![Strip {
+            server: "x".into(),
+            style: "drop".into(),
+            turn: 0,
+            requests: 500,
+            burst_ms: 100.0,
+            answered_ms: None,
+            slots: vec![
+                slot(0.0, Some(1.0)),
+                slot(50.0, Some(2.0)),
+                slot(100.0, Some(70.0)),
+                slot(150.0, None),
+            ],
+            row: Row::default(),
+        }];
+        let picture = all(&results).remove(0);
+        assert_eq!(picture.strips[0].figures, ["2.0 ms", "70 ms", "1"]);
+        assert_eq!(picture.strips[0].slots.len(), 4);
+    }
+}

@@ -1,0 +1,154 @@
+//! The fourth picture: memory by requests in flight, the points, and the line whose slope is what a request costs.
+
+use super::scale::{Scale, Tick, round};
+use crate::measure::memory::{Memory, State};
+use crate::measure::results::Results;
+use crate::measure::words::{number, tied};
+
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = 338.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 150.0;
+
+/// Memory of all servers in one state, on the same axes.
+#[derive(Debug)]
+pub struct MemoryPicture {
+    /// Its id.
+    pub id: &'static str,
+    /// What is drawn.
+    pub title: &'static str,
+    /// The lines in words, for those who do not see them.
+    pub told: String,
+    /// What it means, in a sentence.
+    pub caption: String,
+    /// A line for each server.
+    pub fits: Vec<Fit>,
+    /// The axis of requests.
+    pub xs: Vec<Tick>,
+    /// The axis of megabytes.
+    pub ys: Vec<Tick>,
+}
+
+/// The points of one server and the line through them.
+#[derive(Debug)]
+pub struct Fit {
+    /// The server.
+    pub name: String,
+    /// The number of its color.
+    pub color: usize,
+    /// The points.
+    pub points: Vec<(f64, f64)>,
+    /// The ends of the line.
+    pub line: [f64; 4],
+    /// Bytes of each connection, the process without any in MB, and how well the line fits.
+    pub figures: [String; 3],
+}
+
+/// A picture for each state that was measured.
+pub fn all(results: &Results) -> Vec<MemoryPicture> {
+    let states =
+        [(State::InFlight, "in-flight", "Requests in flight"), (State::Idle, "idle", "Idle connections")];
+    states.into_iter().filter_map(|(state, id, title)| picture(results, state, id, title)).collect()
+}
+
+fn picture(results: &Results, state: State, id: &'static str, title: &'static str) -> Option<MemoryPicture> {
+    let of =
+        |name: &str| middle(results.measured.memory.iter().filter(|m| m.server == name && m.state == state));
+    let shown: Vec<&Memory> = results.names().into_iter().filter_map(of).collect();
+    let readings = || shown.iter().flat_map(|memory| &memory.readings);
+    let most = readings().map(|reading| reading.held).max()?;
+    let highest = readings().map(|reading| reading.pss).max()?;
+    let held = Scale::linear(most as f64, LEFT, RIGHT);
+    let size = Scale::linear(highest as f64 / 1e6 * 1.05, BOTTOM, TOP);
+    let fits: Vec<Fit> =
+        shown.iter().enumerate().filter_map(|(color, m)| fit(m, color, &held, &size)).collect();
+    let told: Vec<String> =
+        fits.iter().map(|fit| format!("{} {} bytes each", fit.name, fit.figures[0])).collect();
+    Some(MemoryPicture {
+        id,
+        title,
+        told: told.join("; "),
+        caption: tied(&caption(&shown)),
+        fits,
+        xs: held.ticks(3, |count| number(count as u64)),
+        ys: size.ticks(3, |megabytes| format!("{megabytes} MB")),
+    })
+}
+
+/// Of several turns the one with the median slope.
+fn middle<'a>(turns: impl Iterator<Item = &'a Memory>) -> Option<&'a Memory> {
+    let mut turns: Vec<(&Memory, f64)> = turns.filter_map(|turn| Some((turn, turn.pss?.slope))).collect();
+    turns.sort_by(|a, b| a.1.total_cmp(&b.1));
+    turns.get(turns.len() / 2).map(|(turn, _)| *turn)
+}
+
+fn fit(memory: &Memory, color: usize, held: &Scale, size: &Scale) -> Option<Fit> {
+    let line = memory.pss?;
+    let most = memory.readings.iter().map(|reading| reading.held).max()? as f64;
+    let at = |x: f64| size.at((line.base + line.slope * x) / 1e6);
+    let point = |reading: &crate::measure::memory::Reading| {
+        (held.at(reading.held as f64), size.at(reading.pss as f64 / 1e6))
+    };
+    Some(Fit {
+        name: memory.server.clone(),
+        color,
+        points: memory.readings.iter().map(point).collect(),
+        line: [held.at(0.0), at(0.0), held.at(most), at(most)].map(round),
+        figures: [
+            number(line.slope.max(0.0).round() as u64),
+            format!("{:.1}", line.base / 1e6),
+            format!("{:.3}", line.r2),
+        ],
+    })
+}
+
+fn caption(shown: &[&Memory]) -> String {
+    let mut ranked: Vec<(&str, f64)> =
+        shown.iter().filter_map(|memory| Some((memory.server.as_str(), memory.pss?.slope))).collect();
+    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let say = |bytes: f64| number(bytes.max(0.0).round() as u64);
+    match ranked[..] {
+        [] => String::new(),
+        [(server, slope)] => format!("Each costs {server} {} bytes.", say(slope)),
+        [least, .., most] => {
+            format!("Each costs {} {} bytes, and {} {} bytes.", least.0, say(least.1), most.0, say(most.1))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::memory::Reading;
+    use crate::measure::stats::Line;
+    use crate::measure::words::tests::empty;
+
+    fn memory(turn: usize, slope: f64) -> Memory {
+        let reading = |held: usize| Reading {
+            held,
+            pss: 1_000_000 + (slope * held as f64) as u64,
+            anonymous: 0,
+            threads: 1,
+            descriptors: 1,
+        };
+        let pss = Some(Line { slope, base: 1e6, r2: 1.0 });
+        let readings = vec![reading(0), reading(100), reading(1000)];
+        Memory { server: "x".into(), state: State::InFlight, turn, readings, pss, anonymous: None }
+    }
+
+    #[test]
+    fn the_turn_in_the_middle_is_drawn_and_its_points_lie_on_its_line() {
+        let mut results = empty(&["x"]);
+        results.measured.memory = vec![memory(0, 9000.0), memory(1, 5000.0), memory(2, 7000.0)];
+        let picture = all(&results).remove(0);
+        let fit = &picture.fits[0];
+        assert_eq!(fit.figures, ["7,000", "1.0", "1.000"]);
+        assert_eq!((fit.points[0], fit.points[2]), ((fit.line[0], fit.line[1]), (fit.line[2], fit.line[3])));
+        assert_eq!(picture.caption, "Each costs x 7,000 bytes.");
+    }
+
+    #[test]
+    fn without_readings_there_is_no_picture() {
+        assert!(all(&empty(&["x"])).is_empty());
+    }
+}
