@@ -19,7 +19,7 @@ use harness::verdict::Verdict;
 use harness::{guard, probe, programs, scenarios};
 
 use crate::args::{Check, CheckFormat};
-use crate::progress::{Progress, say};
+use crate::progress::{Progress, print, say};
 
 /// The id of the row that stands for a server that cannot be judged.
 const WHOLE: &str = "server/start";
@@ -52,7 +52,7 @@ pub(crate) fn check(args: &Check) -> Result<ExitCode, String> {
     if let Some(folder) = &args.trace {
         keep_traces(&run, folder)?;
     }
-    print(&run, args.format);
+    show(&run, args.format);
     Ok(ExitCode::from(run.exit_code()))
 }
 
@@ -203,13 +203,13 @@ fn side_by_side(
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-fn print(run: &Run, format: CheckFormat) {
+fn show(run: &Run, format: CheckFormat) {
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match format {
-        CheckFormat::Human => print!("{}", report::human(run, color)),
-        CheckFormat::Json => print!("{}", report::json(run)),
-        CheckFormat::Junit => print!("{}", report::junit(run)),
-        CheckFormat::Markdown => print!("{}", report::markdown(run)),
+        CheckFormat::Human => print(report::human(run, color)),
+        CheckFormat::Json => print(report::json(run)),
+        CheckFormat::Junit => print(report::junit(run)),
+        CheckFormat::Markdown => print(report::markdown(run)),
     }
 }
 

@@ -21,7 +21,7 @@ use harness::subject::{self, Subject};
 use harness::verdict::{Level, Verdict};
 
 use crate::args::Compare;
-use crate::progress::say;
+use crate::progress::{print, say};
 
 mod judge;
 mod leave;
@@ -95,12 +95,12 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
         results: rows,
         measured,
     };
-    print!("{}", tables::print(&results, color()));
+    print(tables::print(&results, color()));
     for path in export::write_all(&results, &root.join(FOLDER))? {
-        println!("{}", path.display());
+        print(format_args!("{}\n", path.display()));
     }
     if args.servers.is_empty() && !args.peers {
-        println!("{}", peers::offer(&catalog, &root, args.no_install));
+        print(format_args!("{}\n", peers::offer(&catalog, &root, args.no_install)));
     }
     Ok(ExitCode::from(results.exit_code()))
 }

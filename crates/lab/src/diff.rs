@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::args::{Diff, ListFormat};
 use crate::compare::{self, tables};
+use crate::progress::print;
 use crate::report::read;
 
 /// What differs between two runs.
@@ -79,9 +80,9 @@ pub(crate) fn diff(args: &Diff) -> Result<ExitCode, String> {
     match args.format {
         ListFormat::Json => {
             let text = serde_json::to_string_pretty(&difference).expect("a difference is JSON");
-            println!("{text}");
+            print(format_args!("{text}\n"));
         }
-        ListFormat::Human => print!("{}", difference.human(compare::color())),
+        ListFormat::Human => print(difference.human(compare::color())),
     }
     Ok(ExitCode::from(if difference.regressions > 0 { 3 } else { 0 }))
 }

@@ -13,6 +13,7 @@ use harness::scenarios;
 use serde_json::json;
 
 use crate::args::{List, ListFormat};
+use crate::progress::print;
 
 /// The table of scenarios as a document.
 const SCENARIOS: &str = "docs/scenarios.md";
@@ -25,8 +26,8 @@ pub(crate) fn list(args: &List) -> Result<ExitCode, String> {
     let catalog = Catalog::read(&root)?;
     let chosen = scenarios::select(args.only.as_deref().unwrap_or("*"))?;
     match args.format {
-        ListFormat::Json => println!("{:#}", as_json(&catalog, &root, &chosen)),
-        ListFormat::Human => print(&catalog, &root, &chosen),
+        ListFormat::Json => print(format_args!("{:#}\n", as_json(&catalog, &root, &chosen))),
+        ListFormat::Human => show(&catalog, &root, &chosen),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -53,7 +54,7 @@ fn as_json(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) -> serde_json::
     json!({"servers": servers, "scenarios": scenarios})
 }
 
-fn print(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
+fn show(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
     let mut servers = table(&["server", "what it is"]);
     for server in &catalog.servers {
         let absent =
@@ -64,7 +65,7 @@ fn print(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
     for scenario in chosen {
         rows.add_row([scenario.id.to_owned(), scenario.level.to_string(), scenario.promise.to_owned()]);
     }
-    println!("{servers}\n\n{rows}\n\n{} scenarios", chosen.len());
+    print(format_args!("{servers}\n\n{rows}\n\n{} scenarios\n", chosen.len()));
 }
 
 fn table(header: &[&str]) -> Table {
@@ -86,7 +87,7 @@ pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
             format!("no scenario is called `{id}`; did you mean {}?", near.join(", "))
         }
     })?;
-    print!("{}", pages::page(scenario));
+    print(pages::page(scenario));
     Ok(ExitCode::SUCCESS)
 }
 

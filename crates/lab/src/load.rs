@@ -9,6 +9,8 @@ use harness::measure::words::number;
 use harness::server::parse_url;
 use harness::wire::Request;
 
+use crate::progress::print;
+
 /// Runs the load and prints its row.
 pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
     let rest = args.url.strip_prefix("http://").unwrap_or(&args.url);
@@ -28,9 +30,10 @@ pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
     let load = Load::new(parse_url(host)?, None, Request::get(format!("/{path}")), args.connections, pace);
     let row = load.run().map_err(|failure| failure.text().to_owned())?.row;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&row).expect("a row holds nothing that JSON cannot say"));
+        let json = serde_json::to_string_pretty(&row).expect("a row holds nothing that JSON cannot say");
+        print(format_args!("{json}\n"));
     } else {
-        print!("{}", say(&row));
+        print(say(&row));
     }
     Ok(ExitCode::from(u8::from(!row.is_valid())))
 }

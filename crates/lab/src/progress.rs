@@ -1,6 +1,7 @@
-//! Progress on stderr: a bar on a terminal, plain lines otherwise.
+//! Results on stdout, and progress on stderr: a bar on a terminal, plain lines otherwise.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use harness::report::Row;
@@ -12,6 +13,19 @@ pub(crate) struct Progress {
     server: String,
     total: u64,
     bar: Option<ProgressBar>,
+}
+
+/// Prints a result. A reader that has left, as `head` does, wants no more of it, and that is no failure.
+pub(crate) fn print(result: impl Display) {
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{result}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("lab: failed to write to stdout: {error}");
+            harness::guard::kill_all();
+            std::process::exit(2);
+        }
+        _ => {}
+    }
 }
 
 /// Says what happens now.

@@ -11,12 +11,13 @@ use harness::measure::results::Results;
 use crate::args::{Learned, Report};
 use crate::compare;
 use crate::compare::tables;
+use crate::progress::print;
 
 /// Prints the tables of each document and writes its page and its other files.
 pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
     for (number, file) in (1..).zip(&args.files) {
         let results = read(file)?;
-        print!("{}", tables::print(&results, compare::color()));
+        print(tables::print(&results, compare::color()));
         let beside = || file.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut folder = args.out.clone().unwrap_or_else(beside);
         if args.files.len() > 1 {
@@ -25,7 +26,7 @@ pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
             folder.push(format!("{number}-{stem}"));
         }
         for path in export::write(&results, &folder)? {
-            println!("{}", path.display());
+            print(format_args!("{}\n", path.display()));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -35,7 +36,7 @@ pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
 pub(crate) fn learned(args: &Learned) -> Result<ExitCode, String> {
     let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
     let results = read(&args.file.clone().map_or_else(last, Ok)?)?;
-    print!("{}", learned::markdown::page(&learned::learn(&results)));
+    print(learned::markdown::page(&learned::learn(&results)));
     Ok(ExitCode::SUCCESS)
 }
 

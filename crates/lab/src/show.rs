@@ -15,7 +15,7 @@ use harness::wire::{Request, Wire};
 use harness::witness::Word;
 
 use crate::args::{Leave, Show};
-use crate::progress::say;
+use crate::progress::{print, say};
 
 /// How wide the line of time is, in characters.
 const WIDTH: f64 = 60.0;
@@ -93,9 +93,9 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
         }
     }
     seen.ended = ended.map(|(at, word)| (how_it_ended(word), at.saturating_duration_since(sent_at)));
-    print!("{}", draw(&seen, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
+    print(draw(&seen, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
     if let Some(census) = server.admin().and_then(|admin| census::Census::read(admin).ok()) {
-        println!("census    {}", census.line());
+        print(format_args!("census    {}\n", census.line()));
     }
     Ok(ExitCode::SUCCESS)
 }
