@@ -11,7 +11,7 @@ use ctx::{Cancel, Context};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::RequestHead;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, Version};
 use actix_web::web::{Bytes, Payload, ReqData};
 
 use crate::work;
@@ -105,7 +105,9 @@ async fn read(body: Payload) -> Result<Bytes, Refusal> {
 
 /// The head of a request in the types of the `http` crate, of whose version 1 actix has none.
 pub(crate) fn head(head: &RequestHead) -> http::request::Parts {
-    let mut request = http::Request::builder().method(head.method.as_str()).uri(head.uri.to_string());
+    let version = if head.version == Version::HTTP_10 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    let request = http::Request::builder().method(head.method.as_str()).uri(head.uri.to_string());
+    let mut request = request.version(version);
     for (name, value) in &head.headers {
         request = request.header(name.as_str(), value.as_bytes());
     }
