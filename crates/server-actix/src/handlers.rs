@@ -105,7 +105,8 @@ async fn read(body: Payload) -> Result<Bytes, Refusal> {
 
 /// The head of a request in the types of the `http` crate, of whose version 1 actix has none.
 pub(crate) fn head(head: &RequestHead) -> http::request::Parts {
-    let version = if head.version == Version::HTTP_10 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
+    let version =
+        if head.version == Version::HTTP_10 { http::Version::HTTP_10 } else { http::Version::HTTP_11 };
     let request = http::Request::builder().method(head.method.as_str()).uri(head.uri.to_string());
     let mut request = request.version(version);
     for (name, value) in &head.headers {
