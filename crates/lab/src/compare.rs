@@ -100,7 +100,8 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
         print(format_args!("{}\n", path.display()));
     }
     if args.servers.is_empty() && !args.peers {
-        print(format_args!("{}\n", peers::offer(&catalog, &root, args.no_install)));
+        let offer = peers::offer(&catalog, &root, args.no_install);
+        print(format_args!("{}\n", tables::wrap(&offer, "")));
     }
     Ok(ExitCode::from(results.exit_code()))
 }
