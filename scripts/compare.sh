@@ -11,7 +11,7 @@ another (one build for all would unify their features), and compares them: the s
 late its 504 is, how long work of each style goes on after the 504, what a storm of 500 timeouts costs, how many
 requests it answers and how fast, and what one costs in memory.
 
-  --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of 180 s
+  --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of some 200 s
   --full      every measurement, at least five turns of each, up to 10,000 connections: several minutes
   --measure-only[=WHAT,...]  no scenarios; of the measurements only these: fast, overshoot, tails, storms, memory,
               strip, leak
