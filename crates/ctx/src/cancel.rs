@@ -29,29 +29,27 @@ impl Cancel {
     /// When it returns, every descendant has ended too, unless another thread is ending one of them right
     /// now. It wakes all waiters and runs all callbacks, but does not wait for the work to stop.
     pub fn cancel(&self) {
-        self.end(None);
+        if let Some(node) = &self.node {
+            node.cancel();
+        }
     }
 
     /// Ends the context as [`cancel`](Self::cancel) does, and gives the cause.
     pub fn cancel_cause(&self, cause: impl Into<Cause>) {
-        self.end(Some(cause.into()));
+        if let Some(node) = &self.node {
+            node.finish(End::With(Error::Canceled, Some(cause.into())));
+        }
     }
 
     /// Gives up the right to cancel: the context ends with its parent or at its deadline only.
     pub fn keep(mut self) {
         self.node = None;
     }
-
-    fn end(&self, cause: Option<Cause>) {
-        if let Some(node) = &self.node {
-            node.finish(End::With(Error::Canceled, cause));
-        }
-    }
 }
 
 impl Drop for Cancel {
     fn drop(&mut self) {
-        self.end(None);
+        self.cancel();
     }
 }
 

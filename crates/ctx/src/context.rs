@@ -257,6 +257,7 @@ impl Context {
         }
     }
 
+    #[inline]
     fn with_timeout_inner(&self, timeout: Duration, cause: Option<Cause>) -> (Self, Cancel) {
         let now = self.now();
         match now.checked_add(timeout) {
@@ -266,6 +267,7 @@ impl Context {
     }
 
     /// Derives with a deadline; `now` is read by the caller, for reading a clock is half the work.
+    #[inline]
     fn with_deadline_from(&self, now: Instant, deadline: Instant, cause: Option<Cause>) -> (Self, Cancel) {
         if self.deadline().is_some_and(|earlier| earlier <= deadline) {
             return self.derive(None, None);

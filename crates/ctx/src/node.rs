@@ -124,6 +124,15 @@ impl Node {
         Some((error, lock(&self.shared).cause.clone()))
     }
 
+    /// Ends this node and everything below by hand, with no cause given.
+    pub(crate) fn cancel(&self) {
+        if self.finish_quietly(Error::Canceled) {
+            self.leave();
+        } else if self.ended().is_none() {
+            self.finish(End::With(Error::Canceled, None));
+        }
+    }
+
     /// Ends this node and everything below; false if it had ended already.
     pub(crate) fn finish(&self, end: End) -> bool {
         if self.ended().is_some() {

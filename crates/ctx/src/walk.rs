@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::join::Link;
 use crate::node::{Lists, Node};
+use crate::value::AnyLayer;
 
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 
@@ -101,20 +102,25 @@ pub(crate) fn descendants(root: &Node) -> usize {
 }
 
 /// Drops a context and whatever only it kept alive, without recursion: chains may be a million long.
-pub(crate) fn release(mut ctx: Context) {
+pub(crate) fn release(ctx: Context) {
+    let node = ctx.node.and_then(Arc::into_inner);
+    // Mostly somebody else keeps the parent too, or there is none.
+    if node.is_some() || ctx.layer.is_some() {
+        release_chain(node, ctx.layer);
+    }
+}
+
+fn release_chain(mut node: Option<Node>, mut layer: Option<Arc<AnyLayer>>) {
     let mut open = Vec::new();
     loop {
-        if let Some(mut node) = ctx.node.take().and_then(Arc::into_inner) {
+        if let Some(mut node) = node {
             open.push(node.take_parent());
         }
-        if let Some(mut layer) = ctx.layer.take()
-            && let Some(layer) = Arc::get_mut(&mut layer)
-        {
+        if let Some(layer) = layer.as_mut().and_then(Arc::get_mut) {
             open.push(std::mem::take(&mut layer.parent));
         }
-        match open.pop() {
-            Some(next) => ctx = next,
-            None => return,
-        }
+        let Some(next) = open.pop() else { return };
+        node = next.node.and_then(Arc::into_inner);
+        layer = next.layer;
     }
 }
