@@ -11,10 +11,10 @@ another (one build for all would unify their features), and compares them: the s
 late its 504 is, how long work of each style goes on after the 504, what a storm of 500 timeouts costs, how many
 requests it answers and how fast, and what one costs in memory.
 
-  --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of some 200 s
+  --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of some 160 s
   --full      every measurement, at least five turns of each, up to 10,000 connections: several minutes
-  --measure-only[=WHAT,...]  no scenarios; of the measurements only these: fast, overshoot, tails, storms, memory,
-              strip, leak
+  --measure-only[=WHAT,...]  no scenarios; of the measurements only these: fast, overshoot, tails, leaving,
+              storms, memory, strip, leak
   --peers     the peers too: Go's net/http, Python's http.server and asyncio, axum, actix. Whatever is not here and
               cannot be had is a row `absent` with the reason. Thirteen servers take several times as long as four
   --no-install  fetch nothing. Without a Go, --peers installs a pinned one with pip, into cargo's target folder alone

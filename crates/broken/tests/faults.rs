@@ -99,7 +99,8 @@ fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'
         return planned;
     }
     let named = |scenario: &Scenario| expected.contains(scenario.id);
-    let only_alone = !planned.iter().any(|scenario| named(scenario) && scenario.seat != Seat::Alone);
+    let is_light = |scenario: &Scenario| matches!(scenario.seat, Seat::Shared | Seat::Own);
+    let only_alone = !planned.iter().any(|scenario| named(scenario) && is_light(scenario));
     let mut number = fault as usize;
     planned.retain(|scenario| match scenario.seat {
         Seat::Shared => {
@@ -107,7 +108,7 @@ fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'
             fault == Fault::None || named(scenario) || number.is_multiple_of(SAMPLE)
         }
         Seat::Own => fault == Fault::None || named(scenario),
-        Seat::Alone => only_alone && named(scenario),
+        Seat::Half | Seat::Alone => only_alone && named(scenario),
     });
     planned
 }

@@ -10,7 +10,7 @@ use crate::catalog::{Catalog, root};
 use crate::expect::Expectations;
 use crate::profile::Profile;
 use crate::runner::Runner;
-use crate::scenario::{Scenario, Seat};
+use crate::scenario::Scenario;
 use crate::subject::Subject;
 use crate::verdict::Verdict;
 use crate::{guard, scenarios};
@@ -37,8 +37,7 @@ fn prepare(name: &str, executable: &str) -> Result<ExitCode, String> {
     let expectations = Expectations::read(&root, name)?;
     let profile = std::env::var("LAB_PROFILE").map_or(Ok(Profile::Ci), |text| text.parse())?;
     let mut planned = scenarios::all();
-    // Who sits alone waits for everybody else; at the end that is no wait.
-    planned.sort_by_key(|scenario| scenario.seat == Seat::Alone);
+    planned.sort_by_key(|scenario| scenario.turn());
     if !args.list {
         guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
         guard::limit_descriptors(None).map_err(|error| format!("failed to raise the limit: {error}"))?;

@@ -6,7 +6,7 @@
 //!
 //! - [`scenario`]: what a scenario is and how to write one; [`scenarios`]: the one table of them; [`bench`](mod@bench):
 //!   what a scenario works with.
-//! - [`runner`]: seats, watchdog, retries; [`verdict`]: what a scenario can come to; [`expect`]: known deviations.
+//! - [`runner`]: watchdog, retries; [`seats`]: who may run beside whom; [`verdict`]: what a scenario can come to; [`expect`]: known deviations.
 //! - [`catalog`]: the server list; [`programs`]: what its servers need; [`subject`]: who is judged; [`probe`]: what an unknown server supports.
 //! - [`server`], [`guard`]: processes that cannot outlive us.
 //! - [`wire`], [`storm`]: the misbehaving client, one connection or thousands; [`load`]: the well-behaved one, in figures.
@@ -33,6 +33,7 @@ pub mod report;
 pub mod runner;
 pub mod scenario;
 pub mod scenarios;
+pub mod seats;
 pub mod server;
 pub mod storm;
 pub mod subject;

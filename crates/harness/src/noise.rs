@@ -43,10 +43,12 @@ impl fmt::Display for Noise {
     }
 }
 
-/// The value at `part` (0 to 1) of an ascending list; 0 for an empty one.
+/// The value at `part` (0 to 1) of an ascending list, the nearest one; the mean of two that are as near, as in the median of
+/// an even number. 0 for an empty list.
 pub fn quantile(sorted: &[f64], part: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((last as f64 * part).round() as usize).copied().unwrap_or(0.0)
+    let place = sorted.len().saturating_sub(1) as f64 * part;
+    let at = |place: f64| sorted.get(place as usize).copied().unwrap_or(0.0);
+    if place.fract() == 0.5 { f64::midpoint(at(place.floor()), at(place.ceil())) } else { at(place.round()) }
 }
 
 #[cfg(test)]
@@ -58,5 +60,12 @@ mod tests {
         let list: Vec<f64> = (0..=100).map(f64::from).collect();
         assert_eq!((quantile(&list, 0.5), quantile(&list, 0.99), quantile(&list, 1.0)), (50.0, 99.0, 100.0));
         assert_eq!(quantile(&[], 0.5), 0.0);
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_mean_of_the_two_in_the_middle() {
+        assert_eq!(quantile(&[1.0, 3.0], 0.5), 2.0);
+        assert_eq!(quantile(&[1.0, 2.0, 4.0, 9.0], 0.5), 3.0);
+        assert_eq!(quantile(&[1.0, 2.0, 9.0], 0.5), 2.0);
     }
 }

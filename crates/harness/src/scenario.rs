@@ -45,6 +45,7 @@
 //!   answer, two answers) is [`Failure::certain`] and is final.
 //! - Return [`Failure::broken`] (or use [`ensure!`](crate::ensure)) for the server's fault, [`Failure::harness`] for ours.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 pub use crate::bench::Bench;
@@ -82,7 +83,10 @@ pub enum Seat {
     Shared,
     /// A server of its own; others run beside it.
     Own,
-    /// A server of its own and the machine to itself: storms, and figures of time.
+    /// A server of its own and half the machine: storms and loops that are judged by what they leave behind, or by seconds.
+    /// Two of them run side by side, and nothing else.
+    Half,
+    /// A server of its own and the machine to itself: figures of time.
     Alone,
 }
 
@@ -143,6 +147,17 @@ impl Scenario {
         self.id.split_once('/').map_or(self.id, |(area, _)| area)
     }
 
+    /// When it runs: side by side first, then by halves, then alone, since who waits for all others waits least at the end;
+    /// and of its kind the longest first, as far as the watchdog's time tells, so that none begins when the rest is over.
+    pub fn turn(&self) -> (u8, Reverse<Duration>) {
+        let kind = match self.seat {
+            Seat::Shared | Seat::Own => 0,
+            Seat::Half => 1,
+            Seat::Alone => 2,
+        };
+        (kind, Reverse(self.limit))
+    }
+
     /// The first need that `supports` says is not met.
     pub fn lacking(&self, supports: impl Fn(&str) -> bool) -> Option<String> {
         let flags = self.flags.iter().map(|(name, _)| format!("flag:{name}"));
@@ -156,6 +171,22 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_needs_more_of_the_machine_comes_later_and_of_a_kind_the_longest_first() {
+        let seconds = |seat, limit| Scenario { seat, limit: Duration::from_secs(limit), ..Scenario::BASE };
+        let mut all = [
+            seconds(Seat::Alone, 40),
+            seconds(Seat::Half, 40),
+            seconds(Seat::Own, 10),
+            seconds(Seat::Shared, 20),
+            seconds(Seat::Own, 40),
+        ];
+        all.sort_by_key(Scenario::turn);
+        let order = all.map(|scenario| (scenario.seat, scenario.limit.as_secs()));
+        let (shared, own) = ((Seat::Shared, 20), [(Seat::Own, 40), (Seat::Own, 10)]);
+        assert_eq!(order, [own[0], shared, own[1], (Seat::Half, 40), (Seat::Alone, 40)]);
+    }
 
     #[test]
     fn a_flag_is_a_need() {

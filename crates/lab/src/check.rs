@@ -1,6 +1,5 @@
 //! `lab check`: judges servers, one after another, and prints what came of it.
 
-use std::io::IsTerminal;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,13 +12,13 @@ use harness::expect::Expectations;
 use harness::noise::Noise;
 use harness::report::{self, Judged, Row, Run};
 use harness::runner::Runner;
-use harness::scenario::{Scenario, Seat};
+use harness::scenario::Scenario;
 use harness::subject::{self, Subject};
 use harness::verdict::Verdict;
 use harness::{guard, probe, programs, scenarios};
 
 use crate::args::{Check, CheckFormat};
-use crate::progress::{Progress, print, say};
+use crate::progress::{Progress, color, print, say};
 
 /// The id of the row that stands for a server that cannot be judged.
 const WHOLE: &str = "server/start";
@@ -175,7 +174,7 @@ fn rows(
     Ok(rows)
 }
 
-/// Runs the scenarios on `jobs` threads, those that sit alone last; gives the rows in the order of the table.
+/// Runs the scenarios on `jobs` threads, each when its turn has come; gives the rows in the order of the table.
 fn side_by_side(
     runner: &Runner,
     scenarios: &[&'static Scenario],
@@ -183,7 +182,7 @@ fn side_by_side(
     progress: &Progress,
 ) -> Vec<Row> {
     let mut order: Vec<usize> = (0..scenarios.len()).collect();
-    order.sort_by_key(|index| scenarios[*index].seat == Seat::Alone);
+    order.sort_by_key(|index| scenarios[*index].turn());
     let next = AtomicUsize::new(0);
     let rows: Mutex<Vec<(usize, Row)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -204,9 +203,8 @@ fn side_by_side(
 }
 
 fn show(run: &Run, format: CheckFormat) {
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match format {
-        CheckFormat::Human => print(report::human(run, color)),
+        CheckFormat::Human => print(report::human(run, color())),
         CheckFormat::Json => print(report::json(run)),
         CheckFormat::Junit => print(report::junit(run)),
         CheckFormat::Markdown => print(report::markdown(run)),

@@ -1,6 +1,5 @@
 //! `lab compare`: judges and measures servers side by side, and says what the figures mean.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
@@ -21,7 +20,7 @@ use harness::subject::{self, Subject};
 use harness::verdict::{Level, Verdict};
 
 use crate::args::Compare;
-use crate::progress::{print, say};
+use crate::progress::{color, print, say};
 
 mod judge;
 mod leave;
@@ -77,7 +76,7 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     say(&format!("noise floor: {noise}"));
     let subjects: Vec<Subject> = ready.iter().map(|ready| ready.subject.clone()).collect();
     rows.extend(judge::all(ready, &chosen));
-    let measured = measure(&plan, &subjects, &floors);
+    let measured = measure(&plan, &subjects, &floors, begin_at);
     check_binaries(&mut servers, &stanzas, &root);
 
     let results = Results {
@@ -104,11 +103,6 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
         print(format_args!("{}\n", tables::wrap(&offer, "")));
     }
     Ok(ExitCode::from(results.exit_code()))
-}
-
-/// Whether stdout takes colors.
-pub(crate) fn color() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// The servers asked for; the lab's own when none is named.
@@ -216,14 +210,14 @@ fn chosen(args: &Compare) -> (Vec<&'static Scenario>, Chosen) {
 }
 
 fn is_quick(scenario: &Scenario) -> bool {
-    let light = scenario.level == Level::Must && scenario.seat != Seat::Alone;
+    let light = scenario.level == Level::Must && matches!(scenario.seat, Seat::Shared | Seat::Own);
     let area = matches!(scenario.area(), "baseline" | "deadline" | "work");
     scenario.id == scenarios::GATE || scenario.id == "disconnect/fin" || (light && area)
 }
 
-fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject]) -> turns::Measured {
+fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant) -> turns::Measured {
     let meter = Meter::start("measuring", turns::count(plan, subjects.len(), floors.len()));
-    turns::take(plan, subjects, floors, &mut |server, what| meter.step(&format!("{server}: {what}")))
+    turns::take(plan, subjects, floors, since, &mut |server, what| meter.step(&format!("{server}: {what}")))
 }
 
 /// What was measured must be what was judged: the files have not changed meanwhile.

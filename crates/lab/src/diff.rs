@@ -11,8 +11,8 @@ use harness::verdict::Verdict;
 use serde::Serialize;
 
 use crate::args::{Diff, ListFormat};
-use crate::compare::{self, tables};
-use crate::progress::print;
+use crate::compare::tables;
+use crate::progress::{color, print};
 use crate::report::read;
 
 /// What differs between two runs.
@@ -82,7 +82,7 @@ pub(crate) fn diff(args: &Diff) -> Result<ExitCode, String> {
             let text = serde_json::to_string_pretty(&difference).expect("a difference is JSON");
             print(format_args!("{text}\n"));
         }
-        ListFormat::Human => print(difference.human(compare::color())),
+        ListFormat::Human => print(difference.human(color())),
     }
     Ok(ExitCode::from(if difference.regressions > 0 { 3 } else { 0 }))
 }

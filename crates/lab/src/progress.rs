@@ -28,6 +28,11 @@ pub(crate) fn print(result: impl Display) {
     }
 }
 
+/// Whether stdout takes colors.
+pub(crate) fn color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// Says what happens now.
 pub(crate) fn say(what: &str) {
     eprintln!("lab: {what}");

@@ -11,13 +11,13 @@ use harness::measure::results::Results;
 use crate::args::{Learned, Report};
 use crate::compare;
 use crate::compare::tables;
-use crate::progress::print;
+use crate::progress::{color, print};
 
 /// Prints the tables of each document and writes its page and its other files.
 pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
     for (number, file) in (1..).zip(&args.files) {
         let results = read(file)?;
-        print(tables::print(&results, compare::color()));
+        print(tables::print(&results, color()));
         let beside = || file.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut folder = args.out.clone().unwrap_or_else(beside);
         if args.files.len() > 1 {

@@ -1,7 +1,6 @@
 //! `lab show`: one request, and what became of its work, drawn on a line of time.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use harness::wire::{Request, Wire};
 use harness::witness::Word;
 
 use crate::args::{Leave, Show};
-use crate::progress::{print, say};
+use crate::progress::{color, print, say};
 
 /// How wide the line of time is, in characters.
 const WIDTH: f64 = 60.0;
@@ -93,7 +92,7 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
         }
     }
     seen.ended = ended.map(|(at, word)| (how_it_ended(word), at.saturating_duration_since(sent_at)));
-    print(draw(&seen, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
+    print(draw(&seen, color()));
     if let Some(census) = server.admin().and_then(|admin| census::Census::read(admin).ok()) {
         print(format_args!("census    {}\n", census.line()));
     }

@@ -19,6 +19,9 @@ pub struct Fast {
     pub floor: bool,
     /// Which turn it was, from 0.
     pub turn: usize,
+    /// When it began, in milliseconds since the run did; not known of old runs.
+    #[serde(default)]
+    pub at_ms: Option<f64>,
     /// What the generator says of it.
     pub row: Row,
 }
@@ -125,7 +128,7 @@ mod tests {
     fn turn(server: &str, per_second: f64, invalid: &[&str]) -> Fast {
         let invalid = invalid.iter().map(|reason| (*reason).to_owned()).collect();
         let row = Row { per_second, invalid, ..Row::default() };
-        Fast { server: server.to_owned(), floor: server == "floor", turn: 0, row }
+        Fast { server: server.to_owned(), floor: server == "floor", turn: 0, at_ms: None, row }
     }
 
     fn ranks(turns: &[Fast]) -> Vec<(&str, Option<usize>, f64)> {

@@ -67,6 +67,11 @@ pub const ACTIONS: &[Action] = &[
     Action { name: "POST, whole unread, FIN", sends: Sends::Whole, ..POST },
 ];
 
+/// What a [`Gap`](super::turns::Gap) calls the measurement of one action.
+pub fn gap(action: &str) -> String {
+    format!("leaving by {action}")
+}
+
 /// One client that left; times are milliseconds since the moment just before it did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Departure {
@@ -112,7 +117,17 @@ impl Heard {
     }
 }
 
-/// Lets `plan.tries` clients leave in each of `actions`, side by side, and watches their work to its end.
+/// A turn of departures.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// Every client that left.
+    pub departures: Vec<Departure>,
+    /// The actions that could not be taken, because the work of their request does not begin: there is nothing to leave.
+    pub unborn: Vec<Action>,
+}
+
+/// Lets `plan.tries` clients leave in each of `actions`, side by side, and watches their work to its end. One client of each
+/// goes before, to see whose work begins at all.
 ///
 /// # Errors
 /// When the server has no witness or the sockets fail.
@@ -122,8 +137,9 @@ pub fn watch(
     actions: &[Action],
     plan: &plan::Leave,
     turn: usize,
-) -> Result<Vec<Departure>, Failure> {
+) -> Result<Watched, Failure> {
     let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let (actions, unborn) = born(server, witness, actions, plan, turn)?;
     let give_up_at = Instant::now() + plan.work + PATIENCE;
     let mut clients = Vec::new();
     for number in 0..plan.tries {
@@ -140,7 +156,35 @@ pub fn watch(
         std::thread::sleep(APART);
         left.push(client.leave());
     }
-    Ok(left.into_iter().filter_map(|left| left.watched(witness, name, turn, give_up_at)).collect())
+    let departures =
+        left.into_iter().filter_map(|left| left.watched(witness, name, turn, give_up_at)).collect();
+    Ok(Watched { departures, unborn })
+}
+
+/// The actions whose work begins, and those whose work does not.
+fn born(
+    server: &Server,
+    witness: &Witness,
+    actions: &[Action],
+    plan: &plan::Leave,
+    turn: usize,
+) -> Result<(Vec<Action>, Vec<Action>), Failure> {
+    let give_up_at = Instant::now() + PATIENCE;
+    let id = |row: usize| format!("leave-{turn}-{row}-first");
+    let send =
+        |(row, action): (usize, &Action)| Client::send(server, *action, id(row), plan.work, give_up_at);
+    let clients = actions.iter().enumerate().map(send).collect::<Result<Vec<_>, _>>()?;
+    let rows = (0..actions.len()).map(|row| {
+        // The time is one for all: whoever has not begun when it is over does not begin.
+        witness.wait_start(&id(row), give_up_at.saturating_duration_since(Instant::now())).is_some()
+    });
+    let rows: Vec<bool> = rows.collect();
+    drop(clients);
+    let all = |wanted: bool| {
+        let found = actions.iter().zip(&rows).filter(move |(_, begun)| **begun == wanted);
+        found.map(|(action, _)| *action).collect()
+    };
+    Ok((all(true), all(false)))
 }
 
 /// A client whose request is on its way.

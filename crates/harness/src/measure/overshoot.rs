@@ -35,6 +35,9 @@ pub struct Overshoot {
     pub summary_ms: Option<Summary>,
     /// Every sample: a list for each turn.
     pub turns_ms: Vec<Vec<f64>>,
+    /// When each turn began, in milliseconds since the run did; empty in old runs.
+    #[serde(default)]
+    pub turns_at_ms: Vec<f64>,
     /// What kept a turn from being measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
@@ -64,12 +67,13 @@ impl Overshoot {
             others: BTreeMap::new(),
             summary_ms: None,
             turns_ms: Vec::new(),
+            turns_at_ms: Vec::new(),
             errors: Vec::new(),
         }
     }
 
-    /// Adds a turn. An answer that is no 504 is no sample of lateness, and is counted apart.
-    pub fn add(&mut self, samples: &[Sample]) {
+    /// Adds a turn that began at `at_ms` of the run. An answer that is no 504 is no sample of lateness, and is counted apart.
+    pub fn add(&mut self, samples: &[Sample], at_ms: f64) {
         let mut turn = Vec::with_capacity(samples.len());
         for sample in samples {
             match (sample.status, sample.first_byte_at) {
@@ -84,6 +88,7 @@ impl Overshoot {
             }
         }
         self.turns_ms.push(turn);
+        self.turns_at_ms.push(at_ms);
         self.summary_ms = Summary::of(self.turns_ms.iter().flatten().copied());
     }
 }
@@ -175,7 +180,7 @@ mod tests {
 
     fn measured(samples: &[Sample]) -> Overshoot {
         let mut overshoot = Overshoot::new("x", 1, Duration::from_millis(100));
-        overshoot.add(samples);
+        overshoot.add(samples, 0.0);
         overshoot
     }
 

@@ -179,7 +179,7 @@ impl Plan {
         self
     }
 
-    /// What a run measures when nothing else is asked for: about 80 s for four servers.
+    /// What a run measures when nothing else is asked for: about 60 s for four servers.
     pub fn standard() -> Self {
         let millis = Duration::from_millis;
         Self {
@@ -216,8 +216,8 @@ impl Plan {
                 warm_up: millis(100),
                 lasting: millis(400),
                 rate: 5000.0,
-                throughput_turns: 3,
-                latency_turns: 1,
+                throughput_turns: 5,
+                latency_turns: 3,
             },
             memory: Memory { held: vec![0, 100, 1000], idle_turns: 0, in_flight_turns: 1 },
             strip: Strip {

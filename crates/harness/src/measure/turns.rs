@@ -1,4 +1,6 @@
-//! Takes the turns of a plan: one server at a time, each turn on a fresh process.
+//! Takes the turns of a plan: one server at a time, or two where they only wait, each turn on a fresh process.
+
+use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,9 +11,10 @@ use super::leave::{self, ACTIONS, Action, Departure, Heard};
 use super::memory::{self, Memory, State};
 use super::overshoot::{self, Overshoot};
 use super::plan::{Plan, STYLES, order};
+use super::stats::{Summary, ms_between};
 use super::storm::{self, Storm};
 use super::strip::{self, Strip};
-use super::tail::{self, Life};
+use super::tail::{self, How, Life};
 use crate::load::Row;
 use crate::server::Server;
 use crate::subject::Subject;
@@ -58,7 +61,7 @@ pub struct Gap {
     pub server: String,
     /// What was to be measured.
     pub what: String,
-    /// True when the server does not claim to support it.
+    /// True when the server does not claim to support it, or does not let it come to that; no fault of anybody's.
     pub unsupported: bool,
     /// What happened instead.
     pub why: String,
@@ -71,25 +74,28 @@ pub fn count(plan: &Plan, servers: usize, floors: usize) -> usize {
     let memory = plan.memory.idle_turns + plan.memory.in_flight_turns;
     let strips = plan.strip.bursts.len() * plan.strip.turns;
     let fast = (servers + floors) * (plan.fast.throughput_turns + plan.fast.latency_turns);
-    servers * (overshoot + plan.tail.turns + plan.leave.turns + storms + memory + strips + plan.leak.turns)
+    servers
+        * (overshoot + 2 * plan.tail.turns + plan.leave.turns + storms + memory + strips + plan.leak.turns)
         + fast
 }
 
 /// Takes every turn; `note` hears of the server and what is measured, before each. `floors` are servers that stand beside
-/// the others where speed is compared.
+/// the others where speed is compared; times of turns are counted from `since`.
 pub fn take(
     plan: &Plan,
     subjects: &[Subject],
     floors: &[Subject],
+    since: Instant,
     note: &mut dyn FnMut(&str, &str),
 ) -> Measured {
-    let mut taker = Taker { plan, note, gaps: Vec::new() };
+    let mut taker = Taker { plan, since, note, gaps: Vec::new() };
     let servers: Vec<&Subject> = subjects.iter().collect();
     let with_floors: Vec<&Subject> = floors.iter().chain(subjects).collect();
     let fast = |turn: Turn<Row>| Fast {
         server: with_floors[turn.index].name().to_owned(),
         floor: turn.index < floors.len(),
         turn: turn.number,
+        at_ms: Some(turn.at_ms),
         row: turn.brought,
     };
     let throughput =
@@ -103,17 +109,29 @@ pub fn take(
         (throughput.into_iter().map(fast).collect(), latency.into_iter().map(fast).collect());
     let (overshoot, spread) = (taker.overshoot(&servers), taker.spread(&servers));
     let with_witness = Needs { supports: &["witness"], flags: &[] };
-    let tails = taker.each(&servers, "tails", plan.tail.turns, with_witness, |seat| {
-        let supported = |style: &&str| seat.subject.supports(&format!("style:{style}"));
+    // Work that waits leaves the machine to others; work that spins does not.
+    let mut tails = taker.each_of(ABREAST, &servers, "tails", plan.tail.turns, with_witness, |seat| {
+        let supported = |style: &&str| *style != SPIN && seat.subject.supports(&format!("style:{style}"));
         let styles: Vec<&'static str> = STYLES.iter().copied().filter(supported).collect();
         tail::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
     });
+    let spins = |subject: &&Subject| subject.supports("witness") && subject.supports("style:spin");
+    let spinning: Vec<&Subject> = servers.iter().copied().filter(spins).collect();
+    tails.extend(taker.each(&spinning, "tails, spin", plan.tail.turns, with_witness, |seat| {
+        tail::watch(seat.server, seat.subject.name(), &[SPIN], &plan.tail, seat.turn)
+    }));
     let with_context = Needs { supports: &["witness", "style:context"], flags: &[] };
     let departures = taker.each(&servers, "leaving", plan.leave.turns, with_context, |seat| {
         let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(need));
         let actions: Vec<Action> = ACTIONS.iter().filter(met).copied().collect();
         leave::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
     });
+    for turn in &departures {
+        for action in &turn.brought.unborn {
+            let why = "the work of such a request does not begin, so there is none to cancel";
+            taker.gap(servers[turn.index], &leave::gap(action.name), &Failure::unsupported(why));
+        }
+    }
     let mut storms = Vec::new();
     for style in &plan.storm.styles {
         let (what, named) = (format!("storm, {style}"), format!("style:{style}"));
@@ -130,7 +148,7 @@ pub fn take(
         strips,
         leaks,
         tails: tails.into_iter().flat_map(|turn| turn.brought).collect(),
-        departures: departures.into_iter().flat_map(|turn| turn.brought).collect(),
+        departures: departures.into_iter().flat_map(|turn| turn.brought.departures).collect(),
         storms: storms.into_iter().map(|turn| turn.brought).collect(),
         throughput,
         latency,
@@ -141,9 +159,16 @@ pub fn take(
 /// Takes turns and keeps what could not be measured.
 struct Taker<'a> {
     plan: &'a Plan,
+    since: Instant,
     note: &'a mut dyn FnMut(&str, &str),
     gaps: Vec<Gap>,
 }
+
+/// Servers side by side in turns in which everybody only waits.
+const ABREAST: usize = 2;
+
+/// The style that keeps a processor busy.
+const SPIN: &str = "spin";
 
 /// What a measurement asks of a server.
 #[derive(Clone, Copy)]
@@ -170,27 +195,57 @@ struct Turn<T> {
     index: usize,
     /// Which turn of that server it was, from 0.
     number: usize,
+    /// When it began.
+    at_ms: f64,
     brought: T,
 }
 
 impl Taker<'_> {
     /// Takes `turns` turns of each server, interleaved, each on a fresh process.
-    fn each<T>(
+    fn each<T: Send>(
         &mut self,
         servers: &[&Subject],
         what: &str,
         turns: usize,
         needs: Needs<'_>,
-        measure: impl Fn(&Seat<'_>) -> Result<T, Failure>,
+        measure: impl Fn(&Seat<'_>) -> Result<T, Failure> + Sync,
     ) -> Vec<Turn<T>> {
-        let mut taken = Vec::new();
-        for (count, index) in order(servers.len(), turns).into_iter().enumerate() {
+        self.each_of(1, servers, what, turns, needs, measure)
+    }
+
+    /// The same, so many servers side by side.
+    fn each_of<T: Send>(
+        &mut self,
+        abreast: usize,
+        servers: &[&Subject],
+        what: &str,
+        turns: usize,
+        needs: Needs<'_>,
+        measure: impl Fn(&Seat<'_>) -> Result<T, Failure> + Sync,
+    ) -> Vec<Turn<T>> {
+        let (plan, since) = (self.plan, self.since);
+        let turn = |(count, index): (usize, usize)| {
             let (subject, number) = (servers[index], count / servers.len());
-            (self.note)(subject.name(), what);
+            let at_ms = ms_between(since, Instant::now());
             let seat = |server: &Server| measure(&Seat { subject, server, turn: number });
-            match seated(self.plan, subject, needs, seat) {
-                Ok(brought) => taken.push(Turn { index, number, brought }),
-                Err(failure) => self.gap(subject, what, &failure),
+            let brought = seated(plan, subject, needs, seat).map_err(|failure| (subject, failure))?;
+            Ok(Turn { index, number, at_ms, brought })
+        };
+        let order: Vec<(usize, usize)> = order(servers.len(), turns).into_iter().enumerate().collect();
+        let mut taken = Vec::new();
+        for abreast in order.chunks(abreast) {
+            for (_, index) in abreast {
+                (self.note)(servers[*index].name(), what);
+            }
+            let turns: Vec<Result<_, (&Subject, Failure)>> = std::thread::scope(|scope| {
+                let running: Vec<_> = abreast.iter().map(|one| scope.spawn(|| turn(*one))).collect();
+                running.into_iter().map(|thread| thread.join().expect("a turn does not panic")).collect()
+            });
+            for turn in turns {
+                match turn {
+                    Ok(turn) => taken.push(turn),
+                    Err((subject, failure)) => self.gap(subject, what, &failure),
+                }
             }
         }
         taken
@@ -215,7 +270,7 @@ impl Taker<'_> {
                 many => overshoot::at_once(seat.server, many, deadline),
             });
             for turn in turns {
-                all[first + turn.index].add(&turn.brought);
+                all[first + turn.index].add(&turn.brought, turn.at_ms);
             }
         }
         all
@@ -233,7 +288,7 @@ impl Taker<'_> {
                 overshoot::spread(seat.server, requests, deadline)
             });
             for turn in turns {
-                all[first + turn.index].add(&turn.brought);
+                all[first + turn.index].add(&turn.brought, turn.at_ms);
             }
         }
         all
@@ -326,6 +381,12 @@ impl Measured {
     pub fn heard_of(&self, server: &str, action: &str) -> Option<Heard> {
         let wanted = |one: &&Departure| one.server == server && one.action == action;
         Heard::of(self.departures.iter().filter(wanted))
+    }
+
+    /// The time to cancel of all of one server's clients that left and were heard, in whichever way, in milliseconds.
+    pub fn canceled_of(&self, server: &str) -> Option<Summary> {
+        let heard = |one: &&Departure| one.server == server && one.how == Some(How::Canceled);
+        Summary::of(self.departures.iter().filter(heard).map(|one| one.last_ms))
     }
 
     /// The storms of one server and style, in the order of turns.

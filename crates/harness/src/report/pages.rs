@@ -15,6 +15,7 @@ pub fn page(scenario: &Scenario) -> String {
     let seat = match scenario.seat {
         Seat::Shared => "a server shared with other scenarios",
         Seat::Own => "a server of its own",
+        Seat::Half => "a server of its own, with at most one other scenario beside it",
         Seat::Alone => "a server of its own, and the machine to itself",
     };
     let _ = writeln!(text, "- runs on: {seat}; the watchdog ends it after {:?}", scenario.limit);

@@ -69,7 +69,7 @@ pub const SCENARIOS: &[Scenario] = &[
         id: "deadline/late-work-is-504",
         promise: "work that never yields and ends past its deadline is answered 504, late, and never 200",
         needs: &["style:spin"],
-        seat: Seat::Alone,
+        seat: Seat::Half,
         sent: "`GET /slow?style=spin&work=600ms` with `grpc-timeout: 200m`",
         why: "a 200 after the deadline is an answer that the caller has stopped waiting for",
         wrong: "`timeout` of tokio and async-std polls the work first, and a work that is ready wins however late it is",

@@ -60,7 +60,7 @@ pub const SCENARIOS: &[Scenario] = &[
         judges: &[Judges::Work],
         needs: &["process", "witness", "style:spin"],
         flags: &[("--shutdown-timeout", "400ms"), ("--threads", "2")],
-        seat: Seat::Alone,
+        seat: Seat::Half,
         limit: Duration::from_secs(20),
         sent: "`GET /slow?style=spin&work=6000ms`, SIGTERM; `--threads 2 --shutdown-timeout 400ms`",
         why: "nothing on an executor can stop a loop without an await; the process still can end",

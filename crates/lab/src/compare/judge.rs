@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use harness::profile::Profile;
 use harness::report::Row;
 use harness::runner::Runner;
-use harness::scenario::{Scenario, Seat};
+use harness::scenario::Scenario;
 use harness::scenarios;
 use harness::verdict::Verdict;
 
@@ -42,20 +42,17 @@ pub(super) fn all(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row>
         keep(server, gate, row);
     }
 
-    let (light, alone) = jobs(&admitted, chosen);
+    let jobs = jobs(&admitted, chosen);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..Profile::Ci.jobs().min(light.len()) {
+        for _ in 0..Profile::Ci.jobs().min(jobs.len()) {
             scope.spawn(|| {
-                while let Some((server, index)) = light.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((server, index)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     keep(*server, *index, runners[*server].run(chosen[*index]));
                 }
             });
         }
     });
-    for (server, index) in alone {
-        keep(server, index, runners[server].run(chosen[index]));
-    }
     let mut rows = rows.into_inner().expect("no thread panics with the rows");
     rows.sort_by_key(|(server, index, _)| (*server, *index));
     rows.into_iter().map(|(_, _, row)| row).collect()
@@ -64,26 +61,27 @@ pub(super) fn all(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row>
 /// A server and a scenario, both by their number.
 type Job = (usize, usize);
 
-/// Every server and scenario but the gate, servers in turn: those that run side by side, and those that sit alone.
-fn jobs(servers: &[usize], chosen: &[&'static Scenario]) -> (Vec<Job>, Vec<Job>) {
-    (0..chosen.len())
-        .filter(|index| chosen[*index].id != scenarios::GATE)
-        .flat_map(|index| servers.iter().map(move |server| (*server, index)))
-        .partition(|(_, index)| chosen[*index].seat != Seat::Alone)
+/// Every server and scenario but the gate, each scenario when its turn has come, and servers in turn.
+fn jobs(servers: &[usize], chosen: &[&'static Scenario]) -> Vec<Job> {
+    let mut order: Vec<usize> =
+        (0..chosen.len()).filter(|index| chosen[*index].id != scenarios::GATE).collect();
+    order.sort_by_key(|index| chosen[*index].turn());
+    order.into_iter().flat_map(|index| servers.iter().map(move |server| (*server, index))).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use harness::scenario::Seat;
+
     use super::*;
 
     #[test]
     fn servers_take_turns_and_who_sits_alone_comes_last() {
         let chosen = scenarios::all();
-        let (light, alone) = jobs(&[0, 2], &chosen);
-        assert_eq!(light.len() + alone.len(), 2 * (chosen.len() - 1));
-        for jobs in [&light, &alone] {
-            assert!(jobs.chunks(2).all(|pair| (pair[0].0, pair[1].0, pair[0].1) == (0, 2, pair[1].1)));
-        }
-        assert!(alone.iter().all(|(_, index)| chosen[*index].seat == Seat::Alone));
+        let jobs = jobs(&[0, 2], &chosen);
+        assert_eq!(jobs.len(), 2 * (chosen.len() - 1));
+        assert!(jobs.chunks(2).all(|pair| (pair[0].0, pair[1].0, pair[0].1) == (0, 2, pair[1].1)));
+        assert!(jobs.iter().map(|(_, index)| chosen[*index].turn()).is_sorted());
+        assert_eq!(jobs.last().map(|(_, index)| chosen[*index].seat), Some(Seat::Alone));
     }
 }

@@ -1,19 +1,32 @@
 //! The table of departures: what a client did, and whether the work of each server heard of it.
 
-use comfy_table::{Cell, Color, Table};
-use harness::measure::leave::{ACTIONS, Heard};
+use comfy_table::{Cell, Color, ColumnConstraint, Table};
+use harness::measure::leave::{self, ACTIONS, Heard};
 use harness::measure::results::Results;
 use harness::measure::words::span;
 
-use super::tables::{red, table};
+use super::tables::{WIDTH, red, table};
 
-/// The most servers side by side in 100 columns.
-const ABREAST: usize = 5;
+/// The width of `0.2 / 16.1 ms`; a longer name makes its column wider.
+const CELL: usize = 13;
 
 /// Actions by servers, in as many tables as it takes: median and worst time to cancel, or that the work ran on.
 pub(super) fn tables(results: &Results, color: bool) -> Vec<Table> {
-    let names = measured(results);
-    names.chunks(ABREAST).map(|names| one(results, names, color)).collect()
+    abreast(&measured(results)).into_iter().map(|names| one(results, &names, color)).collect()
+}
+
+/// Parts the servers so that each table fits the width.
+fn abreast<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let first = ACTIONS.iter().map(|action| action.name.len()).max().unwrap_or(0) + 1;
+    let width = |names: &[&str]| first + names.iter().map(|name| name.len().max(CELL) + 1).sum::<usize>();
+    let mut tables: Vec<Vec<&str>> = Vec::new();
+    for name in names {
+        match tables.last_mut().filter(|last| width(last) + width(&[name]) - first <= usize::from(WIDTH)) {
+            Some(last) => last.push(name),
+            None => tables.push(vec![name]),
+        }
+    }
+    tables
 }
 
 fn measured(results: &Results) -> Vec<&str> {
@@ -25,6 +38,9 @@ fn one(results: &Results, names: &[&str], color: bool) -> Table {
     let mut header = vec!["the client"];
     header.extend(names);
     let mut table = table(&header, color);
+    for column in table.column_iter_mut() {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
     for action in ACTIONS {
         let mut cells = vec![Cell::new(action.name)];
         cells.extend(names.iter().map(|name| cell(results.measured.heard_of(name, action.name))));
@@ -44,24 +60,58 @@ fn cell(heard: Option<Heard>) -> Cell {
     }
 }
 
-/// A sentence for each server.
+/// A sentence for each server, and one for each action that it does not let come to a departure.
 pub(super) fn words(results: &Results) -> Vec<String> {
-    let sentence = |name: &str| {
-        let heard = |action: &str| results.measured.heard_of(name, action);
-        let missed = |action: &&str| heard(action).is_some_and(|heard| heard.canceled < heard.tries);
-        let missed: Vec<&str> = ACTIONS.iter().map(|action| action.name).filter(missed).collect();
-        let all: Vec<Heard> = ACTIONS.iter().filter_map(|action| heard(action.name)).collect();
-        let worst = all.iter().map(|heard| heard.worst_ms).fold(0.0, f64::max);
-        let tries: usize = all.iter().map(|heard| heard.tries).sum();
-        if missed.is_empty() {
+    measured(results)
+        .into_iter()
+        .flat_map(|name| [canceled(results, name)].into_iter().chain(unborn(results, name)))
+        .collect()
+}
+
+/// How many were canceled, and how soon.
+fn canceled(results: &Results, name: &str) -> String {
+    let all: Vec<Heard> =
+        ACTIONS.iter().filter_map(|action| results.measured.heard_of(name, action.name)).collect();
+    let missed = all.iter().filter(|heard| heard.canceled < heard.tries).count();
+    let tries: usize = all.iter().map(|heard| heard.tries).sum();
+    let took = results.measured.canceled_of(name);
+    let took = took.map(|took| format!("p99 {}, worst {}", span(took.p99), span(took.max)));
+    match (missed, took) {
+        (0, Some(took)) => format!("{name}: the work of all {tries} clients that left was canceled: {took}."),
+        (_, took) => {
+            let heard = took.map(|took| format!("; where it was canceled: {took}")).unwrap_or_default();
             format!(
-                "{name}: the work of all {tries} clients that left was canceled, the last {} later.",
-                span(worst)
+                "{name}: in {missed} of {} ways to leave, work went on to its end for nobody{heard}.",
+                all.len()
             )
-        } else {
-            let (missed, of) = (missed.len(), all.len());
-            format!("{name}: in {missed} of {of} ways to leave, work went on to its end for nobody.")
         }
+    }
+}
+
+/// Why there is a `-` in the server's column.
+fn unborn(results: &Results, name: &str) -> Option<String> {
+    let is_gap = |action: &str| {
+        let what = leave::gap(action);
+        results.measured.gaps.iter().any(|gap| gap.server == name && gap.what == what)
     };
-    measured(results).into_iter().map(sentence).collect()
+    let actions: Vec<&str> = ACTIONS.iter().map(|action| action.name).filter(|name| is_gap(name)).collect();
+    (!actions.is_empty()).then(|| {
+        let actions = actions.join("; ");
+        format!("{name}: - behind {actions}: the work of such a request does not begin, so there is none to cancel.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_servers_stand_side_by_side_as_fit_with_their_whole_names() {
+        let own = ["tokio", "async-std", "smol", "threads"];
+        assert_eq!(abreast(&own), [own.to_vec()]);
+        let long =
+            ["go-context", "go-timeouthandler", "go-writetimeout", "python-threading", "python-asyncio"];
+        assert_eq!(abreast(&long), [long[..4].to_vec(), long[4..].to_vec()]);
+        assert!(abreast(&[]).is_empty());
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+};
 use harness::measure::plan::STYLES;
 use harness::measure::results::{Compared, Results, Status};
 use harness::measure::tail::Fate;
@@ -17,7 +19,7 @@ mod held;
 mod speed;
 
 /// The widest line.
-const WIDTH: u16 = 100;
+pub(crate) const WIDTH: u16 = 100;
 
 /// Everything that is printed of a run.
 pub(crate) fn print(results: &Results, color: bool) -> String {
@@ -28,7 +30,8 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
         }
         let (bold, plain) = if color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
         let _ = writeln!(text, "\n{bold}{title}{plain}");
-        if let Some(table) = table {
+        if let Some(mut table) = table {
+            fit(&mut table);
             let _ = writeln!(text, "{}", table.trim_fmt());
         }
         for sentence in sentences {
@@ -124,7 +127,22 @@ pub(crate) fn table(header: &[&str], color: bool) -> Table {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
+    for (column, _) in table.column_iter_mut().zip(header).filter(|(_, title)| **title == "server") {
+        // A name broken in two is no name.
+        column.set_constraint(ColumnConstraint::ContentWidth).set_cell_alignment(CellAlignment::Left);
+    }
     table
+}
+
+/// Takes what a wide table lacks from the space between its columns, before any cell is broken.
+fn fit(table: &mut Table) {
+    let content: u16 = table.column_max_content_widths().iter().sum();
+    let columns = u16::try_from(table.column_count()).unwrap_or(u16::MAX);
+    if content.saturating_add(columns.saturating_mul(2)) > WIDTH {
+        for column in table.column_iter_mut() {
+            column.set_padding((1, 0));
+        }
+    }
 }
 
 pub(crate) fn red(text: impl ToString) -> Cell {
@@ -290,7 +308,83 @@ pub(crate) fn wrap(sentence: &str, indent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use harness::load::Row as Load;
+    use harness::measure::fast::Fast;
+    use harness::measure::storm::{Reading, Storm};
+    use harness::measure::tail::{How, Life};
+
     use super::*;
+
+    /// Every server of the list, each with the longest figures there are.
+    fn thirteen() -> (Vec<&'static str>, Results) {
+        let names = vec![
+            "tokio",
+            "async-std",
+            "smol",
+            "threads",
+            "go-context",
+            "go-timeouthandler",
+            "go-writetimeout",
+            "python-threading",
+            "python-asyncio",
+            "plain-hyper",
+            "axum",
+            "actix",
+            "actix-no-half-closed",
+        ];
+        let mut results = Results::parse(include_str!("../diff/run.json")).expect("the document is a run");
+        let first = results.servers.remove(0);
+        for name in &names {
+            let server = (*name).to_owned();
+            results.servers.push(Compared { name: server.clone(), ..first.clone() });
+            for style in STYLES {
+                let mut life = Life::unknown(name, style, 0, std::time::Duration::from_millis(300));
+                (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.1));
+                (life.ended_ms, life.how, life.beats_after) = (Some(3001.0), Some(How::Completed), 271);
+                results.measured.tails.push(life);
+            }
+            let most = Reading {
+                at_ms: 1500.0,
+                requests: 1000,
+                work: 1000,
+                threads: 1004,
+                descriptors: 1016,
+                pss: 107_900_000,
+                ..Reading::default()
+            };
+            results.measured.storms.push(Storm {
+                server: server.clone(),
+                style: "drop".into(),
+                turn: 0,
+                requests: 1000,
+                answered_504: 1000,
+                answered_ms: 400.0,
+                quiet_ms: Some(1400.0),
+                readings: vec![most, most, most],
+            });
+            let row = Load { per_second: 123_456.0, invalid: vec!["late".into()], ..Load::default() };
+            let fast = Fast { server, floor: false, turn: 0, at_ms: None, row };
+            results.measured.throughput.push(fast.clone());
+            results.measured.latency.push(fast);
+        }
+        (names, results)
+    }
+
+    #[test]
+    fn no_table_of_thirteen_servers_is_too_wide_or_breaks_a_name() {
+        let (names, results) = thirteen();
+        let text = print(&results, false);
+        for line in text.lines() {
+            assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
+        }
+        for name in names {
+            let lines = text.lines().filter(|line| {
+                line.split_whitespace().take(2).any(|word| word == name) && line.starts_with(' ')
+            });
+            // The work six times, the storm twice, and two tables of speed; the sentences beside them do not count.
+            assert!(lines.count() >= 1 + STYLES.len() + 2 + 2, "{name} is broken in\n{text}");
+        }
+    }
 
     #[test]
     fn a_long_sentence_is_broken_between_words_and_indented() {

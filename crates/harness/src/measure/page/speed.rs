@@ -177,7 +177,7 @@ mod tests {
     fn turn(server: &str, per_second: f64, invalid: &[&str]) -> Fast {
         let invalid = invalid.iter().map(|reason| (*reason).to_owned()).collect();
         let row = Row { per_second, invalid, ..Row::default() };
-        Fast { server: server.to_owned(), floor: server == "floor", turn: 0, row }
+        Fast { server: server.to_owned(), floor: server == "floor", turn: 0, at_ms: None, row }
     }
 
     fn drawn(turns: &[Fast]) -> BarPicture {

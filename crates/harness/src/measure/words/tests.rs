@@ -182,7 +182,7 @@ fn an_early_answer_is_called_a_broken_promise() {
         first_byte_at: Some(now + Duration::from_millis(after)),
     };
     let mut one = Overshoot::new("x", 1, Duration::from_millis(100));
-    one.add(&[sample(99), sample(101)]);
+    one.add(&[sample(99), sample(101)], 0.0);
     results.measured.overshoot.push(one);
     assert_eq!(overshoot(&results)[0], "x answered 1 of 2 requests BEFORE their deadline: a broken promise.");
     assert_eq!(results.exit_code(), 1);
