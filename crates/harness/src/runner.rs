@@ -13,7 +13,7 @@ use crate::report::Row;
 use crate::scenario::{Outcome, Scenario, Seat};
 use crate::seats::Seats;
 use crate::server::Server;
-use crate::subject::Subject;
+use crate::subject::{Setup, Subject};
 use crate::trace::Trace;
 use crate::verdict::{Failure, Kind, judge};
 
@@ -23,9 +23,6 @@ const GRACE: Duration = Duration::from_secs(5);
 /// One for the process: servers share the machine.
 static MACHINE: Seats = Seats::new();
 
-/// Flags and the limit on descriptors: what makes two servers of one program differ.
-type Setup = (Vec<(&'static str, &'static str)>, Option<u64>);
-
 /// Runs scenarios against one subject.
 #[derive(Debug)]
 pub struct Runner {
@@ -33,7 +30,7 @@ pub struct Runner {
     profile: Profile,
     expectations: Expectations,
     keep_traces: bool,
-    shared: Mutex<HashMap<Setup, Shared>>,
+    shared: Mutex<HashMap<Setup<'static>, Shared>>,
 }
 
 /// A shared server and how many scenarios still want one of its setup.
@@ -52,9 +49,9 @@ impl Runner {
         expectations: Expectations,
         planned: &[&Scenario],
     ) -> Self {
-        let mut shared: HashMap<Setup, Shared> = HashMap::new();
+        let mut shared: HashMap<Setup<'static>, Shared> = HashMap::new();
         for scenario in planned.iter().filter(|scenario| scenario.seat == Seat::Shared) {
-            shared.entry(setup(scenario)).or_default().waiting += 1;
+            shared.entry(scenario.setup()).or_default().waiting += 1;
         }
         Self { subject, profile, expectations, keep_traces: false, shared: Mutex::new(shared) }
     }
@@ -189,21 +186,21 @@ impl Runner {
     /// The server for a scenario: the shared one of its setup, or a new one.
     fn seat(&self, scenario: &Scenario) -> Result<Arc<Server>, String> {
         if scenario.seat != Seat::Shared {
-            return self.subject.start(scenario.flags, scenario.descriptors);
+            return self.subject.start(scenario.setup());
         }
         let mut shared = self.shared();
-        let slot = shared.entry(setup(scenario)).or_default();
+        let slot = shared.entry(scenario.setup()).or_default();
         if let Some(server) = slot.server.as_ref().filter(|server| server.ended().is_none()) {
             return Ok(Arc::clone(server));
         }
-        let server = self.subject.start(scenario.flags, scenario.descriptors)?;
+        let server = self.subject.start(scenario.setup())?;
         slot.server = Some(Arc::clone(&server));
         Ok(server)
     }
 
     /// Forgets a shared server that may be in a bad state; whoever still uses it goes on with it.
     fn discard(&self, scenario: &Scenario, server: &Arc<Server>) {
-        if let Some(slot) = self.shared().get_mut(&setup(scenario)) {
+        if let Some(slot) = self.shared().get_mut(&scenario.setup()) {
             slot.server.take_if(|shared| Arc::ptr_eq(shared, server));
         }
     }
@@ -214,7 +211,7 @@ impl Runner {
             return;
         }
         let mut shared = self.shared();
-        if let Some(slot) = shared.get_mut(&setup(scenario)) {
+        if let Some(slot) = shared.get_mut(&scenario.setup()) {
             slot.waiting = slot.waiting.saturating_sub(1);
             if slot.waiting == 0 {
                 slot.server = None;
@@ -222,13 +219,9 @@ impl Runner {
         }
     }
 
-    fn shared(&self) -> MutexGuard<'_, HashMap<Setup, Shared>> {
+    fn shared(&self) -> MutexGuard<'_, HashMap<Setup<'static>, Shared>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn setup(scenario: &Scenario) -> Setup {
-    (scenario.flags.to_vec(), scenario.descriptors)
 }
 
 /// The census and the end of stderr, for the report of a miss.

@@ -48,6 +48,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use crate::subject::Setup;
+
 pub use crate::bench::Bench;
 pub use crate::verdict::{Failure, Level, Observed};
 
@@ -105,6 +107,8 @@ pub struct Scenario {
     pub needs: &'static [&'static str],
     /// Flags that the server is started with.
     pub flags: &'static [(&'static str, &'static str)],
+    /// Variables of its environment, for what no flag of the contract can say.
+    pub env: &'static [(&'static str, &'static str)],
     /// The most descriptors the server may have open; `None` leaves the system's limit.
     pub descriptors: Option<u64>,
     /// What it needs for itself.
@@ -132,6 +136,7 @@ impl Scenario {
         judges: &[Judges::Answer],
         needs: &[],
         flags: &[],
+        env: &[],
         descriptors: None,
         seat: Seat::Shared,
         limit: Duration::from_secs(10),
@@ -156,6 +161,11 @@ impl Scenario {
             Seat::Alone => 2,
         };
         (kind, Reverse(self.limit))
+    }
+
+    /// What its server is started with.
+    pub fn setup(&self) -> Setup<'static> {
+        Setup { flags: self.flags, env: self.env, descriptors: self.descriptors }
     }
 
     /// The first need that `supports` says is not met.

@@ -14,6 +14,23 @@ use crate::load::floor;
 use crate::server::{self, Server};
 use crate::witness::Witness;
 
+/// What makes two servers of one program differ; by default nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Setup<'a> {
+    /// Flags of the contract.
+    pub flags: &'a [(&'a str, &'a str)],
+    /// Variables of the environment.
+    pub env: &'a [(&'a str, &'a str)],
+    /// The most descriptors it may have open; `None` leaves the system's limit.
+    pub descriptors: Option<u64>,
+}
+
+impl Setup<'_> {
+    fn owned_env(&self) -> Vec<(String, String)> {
+        self.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+}
+
 /// A server that can be judged.
 #[derive(Debug, Clone)]
 pub struct Subject {
@@ -119,27 +136,31 @@ impl Subject {
         }
     }
 
-    /// Starts a server with these flags, or gives the one that runs.
+    /// Starts a server set up like this, or gives the one that runs.
     ///
     /// # Errors
     /// A sentence that says what it did instead of starting.
-    pub fn start(&self, flags: &[(&str, &str)], descriptors: Option<u64>) -> Result<Arc<Server>, String> {
+    pub fn start(&self, setup: Setup<'_>) -> Result<Arc<Server>, String> {
         let listen = || Witness::listen().map_err(|error| format!("failed to open a witness: {error}"));
         match &self.source {
             Source::Fixed(server) => Ok(Arc::clone(server)),
             Source::Listed { words, folder } => {
                 let witness = self.supports("witness").then(listen).transpose()?;
-                let mut words = with_flags(words, flags);
+                let mut words = with_flags(words, setup.flags);
                 if let Some(witness) = &witness {
                     words.extend(["--witness".into(), witness.address().to_string().into()]);
                 }
-                let launch = Launch { words, folder: Some(folder.clone()), descriptors, env: Vec::new() };
+                let descriptors = setup.descriptors;
+                let launch =
+                    Launch { words, folder: Some(folder.clone()), descriptors, env: setup.owned_env() };
                 Server::start(launch, witness, self.supports("admin")).map(Arc::new)
             }
             Source::Command { words } => {
                 let witness = listen()?;
                 // The contract's other way to say it: a server that knows no witness ignores the variable.
-                let env = vec![("LAB_WITNESS".to_owned(), witness.address().to_string())];
+                let mut env = setup.owned_env();
+                env.push(("LAB_WITNESS".to_owned(), witness.address().to_string()));
+                let descriptors = setup.descriptors;
                 let launch = Launch { words: words.clone(), folder: None, env, descriptors };
                 Server::start(launch, Some(witness), self.supports("admin")).map(Arc::new)
             }

@@ -13,7 +13,7 @@ use harness::noise::Noise;
 use harness::report::{self, Judged, Row, Run};
 use harness::runner::Runner;
 use harness::scenario::Scenario;
-use harness::subject::{self, Subject};
+use harness::subject::{self, Setup, Subject};
 use harness::verdict::Verdict;
 use harness::{guard, probe, programs, scenarios};
 
@@ -119,7 +119,7 @@ fn prepared(stanza: &Stanza, no_build: bool) -> Result<(Subject, Expectations), 
 
 /// Finds out what an unknown server supports.
 fn probed(subject: &Subject) -> Result<(Subject, Expectations), String> {
-    let server = subject.start(&[], None)?;
+    let server = subject.start(Setup::default())?;
     TcpStream::connect_timeout(&server.address(), REACH)
         .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))?;
     let found = probe::supports(&server);
@@ -140,7 +140,7 @@ fn rows(
     chosen: &[&'static Scenario],
 ) -> Result<Vec<Row>, String> {
     // A run that fails on the very first start has one error, not a hundred.
-    drop(subject.start(&[], None)?);
+    drop(subject.start(Setup::default())?);
     let name = subject.name().to_owned();
     let (gate, others): (Vec<_>, Vec<_>) = scenarios::all()
         .into_iter()

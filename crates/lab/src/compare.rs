@@ -16,7 +16,7 @@ use harness::profile::Profile;
 use harness::report::Row;
 use harness::scenario::{Scenario, Seat};
 use harness::scenarios;
-use harness::subject::{self, Subject};
+use harness::subject::{self, Setup, Subject};
 use harness::verdict::{Level, Verdict};
 
 use crate::args::Compare;
@@ -145,7 +145,7 @@ fn prepare(
             build::build(stanza, root, |line| eprintln!("{line}"))?;
         }
         let subject = Subject::listed(stanza, root, None)?;
-        drop(subject.start(&[], None)?);
+        drop(subject.start(Setup::default())?);
         Ok(Ready { subject, expectations: Expectations::read(root, &stanza.name)? })
     };
     match tried() {
@@ -173,7 +173,7 @@ fn floors(catalog: &Catalog, asked: &[Stanza], root: &Path, no_build: bool) -> V
             build::build(stanza, root, |line| eprintln!("{line}"))?;
         }
         let subject = Subject::listed(stanza, root, None)?;
-        subject.start(&[], None).map(|_| subject)
+        subject.start(Setup::default()).map(|_| subject)
     });
     let note = |error: &String| say(&format!("a floor is missing: {error}"));
     std::iter::once(accept_only).chain(plain).filter_map(|floor| floor.inspect_err(note).ok()).collect()

@@ -8,7 +8,7 @@ use harness::catalog::{self, Catalog};
 use harness::census;
 use harness::guard;
 use harness::programs;
-use harness::subject::{self, Subject};
+use harness::subject::{self, Setup, Subject};
 use harness::trace::Trace;
 use harness::wire::{Request, Wire};
 use harness::witness::Word;
@@ -55,7 +55,7 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
     let flags = flags.collect::<Result<Vec<_>, _>>()?;
     let flags: Vec<_> = flags.iter().map(|(name, value)| (format!("--{name}"), *value)).collect();
     let flags: Vec<_> = flags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let server = Subject::listed(stanza, &root, None)?.start(&flags, None)?;
+    let server = Subject::listed(stanza, &root, None)?.start(Setup { flags: &flags, ..Setup::default() })?;
     let witness = server.witness().ok_or("the server has no witness")?;
 
     let trace = Trace::default();

@@ -18,7 +18,7 @@ use harness::census::Census;
 use harness::guard;
 use harness::proc::{self, Usage};
 use harness::server::Server;
-use harness::subject::{self, Subject};
+use harness::subject::{self, Setup, Subject};
 
 use crate::shoot::{Plan, Tally};
 
@@ -70,7 +70,7 @@ fn run(args: &Args) -> Result<bool, String> {
     println!("seed {seed}: heads {} to {}", args.from, args.from + args.count - 1);
     let mut clean = true;
     for subject in subjects(&args.servers)? {
-        let server = subject.start(&[("--request-timeout", "1s")], None)?;
+        let server = subject.start(Setup { flags: &[("--request-timeout", "1s")], ..Setup::default() })?;
         let plan = Plan {
             seed,
             numbers: args.from..args.from + args.count,

@@ -17,7 +17,7 @@ use super::strip::{self, Strip};
 use super::tail::{self, How, Life};
 use crate::load::Row;
 use crate::server::Server;
-use crate::subject::Subject;
+use crate::subject::{Setup, Subject};
 use crate::verdict::Failure;
 
 /// Everything measured, sample by sample.
@@ -364,7 +364,7 @@ fn seated<T>(
     }
     let flags = plan.flags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let flags: Vec<_> = flags.chain(needs.flags.iter().copied()).collect();
-    let server = subject.start(&flags, None).map_err(Failure::harness)?;
+    let server = subject.start(Setup { flags: &flags, ..Setup::default() }).map_err(Failure::harness)?;
     turn(&server).map_err(|failure| match server.died() {
         Some(death) => Failure::broken(format!("{}; {death}", failure.text())),
         None => failure,

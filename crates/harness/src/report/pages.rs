@@ -36,7 +36,8 @@ fn needs(scenario: &Scenario) -> Option<String> {
     let flags = scenario.flags.iter().map(|(name, value)| format!("`{name} {value}`"));
     let needs = scenario.needs.iter().map(|need| format!("`{need}`"));
     let descriptors = scenario.descriptors.map(|most| format!("at most {most} descriptors"));
-    let all: Vec<_> = needs.chain(flags).chain(descriptors).collect();
+    let env = scenario.env.iter().map(|(name, value)| format!("`{name}={value}`"));
+    let all: Vec<_> = needs.chain(flags).chain(env).chain(descriptors).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
