@@ -19,6 +19,9 @@ pub fn page(scenario: &Scenario) -> String {
         Seat::Alone => "a server of its own, and the machine to itself",
     };
     let _ = writeln!(text, "- runs on: {seat}; the watchdog ends it after {:?}", scenario.limit);
+    for (name, value) in scenario.env {
+        let _ = writeln!(text, "- in its environment: `{name}={value}`");
+    }
     for (title, body) in
         [("sent", scenario.sent), ("why it matters", scenario.why), ("how it goes wrong", scenario.wrong)]
     {
@@ -36,8 +39,7 @@ fn needs(scenario: &Scenario) -> Option<String> {
     let flags = scenario.flags.iter().map(|(name, value)| format!("`{name} {value}`"));
     let needs = scenario.needs.iter().map(|need| format!("`{need}`"));
     let descriptors = scenario.descriptors.map(|most| format!("at most {most} descriptors"));
-    let env = scenario.env.iter().map(|(name, value)| format!("`{name}={value}`"));
-    let all: Vec<_> = needs.chain(flags).chain(env).chain(descriptors).collect();
+    let all: Vec<_> = needs.chain(flags).chain(descriptors).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 

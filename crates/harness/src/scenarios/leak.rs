@@ -13,8 +13,10 @@ use crate::wire::{Request, Wire};
 const ROUNDS: usize = 5;
 /// Rounds after which memory that still grows is a leak. An allocator's heap grows less and less; a leak never does.
 const MOST: usize = 20;
-/// Memory is flat when the last three rounds added no more than this: 87 bytes a request in a storm of 500.
-const FLAT: u64 = 128 * 1024;
+/// Memory is flat when the last three rounds added no more than this many bytes a request.
+const EACH: u64 = 87;
+/// However few the requests, this much is no leak: a page here and there.
+const PAGES: u64 = 64 * 1024;
 /// Makes glibc's allocator show a leak: one heap, no freed blocks kept for each thread, nothing given back to the kernel.
 /// By default a pool of 500 threads fills those caches for some 30 rounds, by 430 bytes a request, and trimming
 /// moves memory up and down by megabytes; like this it rises ever slower, and stands still. Other allocators ignore it.
@@ -33,7 +35,7 @@ const BASE: Scenario = Scenario {
     needs: &["process", "admin"],
     env: &[ALLOCATOR],
     seat: Seat::Own,
-    limit: Duration::from_secs(40),
+    limit: Duration::from_secs(60),
     why: "a leak of one entry a request is an outage in a week, and no test of one request finds it",
     ..Scenario::BASE
 };
@@ -156,7 +158,7 @@ fn rounds(bench: &Bench, each: usize, round: impl Fn() -> Result<(), Failure>) -
             && census.connections.live <= before.connections.live
     };
     let mut seen: Vec<Usage> = Vec::new();
-    while seen.len() < ROUNDS || (seen.len() < MOST && recent_growth(&seen) > FLAT) {
+    while seen.len() < ROUNDS || (seen.len() < MOST && recent_growth(&seen) > flat(each)) {
         let number = seen.len() + 1;
         round()?;
         bench.census_until(bench.patience(), &format!("back where it was, in round {number},"), back)?;
@@ -170,6 +172,11 @@ fn rounds(bench: &Bench, each: usize, round: impl Fn() -> Result<(), Failure>) -
         seen.push(usage);
     }
     judged(&seen, each)
+}
+
+/// Bytes that three rounds of `each` requests may add.
+fn flat(each: usize) -> u64 {
+    PAGES.max(3 * each as u64 * EACH)
 }
 
 /// Bytes of memory that the last three rounds added.
@@ -209,7 +216,7 @@ fn judged(seen: &[Usage], each: usize) -> Outcome {
     let memory = list(|usage| usage.pss_anon / 1024);
     let growth = recent_growth(seen);
     let bytes = growth as f64 / (3 * each) as f64;
-    ensure!(growth <= FLAT, "{bytes:.0} bytes of memory a request stay: {memory} kB after each round");
+    ensure!(growth <= flat(each), "{bytes:.0} bytes of memory a request stay: {memory} kB after each round");
     let (threads, descriptors) = (list(|usage| usage.threads), list(|usage| usage.descriptors));
     let text = format!("threads {threads}; descriptors {descriptors}; memory {memory} kB");
     Ok(Observed::new(text).with("bytes_a_request", bytes).with("rounds", seen.len() as f64))
