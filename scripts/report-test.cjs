@@ -22,7 +22,7 @@ function look() {
   const shown = (element) => element.checkVisibility({ visibilityProperty: true });
   const name = (text) => `"${text.trim().replace(/\s+/g, " ").slice(0, 40)}"`;
   const clip = (box, element) => {
-    const scroller = element.closest(".scroll, pre");
+    const scroller = element.closest(".scroll, pre, dialog");
     if (!scroller) return box;
     const outer = scroller.getBoundingClientRect();
     return {
@@ -54,55 +54,84 @@ function look() {
     for (let j = i + 1; j < boxes.length && boxes[j].top < boxes[i].bottom - 2.5; j++) {
       const [a, b] = [boxes[i], boxes[j]];
       const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-      if (wide > 1.5 && a.parent !== b.parent && !a.parent.closest("[popover]") && !b.parent.closest("[popover]"))
+      // What lies under an open card is covered on purpose.
+      const alike = !a.parent.closest("dialog") === !b.parent.closest("dialog");
+      if (wide > 1.5 && a.parent !== b.parent && alike)
         said.push(`${name(a.text)} overlaps ${name(b.text)}`);
     }
   }
   if (document.documentElement.scrollWidth > innerWidth)
     said.push(`the page is ${document.documentElement.scrollWidth} px wide`);
   for (const element of document.body.querySelectorAll("*")) {
-    if (element.closest("svg *, .scroll *, [popover], pre *") || !shown(element)) continue;
+    if (element.closest("svg *, .scroll *, dialog, pre *") || !shown(element)) continue;
     if (element.getBoundingClientRect().right > innerWidth + 1)
       said.push(`<${element.tagName.toLowerCase()}> ${name(element.textContent)} sticks out to the right`);
   }
   return [...new Set(said)];
 }
 
+// Every kind of cell opens a card by mouse and by keyboard, the card can be used by keyboard, and closes.
 async function press(page, where) {
-  const cell = page.locator("td button[popovertarget]").first();
-  if (!(await cell.count())) return fault(where, "the matrix has no cell to press");
-  const popover = page.locator(`#${await cell.getAttribute("popovertarget")}`);
-  await cell.click();
-  if (!(await popover.isVisible())) fault(where, "a click on a cell opens nothing");
+  const cells = page.locator("td button:visible");
+  if (!(await cells.count())) return fault(where, "the matrix has no cell to press");
+  const card = page.locator("dialog#card");
+  const open = async (how) => {
+    try {
+      await card.waitFor({ state: "visible", timeout: 5000 });
+    } catch {
+      fault(where, `${how} opens nothing`);
+    }
+  };
+  await cells.first().click();
+  await open("a click on a cell");
   await page.keyboard.press("Escape");
-  if (await popover.isVisible()) fault(where, "Escape does not close what a cell opened");
-  await cell.focus();
+  if (await card.isVisible()) fault(where, "Escape does not close what a cell opened");
+  await cells.first().focus();
   await page.keyboard.press("Enter");
-  if (!(await popover.isVisible())) fault(where, "Enter on a cell opens nothing");
+  await open("Enter on a cell");
   await page.keyboard.press("Tab");
-  const inside = await popover.evaluate((element) => element.contains(document.activeElement));
+  const inside = await card.evaluate((element) => element.contains(document.activeElement));
   if (!inside) fault(where, "Tab does not lead into what a cell opened");
-  const box = await popover.boundingBox();
+  await card.locator("li button").first().click();
+  const heading = await card.locator("h3").textContent();
+  if (!heading.includes("/")) fault(where, `a scenario in a card opens "${heading}"`);
+  const box = await card.boundingBox();
   if (box.x < 0 || box.x + box.width > page.viewportSize().width + 1) fault(where, "what a cell opened sticks out");
-  return popover;
+}
+
+// Every single cell has behind it what it says.
+async function behind(page, where) {
+  const said = await page.evaluate(async () => {
+    const said = [];
+    const all = await rows();
+    for (const { dataset, textContent } of document.querySelectorAll("td button")) {
+      if (dataset.row) {
+        const row = all[Number(dataset.row)];
+        if (row?.verdict !== textContent) said.push(`the cell of row ${dataset.row} says ${textContent}, and its row ${row?.verdict}`);
+      } else if (!all.some((row) => row.server === dataset.server && row.id.startsWith(`${dataset.area}/`))) {
+        said.push(`nothing is behind ${dataset.area} on ${dataset.server}`);
+      }
+    }
+    return said;
+  });
+  for (const what of said) fault(where, what);
 }
 
 // Everything that can be used is reached by Tab and shows where the focus is.
 async function tab(page, where) {
-  const reached = new Set();
+  const usable = await page.locator("button:visible, summary:visible, [tabindex='0']:visible").count();
   await page.evaluate(() => document.activeElement.blur());
-  for (let count = 0; count < 40; count++) {
+  for (let count = 0; count < usable; count++) {
     await page.keyboard.press("Tab");
     const [tag, ring] = await page.evaluate(() => {
       const element = document.activeElement;
-      const style = getComputedStyle(element);
-      return [element.tagName, element === document.body || style.outlineStyle !== "none"];
+      element.dataset.reached = "";
+      return [element.tagName, element === document.body || getComputedStyle(element).outlineStyle !== "none"];
     });
     if (!ring) fault(where, `the focus on <${tag.toLowerCase()}> cannot be seen`);
-    reached.add(tag);
   }
-  for (const tag of ["BUTTON", "SUMMARY"])
-    if (!reached.has(tag) && (await page.locator(tag).count())) fault(where, `Tab never reaches a <${tag.toLowerCase()}>`);
+  const missed = await page.locator(":is(button, summary, [tabindex='0']):not([data-reached]):visible").count();
+  if (missed) fault(where, `Tab never reaches ${missed} of ${usable} things to use`);
 }
 
 async function names(page, where) {
@@ -129,12 +158,18 @@ async function visit(context, scheme, width) {
   for (const what of await page.evaluate(look)) fault(where, what);
   await names(page, where);
   await tab(page, where);
-  const popover = await press(page, where);
-  await shoot("-cell");
-  if (popover) await page.keyboard.press("Escape");
+  const cells = await page.locator("td button").count();
+  if (cells) {
+    await press(page, where);
+    await shoot("-cell");
+    for (const what of await page.evaluate(look)) fault(`${where}, a card open`, what);
+    await page.keyboard.press("Escape");
+    await behind(page, where);
+  }
   await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
   for (const what of await page.evaluate(look)) fault(`${where}, everything open`, what);
   await page.close();
+  return cells;
 }
 
 async function main() {
@@ -144,11 +179,12 @@ async function main() {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM, headless: true, args: FLAGS,
   });
-  for (const scheme of ["light", "dark"]) for (const width of WIDTHS) await visit(context, scheme, width);
+  let cells = 0;
+  for (const scheme of ["light", "dark"]) for (const width of WIDTHS) cells = await visit(context, scheme, width);
   await context.close();
   for (const line of faults) console.error(line);
   const visits = 2 * WIDTHS.length;
-  console.log(`${report}: ${bytes} bytes, ${visits} visits, ${faults.length} faults; screenshots in ${shots}`);
+  console.log(`${report}: ${bytes} bytes, ${visits} visits, ${cells} cells, ${faults.length} faults; screenshots in ${shots}`);
   process.exitCode = faults.length ? 1 : 0;
 }
 

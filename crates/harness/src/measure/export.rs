@@ -55,3 +55,27 @@ pub fn write_all(results: &Results, folder: &Path) -> Result<Vec<PathBuf>, Strin
 fn failed(path: &Path, error: &std::io::Error) -> String {
     format!("failed to write `{}`: {error}", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::page::tests::crowd;
+
+    #[test]
+    fn what_is_written_is_valid_by_the_published_schema() {
+        let folder = std::env::temp_dir().join(format!("lab-export-{}", std::process::id()));
+        let paths = write_all(&crowd(), &folder).unwrap();
+        assert!(paths.iter().all(|path| path.metadata().unwrap().len() > 0), "{paths:?}");
+        let document = std::fs::read_to_string(&paths[0]).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/results.schema.json");
+        let published = std::fs::read_to_string(published).unwrap();
+        let schema = jsonschema::draft202012::new(&serde_json::from_str(&published).unwrap()).unwrap();
+        let document = serde_json::from_str(&document).unwrap();
+        let errors: Vec<String> = schema
+            .iter_errors(&document)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert_eq!(errors, [""; 0]);
+    }
+}

@@ -8,12 +8,14 @@ use super::results::Results;
 use super::tail::{Fate, How, Life};
 use super::words::{self, number, span, tied};
 use crate::report::Row;
+use crate::verdict::Verdict;
 
 pub mod curves;
 pub mod gantt;
 pub mod heat;
 pub mod matrix;
 pub mod memory;
+pub mod packed;
 pub mod scale;
 pub mod speed;
 
@@ -33,7 +35,9 @@ struct Page<'a> {
     areas: Vec<&'a str>,
     matrix: Vec<matrix::Line<'a>>,
     matrix_told: String,
-    cards: Vec<matrix::Card<'a>>,
+    /// What the cells open.
+    rows: String,
+    misses_red: Vec<Miss<'a>>,
     misses: Vec<Miss<'a>>,
     scenarios: Vec<matrix::Line<'a>>,
     left_out: Vec<String>,
@@ -113,8 +117,9 @@ pub fn render(results: &Results) -> Result<String, String> {
         areas: results.areas(),
         matrix: matrix::areas(results),
         matrix_told: matrix::told(results),
-        cards: matrix::cards(results),
-        misses: misses(results),
+        rows: packed::rows(results),
+        misses_red: misses(results, true),
+        misses: misses(results, false),
         scenarios: matrix::scenarios(results),
         left_out: matrix::left_out(results),
         names: results.names(),
@@ -143,11 +148,19 @@ fn planned(duration: std::time::Duration) -> String {
     })
 }
 
-fn misses(results: &Results) -> Vec<Miss<'_>> {
-    let misses = results.misses().into_iter();
+/// What was not kept: what must not be overlooked, or the rest.
+fn misses(results: &Results, red: bool) -> Vec<Miss<'_>> {
+    let is_red = |verdict: Verdict| verdict.is_red() || verdict == Verdict::Error;
+    let misses = results.misses().into_iter().filter(|(_, row)| is_red(row.verdict) == red);
     misses
         .map(|(servers, row)| Miss { class: matrix::class(row.verdict), servers: words::list(&servers), row })
         .collect()
+}
+
+/// The class of a server's line: its color and its dashes, the same in all pictures, so that 30 lines can be told apart.
+fn ink(results: &Results, server: &str) -> String {
+    let place = results.names().iter().position(|name| *name == server).unwrap_or(0);
+    format!("ink-{} dash-{}", place % 6, place % 5)
 }
 
 fn tails(results: &Results) -> Vec<Tail<'_>> {
@@ -258,43 +271,4 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::measure::words::tests::{empty, life};
-    use crate::verdict::Verdict;
-
-    fn page() -> String {
-        let mut results = empty(&["tokio", "thr<eads"]);
-        results.measured.tails = vec![life("tokio", "drop", 0.1), life("thr<eads", "drop", 2699.0)];
-        results.results = vec![Row::whole_server("tokio", "work/drop", Verdict::Pass, "ok")];
-        render(&results).unwrap()
-    }
-
-    #[test]
-    fn the_page_needs_nothing_from_outside() {
-        let page = page();
-        for outside in ["src=", "href=\"http", "url(", "@import", "<script", "<link"] {
-            assert!(!page.contains(outside), "{outside}");
-        }
-    }
-
-    #[test]
-    fn a_zombie_is_named_in_the_picture_and_in_words() {
-        let page = page();
-        assert!(page.contains(">zombie 2.70 s</text>"));
-        assert!(page.contains("left zombies in drop work"));
-    }
-
-    #[test]
-    fn names_from_outside_are_escaped() {
-        let page = page();
-        assert!(!page.contains("thr<eads"));
-    }
-
-    #[test]
-    fn every_picture_and_every_table_has_a_name() {
-        let page = page();
-        assert_eq!(page.matches("<svg class=\"picture\"").count(), page.matches("role=\"img\"").count());
-        assert_eq!(page.matches("<table").count(), page.matches("<caption").count());
-    }
-}
+pub(in crate::measure) mod tests;

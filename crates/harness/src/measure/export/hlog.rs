@@ -1,4 +1,7 @@
 //! Latencies as an HdrHistogram interval log: an interval for each turn, tagged with its server and measurement.
+//!
+//! A run keeps how long a turn took and not when it began. So every interval begins with the log, and intervals with the
+//! same tag are the turns of one server in their order.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -18,15 +21,17 @@ pub fn render(results: &Results) -> String {
     let mut builder = IntervalLogWriterBuilder::new();
     builder
         .add_comment("Latencies in microseconds; the greatest of an interval is in milliseconds.")
-        .add_comment("An interval is a turn, and its time is the turn's number: turns of servers take each other's place.")
+        .add_comment("A tag is server/measurement. Intervals with the same tag are its turns, in their order.")
+        .add_comment("When a turn began is not known: every interval begins with the log. One whose length is not known lasts as long as the run.")
         .with_base_time(httpdate::parse_http_date(&results.taken_at).unwrap_or(UNIX_EPOCH))
         .with_max_value_divisor(1e3);
     let mut writer = builder.begin_log_with(&mut log, &mut serializer).expect("a buffer takes every line");
-    let mut intervals: Vec<(usize, String, Histogram<u64>)> = Vec::new();
+    let run = Duration::from_millis(results.took_ms);
+    let mut intervals: Vec<(usize, String, Duration, Histogram<u64>)> = Vec::new();
     for series in series::all(results) {
         for (turn, values) in series.turns.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
             if let Some(from) = series.latency_from {
-                intervals.push((turn, tag(&series), histogram(values, from)));
+                intervals.push((turn, tag(&series), run, histogram(values, from)));
             }
         }
     }
@@ -39,16 +44,16 @@ pub fn render(results: &Results) -> String {
             {
                 if let Some(latency) = latency {
                     let tag = clean(&format!("{}/fast-{name}-{status}", turn.server));
-                    intervals.push((turn.turn, tag, latency.histogram()));
+                    let lasted = Duration::from_secs_f64(turn.row.window_ms.max(0.0) / 1e3);
+                    intervals.push((turn.turn, tag, lasted, latency.histogram()));
                 }
             }
         }
     }
-    intervals.sort_by_key(|(turn, _, _)| *turn);
-    for (turn, tag, histogram) in &intervals {
-        let start = Duration::from_secs(*turn as u64);
+    intervals.sort_by_key(|(turn, _, _, _)| *turn);
+    for (_, tag, lasted, histogram) in &intervals {
         writer
-            .write_histogram(histogram, start, Duration::from_secs(1), Tag::new(tag))
+            .write_histogram(histogram, Duration::ZERO, *lasted, Tag::new(tag))
             .expect("a buffer takes every histogram");
     }
     String::from_utf8(log).expect("the log is text")
@@ -73,51 +78,60 @@ fn clean(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     use super::*;
+    use crate::load::Row;
+    use crate::load::row::Latency;
+    use crate::measure::fast::Fast;
     use crate::measure::words::tests::{empty, latenesses};
+
+    /// The log as a standard reader sees it: tag, begin, length and histogram of each interval.
+    fn read(log: &str) -> Vec<(String, Duration, Duration, Histogram<u64>)> {
+        let entries = IntervalLogIterator::new(log.as_bytes()).map(Result::unwrap);
+        let intervals = entries.filter_map(|entry| match entry {
+            LogEntry::Interval(interval) => Some(interval),
+            _ => None,
+        });
+        let decode = |text: &str| {
+            let bytes = STANDARD.decode(text).unwrap();
+            Deserializer::new().deserialize(&mut &bytes[..]).unwrap()
+        };
+        intervals
+            .map(|interval| {
+                let tag = interval.tag().unwrap().as_str().to_owned();
+                (tag, interval.start_timestamp(), interval.duration(), decode(interval.encoded_histogram()))
+            })
+            .collect()
+    }
 
     #[test]
     fn the_log_is_read_back_turn_by_turn() {
         let mut results = empty(&["x y"]);
+        results.took_ms = 7000;
         results.measured.overshoot = vec![latenesses("x y", &[&[1.0, 2.0, -0.5], &[100.0]])];
-        let log = render(&results);
-        let read: Vec<(String, u64, Histogram<u64>)> = IntervalLogIterator::new(log.as_bytes())
-            .filter_map(|entry| match entry.unwrap() {
-                LogEntry::Interval(interval) => Some(interval),
-                _ => None,
-            })
-            .map(|interval| {
-                let bytes = data(interval.encoded_histogram());
-                let histogram = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
-                (interval.tag().unwrap().as_str().to_owned(), interval.start_timestamp().as_secs(), histogram)
-            })
-            .collect();
+        let read = read(&render(&results));
         assert_eq!(read.len(), 2);
-        assert_eq!(
-            (read[0].0.as_str(), read[0].1, read[0].2.len()),
-            ("x-y/lateness-of-the-504-500-at-once", 0, 3)
-        );
-        assert!(read[0].2.equivalent(read[0].2.min(), 399_500), "an answer before its deadline counts too");
-        assert!(read[1].2.equivalent(read[1].2.max(), 500_000));
+        let (tag, begin, lasted, histogram) = &read[0];
+        assert_eq!((tag.as_str(), histogram.len()), ("x-y/lateness-of-the-504-500-at-once", 3));
+        assert_eq!((*begin, *lasted), (Duration::ZERO, Duration::from_secs(7)), "as long as the run");
+        assert!(histogram.equivalent(histogram.min(), 399_500), "an answer before its deadline counts too");
+        assert!(read[1].3.equivalent(read[1].3.max(), 500_000));
     }
 
-    /// Base 64, as the log writes it.
-    fn data(text: &str) -> Vec<u8> {
-        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let digits = text.bytes().filter(|byte| *byte != b'=');
-        let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
-        for digit in digits {
-            let value = alphabet.iter().position(|letter| *letter == digit).unwrap();
-            (held, bits) = (held << 6 | value as u32, bits + 6);
-            if bits >= 8 {
-                bits -= 8;
-                bytes.push((held >> bits) as u8);
-                held &= (1 << bits) - 1;
-            }
-        }
-        bytes
+    #[test]
+    fn a_turn_of_fast_requests_lasts_as_long_as_it_took() {
+        let mut results = empty(&["x"]);
+        let ok = Latency::of(&histogram(&[1.0, 2.0], 0.0));
+        let row = Row { window_ms: 400.0, ok, ..Row::default() };
+        results.measured.latency = vec![Fast { server: "x".into(), floor: false, turn: 3, row }];
+        let read = read(&render(&results));
+        assert_eq!(read.len(), 1);
+        let (tag, begin, lasted, histogram) = &read[0];
+        assert_eq!((tag.as_str(), histogram.len()), ("x/fast-in-step-200", 2));
+        assert_eq!((*begin, *lasted), (Duration::ZERO, Duration::from_millis(400)));
     }
 }

@@ -110,18 +110,33 @@ fn area(readings: &[Reading], time: &Scale, count: &Scale) -> String {
 pub struct LatePicture {
     /// Requests at once.
     pub at_once: usize,
+    /// The same in words.
+    pub title: String,
     /// What it shows, for those who do not see it.
     pub told: String,
     /// What it means, in a sentence.
     pub caption: String,
-    /// A line for each server: its name, the number of its color, its points.
-    pub lines: Vec<(String, usize, String)>,
-    /// The noise floor: lateness up to here is the scheduler's own.
+    /// A line for each server, the earliest first.
+    pub lines: Vec<LateLine>,
+    /// How wide the noise floor is: lateness up to there is the scheduler's own.
     pub noise: f64,
     /// The axis of lateness, in powers of ten.
     pub xs: Vec<Tick>,
     /// The axis of shares.
     pub ys: Vec<Tick>,
+}
+
+/// How late the 504s of one server are.
+#[derive(Debug)]
+pub struct LateLine {
+    /// The server.
+    pub name: String,
+    /// The class of its line.
+    pub ink: String,
+    /// The 99th percentile, in words.
+    pub figure: String,
+    /// Its points.
+    pub points: String,
 }
 
 /// A picture for each concurrency, all on the same axes.
@@ -134,11 +149,19 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
     let mut concurrencies: Vec<usize> = all.iter().map(|o| o.at_once).collect();
     concurrencies.dedup();
     let picture = |at_once| {
-        let shown: Vec<_> = all.iter().filter(|o| o.at_once == at_once && o.summary_ms.is_some()).collect();
-        let lines = shown.iter().enumerate().map(|(color, o)| {
+        let mut shown: Vec<_> =
+            all.iter().filter(|o| o.at_once == at_once && o.summary_ms.is_some()).collect();
+        let p99 = |o: &Overshoot| o.summary_ms.map_or(0.0, |summary| summary.p99);
+        shown.sort_by(|a, b| p99(a).total_cmp(&p99(b)));
+        let lines = shown.iter().map(|o| {
             let mut samples: Vec<f64> = o.turns_ms.iter().flatten().copied().collect();
             samples.sort_by(f64::total_cmp);
-            (o.server.clone(), color, staircase(&samples, &late, &share))
+            LateLine {
+                name: o.server.clone(),
+                ink: super::ink(results, &o.server),
+                figure: words::tied(&words::span(p99(o))),
+                points: staircase(&samples, &late, &share),
+            }
         });
         let told: Vec<String> = shown
             .iter()
@@ -150,10 +173,15 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
             .collect();
         LatePicture {
             at_once,
+            title: if at_once == 1 {
+                "One at a time".to_owned()
+            } else {
+                format!("{} at once", number(at_once as u64))
+            },
             told: told.join("; "),
             caption: words::tied(&caption(&shown)),
             lines: lines.collect(),
-            noise: late.at(results.noise.p99_ms),
+            noise: round(late.at(results.noise.p99_ms) - LEFT),
             xs: late.ticks(0, |ms| format!("{ms} ms")),
             ys: share.ticks(2, |part| format!("{:.0} %", part * 100.0)),
         }
@@ -181,16 +209,19 @@ fn caption(shown: &[&Overshoot]) -> String {
     }
 }
 
-/// The share of samples up to each value, in at most 200 points.
+/// The share of samples up to each value, in at most 200 points, of which no two are in the same place.
 fn staircase(sorted: &[f64], late: &Scale, share: &Scale) -> String {
     const POINTS: usize = 200;
     let every = sorted.len().div_ceil(POINTS).max(1);
     let last = sorted.len().saturating_sub(1);
-    let mut points = String::new();
+    let (mut points, mut before) = (String::new(), None);
     for (index, sample) in sorted.iter().enumerate().filter(|(index, _)| index % every == 0 || *index == last)
     {
         let part = (index + 1) as f64 / sorted.len() as f64;
-        let _ = write!(points, "{},{} ", late.at(*sample), round(share.at(part)));
+        let point = (late.at(*sample), share.at(part));
+        if before.replace(point) != Some(point) {
+            let _ = write!(points, "{},{} ", point.0, point.1);
+        }
     }
     points
 }

@@ -131,6 +131,11 @@ fn capital(text: &str) -> String {
     rest.next().map_or(String::new(), |first| first.to_uppercase().chain(rest).collect())
 }
 
+/// What came in the place of a 504.
+fn instead(status: Option<u16>) -> String {
+    status.map_or("no answer".to_owned(), |status| format!("{status}, no 504"))
+}
+
 impl Lanes {
     /// Draws one request and its work below it.
     fn draw(&mut self, life: &Life, limit: f64, time: &Scale, y: f64) {
@@ -168,7 +173,7 @@ impl Lanes {
                 let (zombie, text) = match fate {
                     Fate::Zombie(ms) => (true, format!("zombie {}", span(ms))),
                     Fate::Endless(ms) => (true, format!("zombie, over {}", span(ms))),
-                    Fate::NoTimeout => (false, format!("no 504: {:?}", life.status)),
+                    Fate::NoTimeout => (false, instead(life.status)),
                     _ => (false, "stopped".to_owned()),
                 };
                 let end = life.tail_ms().filter(|_| life.ended_ms.is_some()).map(|tail| answered + tail);
@@ -193,8 +198,11 @@ impl Lanes {
     fn label(&mut self, class: &'static str, text: String, x: f64, end: f64, y: f64) {
         let y = round(y + WORK - 4.0);
         let width = text.chars().count() as f64 * CHARACTER;
-        let fits = class == "zombie" && end - x >= width + 8.0;
-        let (class, x) = if fits { ("inside", x + 5.0) } else { (class, (end + 5.0).min(WIDTH - width)) };
+        // Beside a long bar there is no room, and its own color cannot be read on it.
+        let fits = end - x >= width + 8.0;
+        let is_inside = fits && (class == "zombie" || end + 5.0 + width > WIDTH);
+        let (class, x) =
+            if is_inside { ("inside", x + 5.0) } else { (class, (end + 5.0).min(WIDTH - width)) };
         self.labels.push(Label { class, x: round(x), y, text });
     }
 }
@@ -202,6 +210,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::tail::How;
     use crate::measure::words::tests::{empty, life};
 
     fn drawn(tail: f64) -> Gantt {
@@ -226,6 +235,17 @@ mod tests {
         let gantt = drawn(300.0);
         let (bar, label) = (&gantt.servers[0].bars[2], &gantt.servers[0].labels[0]);
         assert_eq!((label.class, label.x), ("zombie", round(bar.x + bar.width + 5.0)));
+    }
+
+    #[test]
+    fn what_held_its_answer_says_so_inside_a_bar_that_leaves_no_room_beside_it() {
+        let mut results = empty(&["threads"]);
+        let mut late = life("threads", "drop", 0.0);
+        (late.answered_ms, late.ended_ms, late.how) = (Some(3001.0), Some(3000.0), Some(How::Completed));
+        results.measured.tails = vec![late];
+        let label = &all(&results)[0].servers[0].labels[0];
+        assert_eq!((label.class, label.text.as_str()), ("inside", "504 late by 2.70 s"));
+        assert_eq!((instead(Some(200)).as_str(), instead(None).as_str()), ("200, no 504", "no answer"));
     }
 
     #[test]

@@ -6,10 +6,11 @@ use crate::measure::results::Results;
 use crate::measure::strip::{Slot, Strip};
 use crate::measure::words::{self, number, tied};
 
-const LEFT: f64 = 100.0;
 const RIGHT: f64 = 344.0;
 const TOP: f64 = 18.0;
 const LANE: f64 = 24.0;
+/// How wide a character is, at most.
+const CHARACTER: f64 = 6.2;
 /// The least latency that has a color, in milliseconds, and the one that is hottest.
 const RANGE: (f64, f64) = (0.1, 1000.0);
 /// How many colors there are.
@@ -70,7 +71,9 @@ fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
     };
     let shown: Vec<&Strip> = results.names().into_iter().filter_map(of).collect();
     let last = |strip: &&Strip| Some(strip.slots.last()?.at_ms + width(strip));
-    let time = Scale::linear(shown.iter().filter_map(last).fold(0.0, f64::max), LEFT, RIGHT);
+    let longest = shown.iter().map(|strip| strip.server.chars().count()).max().unwrap_or(0);
+    let left = super::scale::round(longest as f64 * CHARACTER + 8.0);
+    let time = Scale::linear(shown.iter().filter_map(last).fold(0.0, f64::max), left, RIGHT);
     let strips: Vec<ServerStrip> = shown
         .iter()
         .enumerate()

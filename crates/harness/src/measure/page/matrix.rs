@@ -1,15 +1,10 @@
 //! The fifth picture: scenarios by servers. A cell opens what stands behind it: its scenarios, and what each of them sent
-//! and received.
+//! and received, which [`packed`](super::packed) holds.
 
 use crate::measure::plan::STYLES;
 use crate::measure::results::{Results, area};
 use crate::report::Row;
 use crate::verdict::Verdict;
-
-/// All traces of a page together have at most so many characters, so that the page stays small.
-const TRACES: usize = 1_000_000;
-/// The most of one trace, when it shows a promise that was not kept.
-const TRACE: usize = 12_000;
 
 /// A row of the matrix, or of the table of scenarios.
 #[derive(Debug)]
@@ -29,34 +24,22 @@ pub struct Cell {
     pub class: &'static str,
     /// What it says.
     pub text: String,
-    /// The id of the card that it opens, if there is one.
-    pub opens: Option<String>,
+    /// What it opens, if there is anything.
+    pub opens: Option<Opens>,
 }
 
-/// The scenarios of a server and an area.
-#[derive(Debug)]
-pub struct Card<'a> {
-    /// Its id.
-    pub id: String,
-    /// The server.
-    pub server: &'a str,
-    /// The area.
-    pub area: &'a str,
-    /// The scenarios.
-    pub details: Vec<Detail<'a>>,
-}
-
-/// One scenario on one server.
-#[derive(Debug)]
-pub struct Detail<'a> {
-    /// The id of its card.
-    pub id: String,
-    /// How good its verdict is.
-    pub class: &'static str,
-    /// What came of it.
-    pub row: &'a Row,
-    /// What was sent and received, as much as there is room for.
-    pub trace: String,
+/// What a cell opens.
+#[derive(Debug, PartialEq)]
+pub enum Opens {
+    /// The scenarios of an area on a server.
+    Area {
+        /// The server's name.
+        server: String,
+        /// The area.
+        area: String,
+    },
+    /// One scenario on one server: the number of its row.
+    Row(usize),
 }
 
 /// How good a verdict is, as a class.
@@ -71,7 +54,7 @@ pub fn class(verdict: Verdict) -> &'static str {
 
 /// Servers by areas.
 pub fn areas(results: &Results) -> Vec<Line<'_>> {
-    let cell = |server: usize, name: &str, wanted: &str| {
+    let cell = |name: &str, wanted: &str| {
         let rows: Vec<&Row> =
             results.results.iter().filter(|row| row.server == name && area(row) == wanted).collect();
         if rows.is_empty() {
@@ -80,15 +63,16 @@ pub fn areas(results: &Results) -> Vec<Line<'_>> {
         let badness = |class: &&str| ["none", "good", "odd", "bad"].iter().position(|c| c == class);
         let worst = rows.iter().map(|row| class(row.verdict)).max_by_key(badness);
         let (passed, all) = results.score(name, wanted);
-        let opens = Some(card_id(server, wanted));
-        Cell { class: worst.unwrap_or("none"), text: format!("{passed} of {all}"), opens }
+        let opens = Some(Opens::Area { server: name.to_owned(), area: wanted.to_owned() });
+        let text = if all == 0 { "–".to_owned() } else { format!("{passed} of {all}") };
+        Cell { class: worst.unwrap_or("none"), text, opens }
     };
-    let servers = results.servers.iter().enumerate();
+    let servers = results.servers.iter();
     servers
-        .map(|(index, server)| Line {
+        .map(|server| Line {
             head: &server.name,
             note: server.error.as_deref().unwrap_or(""),
-            cells: results.areas().into_iter().map(|area| cell(index, &server.name, area)).collect(),
+            cells: results.areas().into_iter().map(|area| cell(&server.name, area)).collect(),
         })
         .collect()
 }
@@ -106,7 +90,7 @@ pub fn scenarios(results: &Results) -> Vec<Line<'_>> {
                 Some((index, row)) => Cell {
                     class: class(row.verdict),
                     text: row.verdict.to_string(),
-                    opens: Some(detail_id(index)),
+                    opens: Some(Opens::Row(index)),
                 },
                 None => Cell { class: "none", text: "not run".to_owned(), opens: None },
             }
@@ -115,53 +99,6 @@ pub fn scenarios(results: &Results) -> Vec<Line<'_>> {
         lines.push(Line { head: &row.id, note: &row.promise, cells });
     }
     lines
-}
-
-/// What the cells open: a card for each server and area, with the scenarios in it.
-pub fn cards(results: &Results) -> Vec<Card<'_>> {
-    let room = TRACES / results.results.len().max(1);
-    let mut cards = Vec::new();
-    for (index, server) in results.servers.iter().enumerate() {
-        for wanted in results.areas() {
-            let rows = results.results.iter().enumerate();
-            let details: Vec<Detail<'_>> = rows
-                .filter(|(_, row)| row.server == server.name && area(row) == wanted)
-                .map(|(index, row)| Detail {
-                    id: detail_id(index),
-                    class: class(row.verdict),
-                    row,
-                    trace: trace(row, if row.verdict == Verdict::Pass { room.min(TRACE) } else { TRACE }),
-                })
-                .collect();
-            if !details.is_empty() {
-                let id = card_id(index, wanted);
-                cards.push(Card { id, server: &server.name, area: wanted, details });
-            }
-        }
-    }
-    cards
-}
-
-/// The first lines of a trace, as many as there is room for.
-fn trace(row: &Row, room: usize) -> String {
-    let mut text = String::new();
-    for (index, line) in row.trace.iter().enumerate() {
-        if text.len() + line.len() > room {
-            text += &format!("({} more lines in results.json)\n", row.trace.len() - index);
-            break;
-        }
-        text.push_str(line);
-        text.push('\n');
-    }
-    text
-}
-
-fn card_id(server: usize, area: &str) -> String {
-    format!("area-{server}-{area}")
-}
-
-fn detail_id(row: usize) -> String {
-    format!("row-{row}")
 }
 
 /// What the matrix shows, in a sentence.
@@ -221,26 +158,20 @@ mod tests {
     use crate::measure::words::tests::{empty, whole};
 
     #[test]
-    fn every_cell_opens_a_card_that_exists() {
+    fn every_cell_opens_what_it_is_about() {
         let results = whole();
-        let cards = cards(&results);
-        let ids: Vec<&str> = cards
-            .iter()
-            .flat_map(|card| [&card.id].into_iter().chain(card.details.iter().map(|detail| &detail.id)))
-            .map(String::as_str)
-            .collect();
-        let (areas, scenarios) = (areas(&results), scenarios(&results));
-        let cells: Vec<&Cell> = areas.iter().chain(&scenarios).flat_map(|line| &line.cells).collect();
-        assert!(cells.len() >= 2);
-        assert!(cells.iter().all(|cell| ids.contains(&cell.opens.as_deref().unwrap_or("none"))));
-    }
-
-    #[test]
-    fn a_long_trace_is_cut_and_says_so() {
-        let mut row = Row::whole_server("x", "a/b", Verdict::Pass, "");
-        row.trace = vec!["12345".to_owned(); 4];
-        assert_eq!(trace(&row, 13), "12345\n12345\n(2 more lines in results.json)\n");
-        assert_eq!(trace(&row, 99).lines().count(), 4);
+        let names = results.names();
+        for line in scenarios(&results) {
+            for (name, cell) in names.iter().zip(&line.cells) {
+                let Some(Opens::Row(row)) = cell.opens else { panic!("{cell:?}") };
+                let row = &results.results[row];
+                assert_eq!((row.id.as_str(), row.server.as_str()), (line.head, *name));
+            }
+        }
+        for line in areas(&results) {
+            let opens = Opens::Area { server: line.head.to_owned(), area: "work".to_owned() };
+            assert_eq!(line.cells[0].opens, Some(opens));
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The fourth picture: memory by requests in flight, the points, and the line whose slope is what a request costs.
 
+use super::ink;
 use super::scale::{Scale, Tick, round};
+use crate::load::floor;
 use crate::measure::memory::{Memory, State};
 use crate::measure::results::Results;
 use crate::measure::words::{number, tied};
@@ -9,6 +11,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 338.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 150.0;
+/// Servers that do next to nothing, the one that does least first: what holding a connection costs anybody.
+const FLOORS: [&str; 2] = [floor::NAME, "plain-hyper"];
 
 /// Memory of all servers in one state, on the same axes.
 #[derive(Debug)]
@@ -21,8 +25,10 @@ pub struct MemoryPicture {
     pub told: String,
     /// What it means, in a sentence.
     pub caption: String,
-    /// A line for each server.
+    /// A line for each server, the steepest first, as they lie one above the other.
     pub fits: Vec<Fit>,
+    /// Where the memory ends that the leanest process has without any connection.
+    pub bare: f64,
     /// The axis of requests.
     pub xs: Vec<Tick>,
     /// The axis of megabytes.
@@ -34,8 +40,10 @@ pub struct MemoryPicture {
 pub struct Fit {
     /// The server.
     pub name: String,
-    /// The number of its color.
-    pub color: usize,
+    /// The class of its line.
+    pub ink: String,
+    /// What each connection costs, in words.
+    pub figure: String,
     /// The points.
     pub points: Vec<(f64, f64)>,
     /// The ends of the line.
@@ -54,22 +62,27 @@ pub fn all(results: &Results) -> Vec<MemoryPicture> {
 fn picture(results: &Results, state: State, id: &'static str, title: &'static str) -> Option<MemoryPicture> {
     let of =
         |name: &str| middle(results.measured.memory.iter().filter(|m| m.server == name && m.state == state));
-    let shown: Vec<&Memory> = results.names().into_iter().filter_map(of).collect();
+    let names = results.names();
+    let floors = FLOORS.iter().copied().filter(|name| !names.contains(name));
+    let mut shown: Vec<&Memory> = names.iter().copied().chain(floors).filter_map(of).collect();
+    shown.sort_by(|a, b| slope(b).total_cmp(&slope(a)));
     let readings = || shown.iter().flat_map(|memory| &memory.readings);
     let most = readings().map(|reading| reading.held).max()?;
     let highest = readings().map(|reading| reading.pss).max()?;
+    let bare = shown.iter().filter_map(|memory| Some(memory.pss?.base)).fold(f64::INFINITY, f64::min);
     let held = Scale::linear(most as f64, LEFT, RIGHT);
     let size = Scale::linear(highest as f64 / 1e6 * 1.05, BOTTOM, TOP);
     let fits: Vec<Fit> =
-        shown.iter().enumerate().filter_map(|(color, m)| fit(m, color, &held, &size)).collect();
+        shown.iter().filter_map(|m| fit(m, ink_of(results, &m.server), &held, &size)).collect();
     let told: Vec<String> =
         fits.iter().map(|fit| format!("{} {} bytes each", fit.name, fit.figures[0])).collect();
     Some(MemoryPicture {
         id,
         title,
         told: told.join("; "),
-        caption: tied(&caption(&shown)),
+        caption: tied(&format!("{} {}", caption(&shown), floor_told(&shown))),
         fits,
+        bare: size.at(bare / 1e6),
         xs: held.ticks(3, |count| number(count as u64)),
         ys: size.ticks(3, |megabytes| format!("{megabytes} MB")),
     })
@@ -82,7 +95,20 @@ fn middle<'a>(turns: impl Iterator<Item = &'a Memory>) -> Option<&'a Memory> {
     turns.get(turns.len() / 2).map(|(turn, _)| *turn)
 }
 
-fn fit(memory: &Memory, color: usize, held: &Scale, size: &Scale) -> Option<Fit> {
+fn slope(memory: &Memory) -> f64 {
+    memory.pss.map_or(0.0, |line| line.slope)
+}
+
+fn is_floor(server: &str) -> bool {
+    FLOORS.contains(&server)
+}
+
+/// A floor is gray, whatever its place.
+fn ink_of(results: &Results, server: &str) -> String {
+    if is_floor(server) { "ink-floor".to_owned() } else { ink(results, server) }
+}
+
+fn fit(memory: &Memory, ink: String, held: &Scale, size: &Scale) -> Option<Fit> {
     let line = memory.pss?;
     let most = memory.readings.iter().map(|reading| reading.held).max()? as f64;
     let at = |x: f64| size.at((line.base + line.slope * x) / 1e6);
@@ -91,7 +117,8 @@ fn fit(memory: &Memory, color: usize, held: &Scale, size: &Scale) -> Option<Fit>
     };
     Some(Fit {
         name: memory.server.clone(),
-        color,
+        ink,
+        figure: format!("{} B each", number(line.slope.max(0.0).round() as u64)),
         points: memory.readings.iter().map(point).collect(),
         line: [held.at(0.0), at(0.0), held.at(most), at(most)].map(round),
         figures: [
@@ -103,15 +130,31 @@ fn fit(memory: &Memory, color: usize, held: &Scale, size: &Scale) -> Option<Fit>
 }
 
 fn caption(shown: &[&Memory]) -> String {
-    let mut ranked: Vec<(&str, f64)> =
-        shown.iter().filter_map(|memory| Some((memory.server.as_str(), memory.pss?.slope))).collect();
+    let ranked = shown.iter().filter(|memory| !is_floor(&memory.server));
+    let mut ranked: Vec<(&str, f64)> = ranked.map(|memory| (memory.server.as_str(), slope(memory))).collect();
     ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
     let say = |bytes: f64| number(bytes.max(0.0).round() as u64);
     match ranked[..] {
         [] => String::new(),
-        [(server, slope)] => format!("Each costs {server} {} bytes.", say(slope)),
+        [(server, slope)] => format!("Each costs {} bytes on {server}.", say(slope)),
         [least, .., most] => {
-            format!("Each costs {} {} bytes, and {} {} bytes.", least.0, say(least.1), most.0, say(most.1))
+            format!("Each costs {} bytes on {}, and {} on {}.", say(least.1), least.0, say(most.1), most.0)
+        }
+    }
+}
+
+/// What the floor is, or that there is none.
+fn floor_told(shown: &[&Memory]) -> String {
+    let floor = FLOORS.iter().find_map(|name| shown.iter().find(|memory| memory.server == *name));
+    match floor {
+        Some(floor) => format!(
+            "The gray line is the floor: {}, which has no deadline and no context, {} bytes.",
+            floor.server,
+            number(slope(floor).max(0.0).round() as u64)
+        ),
+        None => {
+            "No floor is drawn: this run did not measure the memory of a server that does next to nothing."
+                .to_owned()
         }
     }
 }
@@ -123,7 +166,7 @@ mod tests {
     use crate::measure::stats::Line;
     use crate::measure::words::tests::empty;
 
-    fn memory(turn: usize, slope: f64) -> Memory {
+    fn memory(server: &str, turn: usize, slope: f64) -> Memory {
         let reading = |held: usize| Reading {
             held,
             pss: 1_000_000 + (slope * held as f64) as u64,
@@ -133,18 +176,44 @@ mod tests {
         };
         let pss = Some(Line { slope, base: 1e6, r2: 1.0 });
         let readings = vec![reading(0), reading(100), reading(1000)];
-        Memory { server: "x".into(), state: State::InFlight, turn, readings, pss, anonymous: None }
+        Memory { server: server.into(), state: State::InFlight, turn, readings, pss, anonymous: None }
     }
 
     #[test]
     fn the_turn_in_the_middle_is_drawn_and_its_points_lie_on_its_line() {
         let mut results = empty(&["x"]);
-        results.measured.memory = vec![memory(0, 9000.0), memory(1, 5000.0), memory(2, 7000.0)];
+        results.measured.memory =
+            vec![memory("x", 0, 9000.0), memory("x", 1, 5000.0), memory("x", 2, 7000.0)];
         let picture = all(&results).remove(0);
         let fit = &picture.fits[0];
         assert_eq!(fit.figures, ["7,000", "1.0", "1.000"]);
         assert_eq!((fit.points[0], fit.points[2]), ((fit.line[0], fit.line[1]), (fit.line[2], fit.line[3])));
-        assert_eq!(picture.caption, "Each costs x 7,000 bytes.");
+        assert!(
+            picture.caption.starts_with("Each costs 7,000 bytes on x. No floor is drawn"),
+            "{}",
+            picture.caption
+        );
+    }
+
+    #[test]
+    fn a_floor_is_gray_named_and_no_server_among_others() {
+        let mut results = empty(&["x", "plain-hyper"]);
+        results.measured.memory = vec![memory("x", 0, 9000.0), memory("plain-hyper", 0, 5000.0)];
+        let picture = all(&results).remove(0);
+        let inks: Vec<_> = picture.fits.iter().map(|fit| (fit.name.as_str(), fit.ink.as_str())).collect();
+        assert_eq!(inks, [("x", "ink-0 dash-0"), ("plain-hyper", "ink-floor")]);
+        assert!(
+            picture
+                .caption
+                .starts_with("Each costs 9,000 bytes on x. The gray line is the floor: plain-hyper")
+        );
+    }
+
+    #[test]
+    fn a_floor_that_was_not_asked_for_as_a_server_is_drawn_too() {
+        let mut results = empty(&["x"]);
+        results.measured.memory = vec![memory("x", 0, 9000.0), memory(floor::NAME, 0, 100.0)];
+        assert_eq!(all(&results).remove(0).fits.len(), 2);
     }
 
     #[test]

@@ -96,7 +96,14 @@ fn picture(
     let standings = standings(turns, better);
     let shown: Vec<(&Standing<'_>, Summary)> =
         standings.iter().filter_map(|standing| Some((standing, standing.figure(figure)?))).collect();
-    let most = shown.iter().map(|(_, summary)| summary.max).fold(0.0, f64::max);
+    // One that may not be believed must not make all others too small to see.
+    let believed: Vec<f64> = shown
+        .iter()
+        .filter(|(standing, _)| standing.rank.is_some())
+        .map(|(_, summary)| summary.max)
+        .collect();
+    let all = shown.iter().map(|(_, summary)| summary.max).fold(0.0, f64::max);
+    let most = if believed.is_empty() { all } else { believed.into_iter().fold(0.0, f64::max) };
     let longest = shown.iter().map(|(standing, _)| standing.server.chars().count() + 2).max()?;
     let left = (longest as f64 * CHARACTER + 8.0).min(WIDTH / 2.5);
     let scale = Scale::linear(most, left, RIGHT);
@@ -199,6 +206,13 @@ mod tests {
         assert_eq!(picture.bars[1].class, "doubt");
         assert_eq!(picture.doubts, ["⚠ starved: not ranked: the generator was busy."]);
         assert!(picture.caption.contains("nothing is ranked"));
+    }
+
+    #[test]
+    fn a_row_that_may_not_be_believed_does_not_set_the_scale() {
+        let picture = drawn(&[turn("starved", 9000.0, &["busy"]), turn("sound", 10.0, &[])]);
+        assert_eq!(picture.bars[0].to, RIGHT);
+        assert_eq!(picture.bars[1].to, RIGHT, "cut off at the edge");
     }
 
     #[test]

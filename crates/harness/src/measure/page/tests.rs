@@ -1,0 +1,166 @@
+use std::sync::LazyLock;
+
+use super::*;
+use crate::load::Row as LoadRow;
+use crate::measure::fast::Fast;
+use crate::measure::memory::{Memory, Reading, State};
+use crate::measure::stats::Summary;
+use crate::measure::storm::Reading as StormReading;
+use crate::measure::strip::{Slot, Strip};
+use crate::measure::words::tests::{empty, latenesses, life, storm};
+
+fn page() -> String {
+    let mut results = empty(&["tokio", "thr<eads"]);
+    results.measured.tails = vec![life("tokio", "drop", 0.1), life("thr<eads", "drop", 2699.0)];
+    let row = Row::whole_server("tokio", "work/drop", Verdict::Pass, "ok");
+    results.results = vec![Row { attempts: 1, ..row }];
+    render(&results).unwrap()
+}
+
+/// The page of [`crowd`], which is rendered once for all tests.
+static CROWDED: LazyLock<String> = LazyLock::new(|| render(&crowd()).unwrap());
+
+/// A run of 13 servers and 222 scenarios with everything measured, as long as a real one.
+pub(in crate::measure) fn crowd() -> Results {
+    let names: Vec<String> = (0..13).map(|n| format!("a-server-with-a-name-{n}")).collect();
+    let mut results = empty(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in &names {
+        results.results.extend((0..222).map(|number| scenario(name, number)));
+        measure(&mut results, name);
+    }
+    results
+}
+
+fn scenario(server: &str, number: usize) -> Row {
+    let id = format!("area-{}/scenario-with-a-name-{number}", number / 22);
+    let verdict = if number % 7 == 3 { Verdict::Xfail } else { Verdict::Pass };
+    let mut row =
+        Row::whole_server(server, &id, verdict, format!("work of {server} went on for {number} ms"));
+    row.promise =
+        format!("a promise that takes about a hundred characters to tell is kept, and it is number {number}");
+    (row.attempts, row.took_ms) = (1, number as u64);
+    // Every id is another, as in a run: 20 lines of 200 characters are what a trace has on average.
+    row.trace = (0..20)
+        .map(|line| {
+            let unique = number * 7919 + line * 104_729 + server.len();
+            let what = "> GET /slow?work=3000ms&style=drop HTTP/1.1\\r\\nHost: lab\\r\\ngrpc-timeout: 300m\\r\\nX-Request-Id: ";
+            format!("{unique:>9}.{line:02} ms  #{line}   {what}scenario-{unique}-{server}\\r\\n\\r\\n")
+        })
+        .collect();
+    row
+}
+
+fn measure(results: &mut Results, server: &str) {
+    let measured = &mut results.measured;
+    let samples: Vec<f64> = (1..2000).map(|n| f64::from(n) * 0.037).collect();
+    measured.overshoot.push(latenesses(server, &[&samples, &samples]));
+    measured.tails.extend(STYLES.iter().map(|style| life(server, style, 2699.0)));
+    let reading = |n: u32| StormReading {
+        at_ms: f64::from(n) * 7.3,
+        requests: 500,
+        work: 500,
+        ..StormReading::default()
+    };
+    let mut course = storm(server, 500, 1004);
+    course.readings = (0..300).map(reading).collect();
+    measured.storms.push(course);
+    let row = LoadRow { per_second: 1000.0, ..LoadRow::default() };
+    measured.throughput.push(Fast { server: server.to_owned(), floor: false, turn: 0, row: row.clone() });
+    let readings = [0, 100, 1000].map(|held: usize| Reading {
+        held,
+        pss: 1_000_000 + 13_000 * held as u64,
+        anonymous: 0,
+        threads: 1,
+        descriptors: 1,
+    });
+    measured.memory.push(Memory::of(server, State::InFlight, 0, readings.to_vec()));
+    let slot = |n: u32| Slot {
+        at_ms: f64::from(n) * 50.0,
+        answered: 50,
+        missing: 0,
+        latency_ms: Summary::of([f64::from(n)]),
+    };
+    measured.strips.push(Strip {
+        server: server.to_owned(),
+        style: "drop".into(),
+        turn: 0,
+        requests: 500,
+        burst_ms: 400.0,
+        answered_ms: None,
+        slots: (0..40).map(slot).collect(),
+        row,
+    });
+}
+
+#[test]
+fn the_page_needs_nothing_from_outside() {
+    let page = page();
+    for outside in ["src=", "href=\"http", "url(", "@import", "<link", "fetch(", "XMLHttpRequest", "import("]
+    {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn a_zombie_is_named_in_the_picture_and_in_words() {
+    let page = page();
+    assert!(page.contains(">zombie 2.70 s</text>"));
+    assert!(page.contains("left zombies in drop work"));
+}
+
+#[test]
+fn names_from_outside_are_escaped() {
+    let page = page();
+    assert!(!page.contains("thr<eads"));
+}
+
+#[test]
+fn every_picture_and_every_table_has_a_name() {
+    for page in [page().as_str(), CROWDED.as_str()] {
+        assert_eq!(page.matches("<svg class=\"picture\"").count(), page.matches("role=\"img\"").count());
+        assert_eq!(page.matches("<table").count(), page.matches("<caption").count());
+    }
+}
+
+#[test]
+fn a_run_of_thirteen_servers_makes_a_page_below_three_megabytes() {
+    let page = CROWDED.as_str();
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    assert_eq!(page.matches("<button data-row=").count(), 13 * 222);
+    assert_eq!(page.matches("<button data-server=").count(), 13 * crowd().areas().len());
+}
+
+#[test]
+fn the_parts_stand_in_the_order_in_which_they_are_understood() {
+    let page = CROWDED.as_str();
+    let heads = [
+        "Requests and their work",
+        "Promises kept",
+        "A storm of",
+        "How late is the 504?",
+        "What does a connection cost in memory?",
+        "What do the others feel?",
+        "How many, and how fast?",
+        "Where this was measured",
+    ];
+    let places: Vec<_> = heads.map(|head| page.find(&format!("<h2>{head}"))).to_vec();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn a_run_without_scenarios_has_no_matrix_and_nothing_to_press() {
+    let mut results = empty(&["tokio"]);
+    results.measured.tails = vec![life("tokio", "drop", 0.1)];
+    let page = render(&results).unwrap();
+    for matrix in ["Promises kept", "<button", "<dialog", "<script"] {
+        assert!(!page.contains(matrix), "{matrix}");
+    }
+}
+
+#[test]
+fn fourteen_servers_have_lines_of_their_own() {
+    let names: Vec<String> = (0..14).map(|n| n.to_string()).collect();
+    let results = empty(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let inks: std::collections::BTreeSet<_> = names.iter().map(|name| ink(&results, name)).collect();
+    assert_eq!(inks.len(), 14);
+}

@@ -1,0 +1,77 @@
+// What a cell of the matrix opens. All rows lie in this page as base64 of gzip of JSON; the first press unpacks them.
+"use strict";
+
+const card = document.getElementById("card");
+let unpacked;
+
+const rows = () => unpacked ??= (async () => {
+  const bytes = Uint8Array.from(atob(document.getElementById("rows").textContent.trim()), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+})();
+
+function element(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+// A button that leads to another card: `to` becomes its data attributes.
+function link(text, to) {
+  const button = element("button", { type: "button", textContent: text });
+  Object.assign(button.dataset, to);
+  return button;
+}
+
+const verdict = (row) => element("b", { className: row.class, textContent: row.verdict });
+const toArea = (row) => ({ server: row.server, area: row.id.split("/")[0] });
+
+function show(title, ...content) {
+  const close = element("button", { type: "button", textContent: "close", onclick: () => card.close() });
+  const heading = element("h3", { id: "card-title", textContent: title });
+  const bar = element("div", { className: "bar" }, heading, close);
+  card.replaceChildren(element("div", { className: "inside" }, bar, ...content));
+  if (!card.open) card.showModal();
+  card.scrollTop = 0;
+  close.focus();
+}
+
+function openArea(all, server, area) {
+  const items = all.flatMap((row, number) => row.server !== server || toArea(row).area !== area ? [] :
+    [element("li", {}, verdict(row), " ", link(row.id, { row: number }), ` ${row.promise}`)]);
+  show(`${area} on ${server}`, element("ul", {}, ...items));
+}
+
+function openRow(all, number) {
+  const row = all[number];
+  const seen = element("p", { textContent: `Seen: ${row.observed}.` });
+  if (row.expected) seen.append(element("span", { className: "soft", textContent: ` Expected: ${row.expected}.` }));
+  const tries = `${row.attempts} ${row.attempts === 1 ? "try" : "tries"}, ${row.took_ms} ms.`;
+  const cut = row.cut ? [`(${row.cut} more lines in results.json)`] : [];
+  const lines = [...row.trace, ...cut];
+  const trace = lines.length
+    ? element("pre", { tabIndex: 0, ariaLabel: "What was sent and received", textContent: lines.join("\n") })
+    : element("p", { className: "soft", textContent: "No trace was kept." });
+  const others = element("p", { className: "others" }, "The same on ");
+  all.forEach((other, index) => {
+    if (other.id === row.id && index !== number)
+      others.append(element("b", { className: other.class }, link(other.server, { row: index })), " ");
+  });
+  show(`${row.id} on ${row.server}`,
+    element("p", {}, verdict(row), ` ${row.level}: ${row.promise}.`), seen,
+    element("p", { className: "soft", textContent: tries }), trace,
+    ...(others.children.length ? [others] : []),
+    element("p", {}, "All of ", link(`${toArea(row).area} on ${row.server}`, toArea(row))));
+}
+
+document.addEventListener("click", async (event) => {
+  const to = event.target.closest("button")?.dataset ?? {};
+  if (event.target === card) return card.close();
+  if (!to.row && !to.area) return;
+  try {
+    const all = await rows();
+    if (to.row) openRow(all, Number(to.row));
+    else openArea(all, to.server, to.area);
+  } catch (error) {
+    show("Nothing to show", `This browser cannot unpack the traces; they stand in results.json. (${error})`);
+  }
+});
