@@ -21,6 +21,8 @@ pub struct Series {
     pub latency_from: Option<f64>,
     /// The values: a list for each turn.
     pub turns: Vec<Vec<f64>>,
+    /// When each turn began, in milliseconds since the run did; empty where that is not known.
+    pub turns_at_ms: Vec<f64>,
 }
 
 /// Which way is better.
@@ -62,6 +64,7 @@ pub fn all(results: &Results) -> Vec<Series> {
             measurement: format!("lateness of the 504, {} at once", o.at_once),
             latency_from: Some(o.deadline_ms),
             turns: o.turns_ms.clone(),
+            turns_at_ms: o.turns_at_ms.clone(),
             ..Series::less(&o.server, "ms", noise)
         });
     }
@@ -164,6 +167,7 @@ impl Series {
             least,
             latency_from: None,
             turns: Vec::new(),
+            turns_at_ms: Vec::new(),
         }
     }
 

@@ -65,7 +65,13 @@ fn measure(results: &mut Results, server: &str) {
     course.readings = (0..300).map(reading).collect();
     measured.storms.push(course);
     let row = LoadRow { per_second: 1000.0, ..LoadRow::default() };
-    measured.throughput.push(Fast { server: server.to_owned(), floor: false, turn: 0, row: row.clone() });
+    measured.throughput.push(Fast {
+        server: server.to_owned(),
+        floor: false,
+        turn: 0,
+        at_ms: None,
+        row: row.clone(),
+    });
     let readings = [0, 100, 1000].map(|held: usize| Reading {
         held,
         pss: 1_000_000 + 13_000 * held as u64,
