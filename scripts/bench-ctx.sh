@@ -22,6 +22,7 @@ else
     go=
 fi
 rustc --version
+echo "building the benches" >&2
 # shellcheck disable=SC2086 # a list of words
 cargo bench -q -p benches $benches --no-run
 
@@ -35,7 +36,7 @@ while [ "$round" -lt "$rounds" ]; do
     if [ -n "$go" ]; then
         pattern=$(printf '%s' "$filter" | sed 's|/|$/^|g')
         "$out/gobench" -test.run '^$' -test.bench "BenchmarkCtx${pattern:+/$pattern}" -test.benchtime 300ms \
-            >>"$out/go" || exit 1
+            -test.benchmem >>"$out/go" || exit 1
     fi
 done
 touch "$out/go"
@@ -69,7 +70,7 @@ awk '
     }
     function times(theirs, mine) { return theirs == "" ? "-" : sprintf("%.2f", theirs / mine) }
     END {
-        line = "%-40s %10s %10s %10s %9s %9s %9s\n"
+        line = "%-37s %10s %10s %10s %9s %9s %9s\n"
         printf line, "operation", "ctx ns", "token ns", "go ns", "token/ctx", "go/ctx", "go allocs"
         for (i = 1; i <= count; i++) {
             name = order[i]

@@ -14,6 +14,8 @@ use ctx::{Cancel, Context};
 use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// How many values lie above the lookup, none of which it finds.
+const DEPTHS: [u64; 5] = [10, 20, 30, 50, 100];
 
 fn never(_: Instant) -> std::future::Pending<()> {
     std::future::pending()
@@ -178,12 +180,42 @@ fn b5_context_cancel_done(c: &mut Criterion) {
     });
 }
 
-fn b6_b7_deep_value(c: &mut Criterion) {
-    for depth in [10, 20, 30, 50, 100] {
-        let ctx = (0..depth).fold(Context::background(), |ctx, i: u64| ctx.with_value(i));
+fn deep(depth: u64) -> Context {
+    (0..depth).fold(Context::background(), |ctx, i| ctx.with_value(i))
+}
+
+/// Go starts a goroutine for each lookup and waits for it. What stands beside that is a task, started by a task on a
+/// worker of the same runtime. A thread for each lookup, which is what code without a runtime has, is a row of its own.
+fn b6_deep_value_new(c: &mut Criterion) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(cores).build().expect("its threads start");
+    for depth in DEPTHS {
+        let ctx = deep(depth);
         c.bench_function(&format!("B6/deep_value_new/{depth}"), |b| {
+            b.iter_custom(|n| {
+                let ctx = ctx.clone();
+                let lookups = runtime.spawn(async move {
+                    let begin = Instant::now();
+                    for _ in 0..n {
+                        let ctx = ctx.clone();
+                        let task = tokio::spawn(async move { black_box(ctx.value::<u8>().is_none()) });
+                        assert!(task.await.expect("a lookup does not panic"));
+                    }
+                    begin.elapsed()
+                });
+                runtime.block_on(lookups).expect("nor does what starts it")
+            });
+        });
+        c.bench_function(&format!("B6/deep_value_new/{depth}/thread"), |b| {
             b.iter(|| std::thread::scope(|scope| _ = scope.spawn(|| black_box(ctx.value::<u8>()))));
         });
+    }
+}
+
+fn b7_deep_value_same(c: &mut Criterion) {
+    for depth in DEPTHS {
+        let ctx = deep(depth);
         c.bench_function(&format!("B7/deep_value_same/{depth}"), |b| {
             b.iter(|| black_box(&ctx).value::<u8>())
         });
@@ -231,7 +263,8 @@ criterion_group!(
     b3_token_tree,
     b4_check_canceled,
     b5_context_cancel_done,
-    b6_b7_deep_value,
+    b6_deep_value_new,
+    b7_deep_value_same,
     b8_b9_b10_err,
     b8_b9_b10_token
 );

@@ -2,6 +2,22 @@
 
 pub mod tasks;
 
+/// Runs the examples as documentation tests: what a reader is told to copy is compiled and run.
+#[cfg(doctest)]
+mod examples {
+    #[doc = concat!("```\n", include_str!("../examples/ctx_tokio.rs"), "\n```")]
+    struct Tokio;
+
+    #[doc = concat!("```\n", include_str!("../examples/ctx_smol.rs"), "\n```")]
+    struct Smol;
+
+    #[doc = concat!("```\n", include_str!("../examples/ctx_async_std.rs"), "\n```")]
+    struct AsyncStd;
+
+    #[doc = concat!("```\n", include_str!("../examples/ctx_threads.rs"), "\n```")]
+    struct Threads;
+}
+
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,10 +1,13 @@
 //! The promises that every user leans on.
 
+use std::fmt;
 use std::pin::pin;
-use std::task::{Context as Task, Poll, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as Task, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use ctx::{Context, Error};
+use ctx::{Cause, Context, Error};
 
 #[test]
 fn cancel_ends_the_whole_tree_with_the_cause() {
@@ -64,4 +67,71 @@ fn done_is_a_future_that_may_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     let (ctx, _c) = Context::background().with_timeout(Duration::from_secs(1));
     is_send(&ctx.done(|_| std::future::ready(())));
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_waiter_that_moved_to_another_task_is_woken_there_only() {
+    // The first waiter has a place in the node itself, the second one in a list.
+    let (ctx, cancel) = Context::background().with_cancel();
+    let mut waits = [Box::pin(ctx.done(never)), Box::pin(ctx.done(never))];
+    let (old, new) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+    for woken in [&old, &new] {
+        for wait in &mut waits {
+            let waker = Waker::from(woken.clone());
+            assert!(wait.as_mut().poll(&mut Task::from_waker(&waker)).is_pending());
+        }
+    }
+    assert_eq!(ctx.waiters(), 2);
+    cancel.cancel();
+    assert_eq!((old.0.load(Ordering::Relaxed), new.0.load(Ordering::Relaxed)), (0, 2));
+}
+
+fn never(_: Instant) -> std::future::Pending<()> {
+    std::future::pending()
+}
+
+/// A cause that asks a context how it ended at the moment it is thrown away.
+#[derive(Debug)]
+struct Asking(Arc<Mutex<Option<Context>>>, Arc<Mutex<Option<Cause>>>);
+
+impl fmt::Display for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("never shown")
+    }
+}
+
+impl std::error::Error for Asking {}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let asked = self.0.lock().expect("nobody panics under it").take();
+        *self.1.lock().expect("nobody panics under it") = asked.and_then(|ctx| ctx.cause());
+    }
+}
+
+#[test]
+fn whoever_asks_a_child_before_the_end_has_come_down_to_it_gets_the_parents_cause() {
+    let (child_slot, answer) = (Arc::default(), Arc::default());
+    let asking = Asking(Arc::clone(&child_slot), Arc::clone(&answer));
+    let (parent, cancel) = Context::background().with_timeout_cause(Duration::from_millis(1), asking);
+    let (child, _c) = parent.with_cancel();
+    *child_slot.lock().unwrap() = Some(child.clone());
+    let deadline = child.deadline().unwrap();
+    while Instant::now() <= deadline {
+        std::hint::spin_loop();
+    }
+    // The deadline's cause is thrown away when the parent has ended and its child has not yet.
+    cancel.cancel_cause(Cause::msg("stop"));
+    assert_eq!(answer.lock().unwrap().take().map(|cause| cause.to_string()).as_deref(), Some("stop"));
+    assert_eq!(child.err(), Some(Error::Canceled));
 }
