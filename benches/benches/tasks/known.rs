@@ -60,9 +60,10 @@ pub(crate) fn print(measured: &[Measured]) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!(
-        "\nA million tasks beside the published figures (\"How Much Memory Do You Need to Run 1 Million \
-         Concurrent\nTasks?\" and its successor). Theirs hold no socket, no buffer, no deadline and no work to cancel, \
-         and come\nfrom other machines and versions; smol is in neither. Ours hold no socket and no buffer either."
+        "\nA million tasks beside the published figures (\"How Much Memory Do You Need to Run 1 Million\n\
+         Concurrent Tasks?\" and its successor). Theirs hold no socket, no buffer, no deadline and no work to\n\
+         cancel, and come from other machines and versions; smol is in neither. Ours hold no socket and no\n\
+         buffer either."
     );
     println!("{table}");
 }

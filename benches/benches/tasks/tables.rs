@@ -11,16 +11,16 @@ const POINTS: u64 = 8;
 /// Prints a table per question.
 pub(crate) fn print(measured: &[Measured]) {
     println!(
-        "\nTasks that time out. B: bytes per task; `peak` resident (kernel), `heap` asked of the allocator when \
-         all\nwait, `kept` by the allocator when all are gone. spawn: with context and deadline. late: last gone \
-         after\nlast deadline. left: work alive when every task had ended (detached work is released then, and 0 \
-         remain)."
+        "\nTasks that time out. B: bytes per task; `peak` resident (kernel), `heap` asked of the allocator when\n\
+         all wait, `kept` by the allocator when all are gone. spawn: with context and deadline. late: last\n\
+         gone after last deadline. left: work alive when every task had ended (detached work is released\n\
+         then, and 0 remain)."
     );
     let rows = measured.iter().filter(|row| row.case.end == End::Timeout && !row.reports.is_empty());
     println!("{}", timeouts(rows));
     println!(
-        "\nTasks that are canceled, a timeout of an hour armed on each. call: until the call that cancels all \
-         returned.\ngone: from that call until the last was gone."
+        "\nTasks that are canceled, a timeout of an hour armed on each. call: until the call that cancels all\n\
+         returned. gone: from that call until the last was gone."
     );
     let rows = measured.iter().filter(|row| row.case.end == End::Cancel && !row.reports.is_empty());
     println!("{}", cancels(rows));
