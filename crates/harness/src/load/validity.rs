@@ -45,6 +45,12 @@ pub fn reasons(row: &Row) -> Vec<String> {
     reasons
 }
 
+/// True when nothing but the generator's lateness makes `row` invalid: it was not let run, and the server did all right.
+pub fn is_only_late(row: &Row) -> bool {
+    let late = row.lag.is_some_and(|lag| lag.p99_us > LAG_US);
+    late && row.invalid.len() == 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +93,24 @@ mod tests {
     fn requests_that_left_late_are_a_reason() {
         let reason = only_reason(|row| row.lag = Some(Lag { p50_us: 0, p99_us: 1_001, max_us: 1_001 }));
         assert_eq!(reason, "requests left late: 1.0 ms (p99)");
+    }
+
+    #[test]
+    fn only_a_generator_that_was_late_and_nothing_else_is_worth_another_try() {
+        let judged = |change: &dyn Fn(&mut Row)| {
+            let mut row = sound();
+            change(&mut row);
+            row.invalid = reasons(&row);
+            is_only_late(&row)
+        };
+        let late = |row: &mut Row| row.lag = Some(Lag { p50_us: 0, p99_us: 2_000, max_us: 2_000 });
+        assert!(judged(&late));
+        assert!(!judged(&|_| {}));
+        assert!(!judged(&|row| row.generator_cpu = 0.94));
+        assert!(!judged(&|row| {
+            late(row);
+            row.rate = Some(Rate { requested: 1000.0, achieved: 500.0 });
+        }));
     }
 
     #[test]

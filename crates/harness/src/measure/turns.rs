@@ -91,22 +91,21 @@ pub fn take(
     let mut taker = Taker { plan, since, note, gaps: Vec::new() };
     let servers: Vec<&Subject> = subjects.iter().collect();
     let with_floors: Vec<&Subject> = floors.iter().chain(subjects).collect();
-    let fast = |turn: Turn<Row>| Fast {
-        server: with_floors[turn.index].name().to_owned(),
-        floor: turn.index < floors.len(),
-        turn: turn.number,
-        at_ms: Some(turn.at_ms),
-        row: turn.brought,
+    let fast = |turn: Turn<Vec<Row>>| {
+        let (server, floor) = (with_floors[turn.index].name().to_owned(), turn.index < floors.len());
+        let (number, at_ms) = (turn.number, Some(turn.at_ms));
+        let of = move |row| Fast { server: server.clone(), floor, turn: number, at_ms, row };
+        turn.brought.into_iter().map(of)
     };
     let throughput =
         taker.each(&with_floors, "/fast, back to back", plan.fast.throughput_turns, NOTHING, |seat| {
-            fast::throughput(seat.server, &plan.fast)
+            fast::throughput(seat.server, &plan.fast).map(|row| vec![row])
         });
     let latency = taker.each(&with_floors, "/fast, in step", plan.fast.latency_turns, NOTHING, |seat| {
         fast::latency(seat.server, &plan.fast)
     });
     let (throughput, latency) =
-        (throughput.into_iter().map(fast).collect(), latency.into_iter().map(fast).collect());
+        (throughput.into_iter().flat_map(fast).collect(), latency.into_iter().flat_map(fast).collect());
     let (overshoot, spread) = (taker.overshoot(&servers), taker.spread(&servers));
     let with_witness = Needs { supports: &["witness"], flags: &[] };
     // Work that waits leaves the machine to others; work that spins does not.

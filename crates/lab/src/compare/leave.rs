@@ -3,6 +3,7 @@
 use comfy_table::{Cell, Color, ColumnConstraint, Table};
 use harness::measure::leave::{self, ACTIONS, Heard};
 use harness::measure::results::Results;
+use harness::measure::turns::Gap;
 use harness::measure::words::span;
 
 use super::tables::{WIDTH, red, table};
@@ -86,6 +87,11 @@ fn canceled(results: &Results, name: &str) -> String {
             )
         }
     }
+}
+
+/// True for a gap that the sentences tell.
+pub(super) fn tells(gap: &Gap) -> bool {
+    gap.unsupported && ACTIONS.iter().any(|action| gap.what == leave::gap(action.name))
 }
 
 /// Why there is a `-` in the server's column.

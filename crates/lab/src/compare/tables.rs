@@ -82,7 +82,8 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
     {
         section(&title, table, sentences);
     }
-    let gaps = results.measured.gaps.iter().map(|gap| {
+    // What stands beside its own table needs no second place.
+    let gaps = results.measured.gaps.iter().filter(|gap| !leave::tells(gap)).map(|gap| {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
         format!("{}: {} {what}: {}", gap.server, gap.what, gap.why)
     });
@@ -307,94 +308,4 @@ pub(crate) fn wrap(sentence: &str, indent: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use harness::load::Row as Load;
-    use harness::measure::fast::Fast;
-    use harness::measure::storm::{Reading, Storm};
-    use harness::measure::tail::{How, Life};
-
-    use super::*;
-
-    /// Every server of the list, each with the longest figures there are.
-    fn thirteen() -> (Vec<&'static str>, Results) {
-        let names = vec![
-            "tokio",
-            "async-std",
-            "smol",
-            "threads",
-            "go-context",
-            "go-timeouthandler",
-            "go-writetimeout",
-            "python-threading",
-            "python-asyncio",
-            "plain-hyper",
-            "axum",
-            "actix",
-            "actix-no-half-closed",
-        ];
-        let mut results = Results::parse(include_str!("../diff/run.json")).expect("the document is a run");
-        let first = results.servers.remove(0);
-        for name in &names {
-            let server = (*name).to_owned();
-            results.servers.push(Compared { name: server.clone(), ..first.clone() });
-            for style in STYLES {
-                let mut life = Life::unknown(name, style, 0, std::time::Duration::from_millis(300));
-                (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.1));
-                (life.ended_ms, life.how, life.beats_after) = (Some(3001.0), Some(How::Completed), 271);
-                results.measured.tails.push(life);
-            }
-            let most = Reading {
-                at_ms: 1500.0,
-                requests: 1000,
-                work: 1000,
-                threads: 1004,
-                descriptors: 1016,
-                pss: 107_900_000,
-                ..Reading::default()
-            };
-            results.measured.storms.push(Storm {
-                server: server.clone(),
-                style: "drop".into(),
-                turn: 0,
-                requests: 1000,
-                answered_504: 1000,
-                answered_ms: 400.0,
-                quiet_ms: Some(1400.0),
-                readings: vec![most, most, most],
-            });
-            let row = Load { per_second: 123_456.0, invalid: vec!["late".into()], ..Load::default() };
-            let fast = Fast { server, floor: false, turn: 0, at_ms: None, row };
-            results.measured.throughput.push(fast.clone());
-            results.measured.latency.push(fast);
-        }
-        (names, results)
-    }
-
-    #[test]
-    fn no_table_of_thirteen_servers_is_too_wide_or_breaks_a_name() {
-        let (names, results) = thirteen();
-        let text = print(&results, false);
-        for line in text.lines() {
-            assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
-        }
-        for name in names {
-            let lines = text.lines().filter(|line| {
-                line.split_whitespace().take(2).any(|word| word == name) && line.starts_with(' ')
-            });
-            // The work six times, the storm twice, and two tables of speed; the sentences beside them do not count.
-            assert!(lines.count() >= 1 + STYLES.len() + 2 + 2, "{name} is broken in\n{text}");
-        }
-    }
-
-    #[test]
-    fn a_long_sentence_is_broken_between_words_and_indented() {
-        let text = wrap(&"word ".repeat(50), "  ");
-        assert!(text.lines().all(|line| line.len() <= 100 && line.starts_with("  word")), "{text}");
-        assert_eq!(text.split_whitespace().count(), 50);
-    }
-
-    #[test]
-    fn lines_of_a_message_stay_lines() {
-        assert_eq!(wrap("one\ntwo", "  "), "  one\n  two");
-    }
-}
+mod tests;
