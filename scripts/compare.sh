@@ -12,7 +12,8 @@ late its 504 is, how long work of each style goes on after the 504, what a storm
 requests it answers and how fast, and what one costs in memory.
 
   --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of some 160 s
-  --full      every measurement, at least five turns of each, up to 10,000 connections: several minutes
+  --full      every measurement, most of them five times, up to 10,000 connections: two to three minutes more for each
+              server
   --measure-only[=WHAT,...]  no scenarios; of the measurements only these: fast, overshoot, tails, leaving,
               storms, memory, strip, leak
   --peers     the peers too: Go's net/http, Python's http.server and asyncio, axum, actix. Whatever is not here and

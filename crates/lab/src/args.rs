@@ -148,7 +148,8 @@ pub(crate) struct Show {
     the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, how many requests \
     they answer and how fast, and what one costs in memory. Tables and what they \
     mean go to stdout; target/lab/results.json keeps every sample, target/lab/report.html the pictures.\n\nExamples:\n  \
-    lab compare --quick              the lab's own servers in 45 s\n  \
+    lab compare                      the lab's own servers, in less than three minutes after the build\n  \
+    lab compare --quick              the same in short, in 45 s\n  \
     lab compare tokio threads        two of them, with all scenarios\n  \
     lab compare --full --peers       everything, often enough for medians\n  \
     lab compare --measure-only=fast tokio go-context    nothing but the throughput and latency of these two\n\n\
@@ -167,7 +168,7 @@ pub(crate) struct Compare {
     /// Fewer scenarios, fewer turns, shorter work
     #[arg(long, conflicts_with = "full")]
     pub(crate) quick: bool,
-    /// Every measurement, at least five turns of each, up to 10,000 connections: several minutes
+    /// Every measurement, most of them five times, up to 10,000 connections: two to three minutes more for each server
     #[arg(long)]
     pub(crate) full: bool,
     /// No scenarios; with `=WHAT,…` only these measurements

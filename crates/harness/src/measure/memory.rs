@@ -19,7 +19,7 @@ use crate::wire::Request;
 /// What every server is started with: a deadline that no held request meets.
 pub const FLAGS: &[(&str, &str)] = &[("--request-timeout", "60s")];
 /// How long the memory may take to come to rest.
-const REST: Duration = Duration::from_secs(3);
+const REST: Duration = Duration::from_secs(6);
 /// From one reading to the next.
 const EVERY: Duration = Duration::from_millis(60);
 
@@ -86,9 +86,9 @@ pub fn watch(server: &Server, plan: &plan::Memory, state: State) -> Result<Vec<R
         if !more.is_empty() {
             storms.push(Storm::launch(server.address(), more, give_up_at)?);
         }
-        let usage = at_rest(pid, &mut storms)?;
+        let (usage, held) = at_rest(pid, &mut storms, state)?;
         readings.push(Reading {
-            held: storms.iter().map(|storm| held_by(storm, state)).sum(),
+            held,
             pss: usage.pss,
             anonymous: usage.pss_anon,
             threads: usage.threads,
@@ -98,21 +98,26 @@ pub fn watch(server: &Server, plan: &plan::Memory, state: State) -> Result<Vec<R
     Ok(readings)
 }
 
-/// Reads until three readings in a row agree within half a percent.
-fn at_rest(pid: u32, storms: &mut [Storm]) -> Result<proc::Usage, Failure> {
+/// Reads until three readings in a row agree within half a percent, and nothing more is answered or turned away; gives how
+/// many connections are held too.
+fn at_rest(pid: u32, storms: &mut [Storm], state: State) -> Result<(proc::Usage, usize), Failure> {
     let until = Instant::now() + REST;
-    let (mut last, mut alike) = (proc::usage(pid)?, 0);
+    let held_now = |storms: &[Storm]| storms.iter().map(|storm| held_by(storm, state)).sum();
+    let (mut last, mut last_held, mut alike): (_, usize, _) = (proc::usage(pid)?, held_now(storms), 0);
     while alike < 2 && Instant::now() < until {
+        let next_at = Instant::now() + EVERY;
+        // Thousands of answers take their time to be read, and whoever was turned away is known only then.
+        let share = EVERY / storms.len().max(1) as u32;
         for storm in storms.iter_mut() {
-            storm.drive(Instant::now() + Duration::from_millis(1))?;
+            storm.drive(Instant::now() + share)?;
         }
-        std::thread::sleep(EVERY);
-        let now = proc::usage(pid)?;
+        std::thread::sleep(next_at.saturating_duration_since(Instant::now()));
+        let (now, held) = (proc::usage(pid)?, held_now(storms));
         let is_alike = now.pss.abs_diff(last.pss) * 200 <= last.pss && now.threads == last.threads;
-        alike = if is_alike { alike + 1 } else { 0 };
-        last = now;
+        alike = if is_alike && held == last_held { alike + 1 } else { 0 };
+        (last, last_held) = (now, held);
     }
-    Ok(last)
+    Ok((last, last_held))
 }
 
 /// How many connections of a storm are in that state.
