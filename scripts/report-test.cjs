@@ -47,6 +47,13 @@ function look() {
       const [inner, outer] = [parent.getBoundingClientRect(), svg.getBoundingClientRect()];
       if (inner.left < outer.left - 1 || inner.right > outer.right + 1 || inner.bottom > outer.bottom + 1 || inner.top < outer.top - 1)
         said.push(`${name(node.data)} leaves its picture`);
+      // What is meant to stand in a bar says so, and the band of noise is pale.
+      for (const bar of parent.matches(".inside") ? [] : svg.querySelectorAll("rect:not(.noise)")) {
+        const box = bar.getBoundingClientRect();
+        const [wide, high] = [Math.min(inner.right, box.right) - Math.max(inner.left, box.left),
+          Math.min(inner.bottom, box.bottom) - Math.max(inner.top, box.top)];
+        if (wide > 1.5 && high > 2.5) said.push(`${name(node.data)} and a bar lie on each other`);
+      }
     }
   }
   boxes.sort((a, b) => a.top - b.top);
