@@ -222,7 +222,7 @@ fn is_quick(scenario: &Scenario) -> bool {
 }
 
 fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant) -> turns::Measured {
-    let meter = Meter::start("measuring", turns::count(plan, subjects.len(), floors.len()));
+    let meter = Meter::start("measuring", turns::count(plan, subjects.len(), floors));
     turns::take(plan, subjects, floors, since, &mut |server, what| meter.step(&format!("{server}: {what}")))
 }
 

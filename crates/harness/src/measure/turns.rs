@@ -68,19 +68,22 @@ pub struct Gap {
 }
 
 /// How many turns there are in all.
-pub fn count(plan: &Plan, servers: usize, floors: usize) -> usize {
+pub fn count(plan: &Plan, servers: usize, floors: &[Subject]) -> usize {
     let overshoot = (2 + plan.overshoot.crowds.len() + plan.overshoot.spread.len()) * plan.overshoot.turns;
     let storms = plan.storm.styles.len() * plan.storm.turns;
-    let memory = plan.memory.idle_turns + plan.memory.in_flight_turns;
+    let held = |turns: usize, needs: Needs<'_>| {
+        turns * (servers + floors.iter().filter(|floor| needs.are_met_by(floor)).count())
+    };
+    let memory = held(plan.memory.idle_turns, IDLE) + held(plan.memory.in_flight_turns, IN_FLIGHT);
     let strips = plan.strip.bursts.len() * plan.strip.turns;
-    let fast = (servers + floors) * (plan.fast.throughput_turns + plan.fast.latency_turns);
-    servers
-        * (overshoot + 2 * plan.tail.turns + plan.leave.turns + storms + memory + strips + plan.leak.turns)
+    let fast = (servers + floors.len()) * (plan.fast.throughput_turns + plan.fast.latency_turns);
+    servers * (overshoot + 2 * plan.tail.turns + plan.leave.turns + storms + strips + plan.leak.turns)
+        + memory
         + fast
 }
 
 /// Takes every turn; `note` hears of the server and what is measured, before each. `floors` are servers that stand beside
-/// the others where speed is compared; times of turns are counted from `since`.
+/// the others where speed and memory are compared; times of turns are counted from `since`.
 pub fn take(
     plan: &Plan,
     subjects: &[Subject],
@@ -139,7 +142,8 @@ pub fn take(
             storm::watch(seat.server, seat.subject.name(), style, &plan.storm, seat.turn)
         }));
     }
-    let (memory, strips, leaks) = (taker.memory(&servers), taker.strips(&servers), taker.leaks(&servers));
+    let (memory, strips, leaks) =
+        (taker.memory(&servers, floors), taker.strips(&servers), taker.leaks(&servers));
     Measured {
         overshoot,
         spread,
@@ -180,6 +184,19 @@ struct Needs<'a> {
 
 /// A measurement that asks for nothing.
 const NOTHING: Needs<'static> = Needs { supports: &[], flags: &[] };
+
+/// What it takes to hold connections that do nothing.
+const IDLE: Needs<'static> = Needs { supports: &["process"], flags: &[] };
+
+/// What it takes to hold requests that do not time out.
+const IN_FLIGHT: Needs<'static> =
+    Needs { supports: &["process", "flag:--request-timeout"], flags: memory::FLAGS };
+
+impl Needs<'_> {
+    fn are_met_by(&self, subject: &Subject) -> bool {
+        self.supports.iter().all(|need| subject.supports(need))
+    }
+}
 
 /// A server that was started for one turn.
 struct Seat<'a> {
@@ -293,17 +310,18 @@ impl Taker<'_> {
         all
     }
 
-    /// What a connection costs, idle and in flight.
-    fn memory(&mut self, servers: &[&Subject]) -> Vec<Memory> {
+    /// What a connection costs, idle and in flight; on the floors too that can hold any.
+    fn memory(&mut self, subjects: &[&Subject], floors: &[Subject]) -> Vec<Memory> {
         let plan = &self.plan.memory;
-        let in_flight = Needs { supports: &["process", "flag:--request-timeout"], flags: memory::FLAGS };
         let mut all = Vec::new();
         for (state, what, turns, needs) in [
-            (State::Idle, "memory, idle", plan.idle_turns, Needs { supports: &["process"], flags: &[] }),
-            (State::InFlight, "memory, in flight", plan.in_flight_turns, in_flight),
+            (State::Idle, "memory, idle", plan.idle_turns, IDLE),
+            (State::InFlight, "memory, in flight", plan.in_flight_turns, IN_FLIGHT),
         ] {
+            let able = floors.iter().filter(|floor| needs.are_met_by(floor));
+            let servers: Vec<&Subject> = subjects.iter().copied().chain(able).collect();
             let taken =
-                self.each(servers, what, turns, needs, |seat| memory::watch(seat.server, plan, state));
+                self.each(&servers, what, turns, needs, |seat| memory::watch(seat.server, plan, state));
             all.extend(
                 taken
                     .into_iter()

@@ -138,7 +138,14 @@ pub fn verdict(results: &Results) -> Vec<String> {
     if !clean.is_empty() {
         sentences.push(format!("{} left no zombies.", list(&clean)));
     }
-    sentences.extend(names.iter().filter_map(|name| otherwise(results, name)));
+    let mut others: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, said) in names.iter().filter_map(|name| Some((*name, otherwise(results, name)?))) {
+        match others.iter_mut().find(|(alike, _)| *alike == said) {
+            Some((_, who)) => who.push(name),
+            None => others.push((said, vec![name])),
+        }
+    }
+    sentences.extend(others.iter().map(|(said, who)| format!("{} gave {said} instead of 504.", list(who))));
     sentences
 }
 
@@ -151,7 +158,7 @@ fn otherwise(results: &Results, server: &str) -> Option<String> {
         .collect();
     said.sort();
     said.dedup();
-    (!said.is_empty()).then(|| format!("{server} gave {} instead of 504.", said.join(" and ")))
+    (!said.is_empty()).then(|| said.join(" and "))
 }
 
 /// A sentence for each style: what became of the work on which server.

@@ -130,6 +130,9 @@ pub fn left_out(results: &Results) -> Vec<String> {
     };
     let plan = &results.plan;
     let mut missing = Vec::new();
+    if results.areas().is_empty() {
+        missing.push("Promises kept: this run judged no scenarios.".to_owned());
+    }
     if !measured.tails.iter().any(|life| STYLES.contains(&life.style.as_str())) {
         missing.push(format!("Requests and their work: {}.", why(plan.tail.turns, "tail")));
     }
@@ -176,10 +179,10 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_said_with_its_reason() {
-        assert_eq!(left_out(&empty(&["x"])).len(), 6);
+        assert_eq!(left_out(&empty(&["x"])).len(), 7);
         assert_eq!(left_out(&whole()).len(), 3, "whole but for loads, memory and strips");
         let mut results = empty(&["x"]);
         results.plan.storm.turns = 0;
-        assert!(left_out(&results)[1].ends_with("this run did not ask for it."));
+        assert!(left_out(&results)[2].ends_with("this run did not ask for it."));
     }
 }

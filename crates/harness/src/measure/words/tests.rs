@@ -211,3 +211,15 @@ fn nothing_measured_is_nothing_said() {
     assert!(overshoot(&results).is_empty() && storms(&results, "drop").is_empty());
     assert_eq!(results.exit_code(), 0);
 }
+
+#[test]
+fn servers_that_answer_alike_instead_of_504_share_a_sentence() {
+    let mut results = empty(&["axum", "actix", "go"]);
+    for (server, status) in [("axum", 200), ("actix", 200), ("go", 503)] {
+        results.measured.tails.push(Life { status: Some(status), ..life(server, "drop", 0.1) });
+    }
+    let told = verdict(&results);
+    let instead: Vec<&str> =
+        told.iter().map(String::as_str).filter(|text| text.contains("instead")).collect();
+    assert_eq!(instead, ["axum and actix gave 200 instead of 504.", "go gave 503 instead of 504."]);
+}
