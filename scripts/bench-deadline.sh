@@ -4,8 +4,8 @@
 #
 #   scripts/bench-deadline.sh [ROUNDS] [SECONDS]      default: 6 rounds of 1 second
 #
-# The twin is built from a copy of the sources in which one line of the handler is another; the copy is checked, so
-# that it can never be the same server by mistake. Exit status: 0; 2 when something could not be built or run.
+# The twin is built from a copy of the sources in which two lines of the handler are others; both are asked for late work
+# first, so that it can never be the same server by mistake. Exit status: 0; 2 when something could not be built or run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -56,6 +56,23 @@ for server in "${servers[@]}"; do
         done
         url[$kind/$server]=$(sed -n 's/^listening on //p' "$log")
     done
+done
+
+# Work of 200 ms under a deadline of 100: 504 where there is one, 200 where there is none.
+answer() {
+    local address=${url[$1]#http://} status
+    exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
+    printf 'GET /slow?work=200ms HTTP/1.1\r\nHost: lab\r\ngrpc-timeout: 100m\r\nConnection: close\r\n\r\n' >&3
+    read -r _ status _ <&3
+    exec 3>&-
+    echo "$status"
+}
+for server in "${servers[@]}"; do
+    answers="$(answer "with/$server") $(answer "without/$server")"
+    if [[ $answers != "504 200" ]]; then
+        echo "bench-deadline.sh: $server and its twin answer $answers instead of 504 200" >&2
+        exit 2
+    fi
 done
 
 # Ticks that a process has spent on a processor.
