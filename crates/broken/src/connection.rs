@@ -3,28 +3,35 @@
 use std::io::{self, PipeReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use broken::Fault;
 use contract::body::Decoder;
-use contract::{Clock, Failure, Identity, OnDisconnect, Reason, Refusal, answer, limits, outcome, wire};
+use contract::{
+    Answer, Clock, Failure, Identity, OnDisconnect, Reason, Refusal, answer, limits, outcome, wire,
+};
 use ctx::Context;
 use http::header::{CONNECTION, DATE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt;
 
 use crate::Server;
 
 /// A connection and what was read of it and not yet used.
 pub(crate) struct Conn<'a> {
-    pub(crate) server: &'a Server,
+    pub(crate) server: &'a Arc<Server>,
     pub(crate) stream: TcpStream,
     pub(crate) clock: Clock,
     /// The first request's identity, which nobody needs: what a fault keeps too long.
     pub(crate) first: Option<Identity>,
+    /// When the stream that is under way is truncated.
+    pub(crate) streams_until: Option<Instant>,
+    accepted_at: Instant,
     ahead: Vec<u8>,
 }
 
@@ -43,10 +50,13 @@ pub(crate) enum Woken {
 pub(crate) type End = Option<Refusal>;
 
 impl<'a> Conn<'a> {
-    pub(crate) fn new(server: &'a Server, stream: TcpStream) -> Self {
+    pub(crate) fn new(server: &'a Arc<Server>, stream: TcpStream) -> Self {
         let _ = stream.set_nodelay(server.fault != Fault::WaitsForAcks);
-        let clock = Clock::start(&server.settings, Instant::now());
-        Self { server, stream, clock, first: None, ahead: Vec::new() }
+        // A connection that would block the thread is waited for in `poll`; one that cannot be told so does block it.
+        let _ = stream.set_nonblocking(true);
+        let accepted_at = Instant::now();
+        let clock = Clock::start(&server.settings, accepted_at);
+        Self { server, stream, clock, first: None, streams_until: None, accepted_at, ahead: Vec::new() }
     }
 
     /// Answers requests until the client leaves, patience ends, or the server stops.
@@ -67,53 +77,105 @@ impl<'a> Conn<'a> {
     }
 
     pub(crate) fn turn_away(&mut self) {
+        if self.server.fault == Fault::LeaksRefused {
+            std::mem::forget(std::fs::File::open("/dev/null"));
+        }
         self.part(&wire::bytes(&answer::refused(None, &Refusal::Busy), false));
     }
 
     /// Reads one request and writes its answer; false when the connection is over.
     fn turn(&mut self) -> Result<bool, End> {
         let head = self.head()?;
+        let fault = self.server.fault;
         let mut decoder = Decoder::of(&head)?;
-        let is_head = head.method == Method::HEAD;
+        let is_head = head.method == Method::HEAD && fault != Fault::AnswersHeadWithBody;
         let Some(mut answer) = self.handle(&head, &mut decoder) else { return Ok(false) };
         let unread = !decoder.is_whole();
-        if unread || !wire::keeps_alive(&head) || self.server.stopping.load(Ordering::Relaxed) {
+        let kept = match fault {
+            Fault::KeepsHttp10 if head.version == Version::HTTP_10 => true,
+            Fault::ClosesEveryTime => false,
+            _ => wire::keeps_alive(&head),
+        };
+        if unread || !kept || self.server.stopping.load(Ordering::Relaxed) {
             answer = answer::closing(answer);
         }
+        self.name(&head, &mut answer);
         let last = answer.headers().get(CONNECTION).is_some_and(|value| value == "close");
-        if !last && head.version == Version::HTTP_10 {
+        if !last && head.version == Version::HTTP_10 && fault != Fault::KeepsHttp10 {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
         }
         answer.headers_mut().insert(DATE, wire::date(SystemTime::now()));
         let bytes = wire::bytes(&answer, is_head);
-        if unread && self.server.fault != Fault::ResetsUnread {
+        if unread && fault != Fault::ResetsUnread {
             self.part(&bytes);
-        } else {
-            self.write(&bytes);
+        } else if self.write(&bytes).is_err() {
+            return Ok(false);
         }
         Ok(!last)
     }
 
+    /// Writes another id over the one that the answer has, if a fault wants it so.
+    fn name(&self, head: &Parts, answer: &mut Answer) {
+        let id = match self.server.fault {
+            Fault::StampsOneId => Some(HeaderValue::from_static("lab-1")),
+            Fault::ReflectsIds => head.headers.get("x-request-id").cloned(),
+            _ => None,
+        };
+        if let Some(id) = id {
+            answer.headers_mut().insert("x-request-id", id);
+        }
+    }
+
     /// Waits for the next head; an error says how the connection ends without one.
     fn head(&mut self) -> Result<Parts, End> {
+        let mut reads = 0;
         loop {
+            if self.server.fault == Fault::RefusesEmptyLines && self.ahead.starts_with(b"\r\n") {
+                return Err(Some(Refusal::Malformed("malformed request head")));
+            }
             if let Some((head, length)) = wire::head(&self.ahead)? {
                 self.ahead.drain(..length);
                 return Ok(head);
             }
-            if !matches!(self.fill(&self.server.stopped, self.clock.deadline()), Ok(1..)) {
-                return Err(None);
+            if self.server.fault == Fault::ReadsOnce && reads > 0 {
+                return Err(Some(Refusal::Malformed("malformed request head")));
             }
+            reads += 1;
+            match self.fill(&self.server.stopped, self.patience()) {
+                Ok(1..) => {}
+                Ok(0) if self.server.fault == Fault::KeepsHalfClosed => {
+                    let _ = wait(None::<(&TcpStream, _)>, &[&self.server.stopped], None);
+                    return Err(None);
+                }
+                Ok(0) | Err(_) => return Err(None),
+            }
+        }
+    }
+
+    /// When the next head must have come.
+    fn patience(&self) -> Option<Instant> {
+        match self.server.fault {
+            Fault::NeverTimesOut => None,
+            Fault::IdlesFromTheAccept => {
+                let idle = self.accepted_at + self.server.settings.idle_timeout;
+                Some(self.clock.deadline().map_or(idle, |at| at.min(idle)))
+            }
+            _ => self.clock.deadline(),
         }
     }
 
     /// Reads what comes and returns how much, 0 at the end; `TimedOut` says that `bell` rang or `at` has passed.
     fn fill(&mut self, bell: &PipeReader, at: Option<Instant>) -> io::Result<usize> {
-        if wait(Some((&self.stream, PollFlags::IN)), bell, at)? != Woken::Ready {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
         let mut chunk = [0; 8 * 1024];
-        let read = self.stream.read(&mut chunk)?;
+        let read = loop {
+            if wait(Some((&self.stream, PollFlags::IN)), &[bell], at)? != Woken::Ready {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            match self.stream.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => break read?,
+            }
+        };
         self.ahead.extend_from_slice(&chunk[..read]);
         self.clock.received(Instant::now(), &chunk[..read]);
         if self.server.fault == Fault::PatientWithTrickles {
@@ -139,14 +201,15 @@ impl<'a> Conn<'a> {
                 size += piece.len();
             }
             self.ahead.drain(..self.ahead.len() - rest.len());
-            if size > limits::BODY {
+            if size > limits::BODY && self.server.fault != Fault::TakesAnySize {
                 return Err(Refusal::BodyTooLarge.into());
             }
             if decoder.is_whole() {
                 return Ok(size);
             }
             if std::mem::take(&mut awaits_continue) {
-                self.write(wire::CONTINUE);
+                // A client that does not take it has left, as the next read tells.
+                let _ = self.write(wire::CONTINUE);
             }
             match self.fill(&self.server.over, Some(late)) {
                 Ok(1..) => {}
@@ -162,29 +225,67 @@ impl<'a> Conn<'a> {
 
     /// Waits until `at`; the client's leaving, as far as the settings care, and the server's end come first.
     pub(crate) fn pause(&self, at: Instant) -> Result<(), Reason> {
-        let client = match self.server.settings.on_disconnect {
-            _ if self.server.fault == Fault::IgnoresDisconnects => None,
-            OnDisconnect::Cancel => Some((&self.stream, PollFlags::RDHUP)),
-            // A reset is reported unasked.
-            OnDisconnect::Serve => Some((&self.stream, PollFlags::empty())),
-            OnDisconnect::Detach => None,
-        };
-        match wait(client, &self.server.over, Some(at)) {
+        match wait(self.leaving(), &[&self.server.over], Some(at)) {
             Ok(Woken::Late) => Ok(()),
             Ok(Woken::Rung) => Err(Reason::Shutdown),
             Ok(Woken::Ready) | Err(_) => Err(Reason::Disconnect),
         }
     }
 
-    /// Writes all of `bytes`; a client that does not take them has left, as the next read tells.
-    fn write(&mut self, bytes: &[u8]) {
-        let head = if self.server.fault == Fault::WaitsForAcks { bytes.len() / 2 } else { 0 };
-        let _ = self.stream.write_all(&bytes[..head]).and_then(|()| self.stream.write_all(&bytes[head..]));
+    /// What tells that the client has left, as far as the settings care.
+    pub(crate) fn leaving(&self) -> Option<(&TcpStream, PollFlags)> {
+        match self.server.settings.on_disconnect {
+            _ if self.server.fault == Fault::IgnoresDisconnects => None,
+            _ if self.server.fault == Fault::AlwaysCancels => Some((&self.stream, PollFlags::RDHUP)),
+            OnDisconnect::Cancel => Some((&self.stream, PollFlags::RDHUP)),
+            // A reset is reported unasked.
+            OnDisconnect::Serve => Some((&self.stream, PollFlags::empty())),
+            OnDisconnect::Detach => None,
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// The client has left, or took nothing until patience ended: the connection is reset when it is dropped.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let half = if self.server.fault == Fault::WaitsForAcks { bytes.len() / 2 } else { 0 };
+        let (head, tail) = bytes.split_at(half);
+        for mut part in [head, tail] {
+            while !part.is_empty() {
+                match self.stream.write(part) {
+                    Ok(written) => part = &part[written..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.room()?,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the client takes more.
+    fn room(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let patient = self.server.fault != Fault::WaitsForReaders;
+        let late = patient.then(|| now + self.server.settings.write_timeout);
+        let at = late.into_iter().chain(self.streams_until).min();
+        let left = self.streams_until.and(self.leaving()).map_or(PollFlags::empty(), |(_, left)| left);
+        let woken = wait(Some((&self.stream, PollFlags::OUT | left)), &[&self.server.over], at)?;
+        if woken != Woken::Ready {
+            let _ = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        if self.streams_until.is_some() && self.pause(now) == Err(Reason::Disconnect) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
     }
 
     /// Writes the last answer and closes so that the close does not destroy it on its way.
     fn part(&mut self, bytes: &[u8]) {
-        self.write(bytes);
+        let _ = self.write(bytes);
+        let _ = self.stream.set_nonblocking(false);
         let _ = self.stream.shutdown(Shutdown::Write);
         let closed = Instant::now() + limits::LINGER;
         let mut unread = [0; 4096];
@@ -195,25 +296,25 @@ impl<'a> Conn<'a> {
     }
 }
 
-/// Blocks until `awaited` is ready, `bell` rings, or `at` has passed; a descriptor that is ready wins.
+/// Blocks until `awaited` is ready, one of `bells` rings, or `at` has passed; a descriptor that is ready wins.
 pub(crate) fn wait(
     awaited: Option<(impl AsFd, PollFlags)>,
-    bell: &PipeReader,
+    bells: &[&PipeReader],
     at: Option<Instant>,
 ) -> io::Result<Woken> {
-    let bell = PollFd::new(bell, PollFlags::IN);
-    let awaited = awaited.as_ref().map(|(fd, events)| PollFd::new(fd, *events));
-    let mut fds = [bell.clone(), awaited.clone().unwrap_or(bell)];
-    let fds = &mut fds[..1 + usize::from(awaited.is_some())];
+    let mut fds: Vec<_> = bells.iter().map(|bell| PollFd::new(*bell, PollFlags::IN)).collect();
+    fds.extend(awaited.as_ref().map(|(fd, events)| PollFd::new(fd, *events)));
     loop {
         let left = at.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(fds, timeout.as_ref()) {
+        match poll(&mut fds, timeout.as_ref()) {
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
             Ok(0) if at.is_some_and(|at| at <= Instant::now()) => return Ok(Woken::Late),
             Ok(0) => {}
-            Ok(_) if fds.get(1).is_some_and(|fd| !fd.revents().is_empty()) => return Ok(Woken::Ready),
+            Ok(_) if fds.get(bells.len()).is_some_and(|fd| !fd.revents().is_empty()) => {
+                return Ok(Woken::Ready);
+            }
             Ok(_) => return Ok(Woken::Rung),
         }
     }

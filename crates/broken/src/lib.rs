@@ -4,9 +4,11 @@
 //! - [`SUPPORTS`]: what the server keeps of the contract when nothing is broken.
 //! - the program `broken --fault NAME`: the server. `tests/faults.rs` judges it.
 
+mod fails;
+
 use clap::ValueEnum;
 
-/// What the server supports: the contract without streams, groups, panics and the styles that need a pool.
+/// What the server supports: the contract without the styles of work that outlive their request.
 pub const SUPPORTS: &[&str] = &[
     "admin",
     "witness",
@@ -20,14 +22,22 @@ pub const SUPPORTS: &[&str] = &[
     "timeout-header",
     "param:work",
     "style:context",
+    "style:drop",
+    "style:blocking",
     "style:spin",
     "endpoint:/values",
     "endpoint:/upload",
+    "endpoint:/stream",
+    "endpoint:/fanout",
+    "endpoint:/panic",
     "flag:--listen",
+    "flag:--threads",
+    "flag:--blocking-threads",
     "flag:--request-timeout",
     "flag:--shutdown-timeout",
     "flag:--read-header-timeout",
     "flag:--read-timeout",
+    "flag:--write-timeout",
     "flag:--idle-timeout",
     "flag:--max-connections",
     "flag:--on-disconnect",
@@ -56,7 +66,7 @@ pub enum Fault {
     ServesLate,
     /// Works on for clients that have left.
     IgnoresDisconnects,
-    /// Does detached work twice.
+    /// Does work twice that has come to its end.
     WorksTwice,
     /// Leaves a thread behind for each timeout.
     LeaksThreads,
@@ -80,157 +90,68 @@ pub enum Fault {
     PatientWithTrickles,
     /// Knows no limit on connections.
     KnowsNoLimit,
-    /// Tries again at once when `accept` finds no descriptor.
+    /// Tries again at once when `accept` finds no descriptor, on each of its threads that accept.
     SpinsOnAccept,
     /// Goes on at SIGTERM as if nothing had come.
     IgnoresSigterm,
     /// Exits at SIGTERM and drops what runs.
     DiesAtSigterm,
+    /// Exits 0 whatever happened.
+    ExitsZero,
+    /// Has forgotten a route in a refactoring: /fast.
+    LosesARoute,
+    /// Answers 200 to paths that it does not know.
+    ServesUnknownPaths,
+    /// Sends the body of an answer to HEAD.
+    AnswersHeadWithBody,
+    /// Closes behind every answer.
+    ClosesEveryTime,
+    /// Names every answer by an id of its own, the same for all.
+    StampsOneId,
+    /// Sends the client's id back as it came.
+    ReflectsIds,
+    /// Leaves out what it cannot read of a request's parameters and headers, as if it had not been there.
+    FallsBackToDefaults,
+    /// Knows no limit on bodies and targets.
+    TakesAnySize,
+    /// Takes what the first read gave for the whole head.
+    ReadsOnce,
+    /// Refuses empty lines before a head.
+    RefusesEmptyLines,
+    /// Keeps connections open behind an answer in HTTP/1.0.
+    KeepsHttp10,
+    /// Does half of the work that it was asked for.
+    StopsShort,
+    /// Sends heartbeats of work that nobody asked to hear of.
+    BeatsUnasked,
+    /// Shows the work none of the request's values.
+    LosesValues,
+    /// Shows the subject of a client that left to those that come without one.
+    KeepsValuesOfTheGone,
+    /// Waits for heads and next requests without a bound.
+    NeverTimesOut,
+    /// Counts the idle timeout from the accept.
+    IdlesFromTheAccept,
+    /// Waits without a bound for a client that takes no answer.
+    WaitsForReaders,
+    /// Waits on for requests of a client that can send none any more.
+    KeepsHalfClosed,
+    /// Cancels at every half-close and reset, whatever it was told that a client's leaving means.
+    AlwaysCancels,
+    /// Leaves an open file behind for each connection that it turns away.
+    LeaksRefused,
+    /// Exits when a handler panics.
+    DiesOfPanics,
+    /// Answers for a group whose child has failed while the other children work on.
+    LeavesChildren,
+    /// Takes the failure of one group for the failure of all.
+    CancelsEveryGroup,
+    /// Has one thread to run everything on, and work that spins or blocks keeps it.
+    HasOneThread,
+    /// Serves as many connections at once as it has threads for.
+    HasFewThreads,
+    /// Ends a stream without its last chunk.
+    ForgetsLastChunk,
+    /// Has metrics of which one was renamed.
+    LosesMetrics,
 }
-
-impl Fault {
-    /// The scenarios that the fault must fail, and no other, of those that [`SUPPORTS`] has what they need for.
-    pub fn fails(self) -> &'static [&'static str] {
-        match self {
-            Self::None => &[],
-            Self::KeepsWorking => KEEPS_WORKING,
-            // Only the work's own word gives it away.
-            Self::LiesToCensus => &["work/context"],
-            // Deadlines of whole tens of milliseconds are kept.
-            Self::RoundsDown => &["deadline/never-early"],
-            Self::AnswersTwice => &["deadline/kept-alive-after-504", "deadline/work-wins-a-tie"],
-            Self::IgnoresDeadline => IGNORES_DEADLINE,
-            Self::TrustsCaller => &["deadline/caller-longer-is-capped", "deadline/header-huge"],
-            Self::StartsDeadWork => &["deadline/zero-budget"],
-            Self::ServesLate => &["deadline/late-work-is-504"],
-            Self::IgnoresDisconnects => IGNORES_DISCONNECTS,
-            Self::WorksTwice => WORKS_TWICE,
-            // The census knows nothing of threads, files and bytes; the kernel does.
-            Self::LeaksThreads | Self::LeaksDescriptors | Self::LeaksMemory => {
-                &["leak/storm", "leak/upload-storm"]
-            }
-            Self::LeaksContexts => &["leak/storm", "leak/upload-storm", "work/contexts-released"],
-            Self::LosesRequestId => &["deadline/504-says-why"],
-            Self::KeepsValues => &["values/not-shared", "values/pipelined"],
-            Self::ServesGarbage => SERVES_GARBAGE,
-            Self::ResetsUnread => &["deadline/unread-body-close"],
-            Self::WaitsForAcks => &["baseline/no-stall"],
-            Self::PatientWithTrickles => &["timeouts/header-trickle"],
-            Self::KnowsNoLimit => &["faults/refused-in-numbers", "faults/too-many-connections"],
-            Self::SpinsOnAccept => &["faults/fd-exhaustion"],
-            Self::IgnoresSigterm | Self::DiesAtSigterm => SHUTDOWN,
-        }
-    }
-}
-
-const KEEPS_WORKING: &[&str] = &[
-    "disconnect/detach-deadline",
-    "disconnect/serve-deadline",
-    "leak/storm",
-    "shutdown/deadline-while-draining",
-    "work/cleanup-ran",
-    "work/context",
-    "work/contexts-released",
-    "work/counted",
-    "work/one-end-each",
-];
-
-const IGNORES_DEADLINE: &[&str] = &[
-    "deadline/504-says-why",
-    "deadline/answers-504",
-    "deadline/caller-longer-is-capped",
-    "deadline/caller-shorter",
-    "deadline/fresh-for-each-request",
-    "deadline/header-forms",
-    "deadline/header-huge",
-    "deadline/kept-alive-after-504",
-    "deadline/never-early",
-    "deadline/partial-body-close",
-    "deadline/pipelined",
-    "deadline/server-default",
-    "deadline/unread-body-close",
-    "disconnect/after-a-504",
-    "disconnect/detach-deadline",
-    "disconnect/serve-deadline",
-    "shutdown/deadline-while-draining",
-    "values/after-a-504",
-    "work/cleanup-ran",
-    "work/context",
-    "work/contexts-released",
-    "work/counted",
-    "work/one-end-each",
-];
-
-const IGNORES_DISCONNECTS: &[&str] = &[
-    "disconnect/after-a-504",
-    "disconnect/body-chunked-unread-fin",
-    "disconnect/body-dropped-fin",
-    "disconnect/body-dropped-rst",
-    "disconnect/body-large-unread-rst",
-    "disconnect/body-partial-unread-fin",
-    "disconnect/body-partial-unread-half-close",
-    "disconnect/body-partial-unread-rst",
-    "disconnect/body-whole-unread-fin",
-    "disconnect/body-whole-unread-rst",
-    "disconnect/expect-continue-fin",
-    "disconnect/expect-continue-rst",
-    "disconnect/fin",
-    "disconnect/half-close",
-    "disconnect/kept-alive-fin",
-    "disconnect/kept-alive-rst",
-    "disconnect/others-untouched",
-    "disconnect/pipelined-later-fin",
-    "disconnect/pipelined-later-half-close",
-    "disconnect/pipelined-later-rst",
-    "disconnect/pipelined-never-starts",
-    "disconnect/pipelined-same-segment-fin",
-    "disconnect/pipelined-same-segment-half-close",
-    "disconnect/pipelined-same-segment-rst",
-    "disconnect/rst",
-    "disconnect/sent-and-closed",
-    "disconnect/sent-and-reset",
-    "disconnect/serve-half-close-then-rst",
-    "disconnect/serve-pipelined-rst",
-    "disconnect/serve-rst",
-    "disconnect/urlopen-gives-up",
-    "leak/disconnect-storm",
-    "shutdown/disconnect-while-draining",
-];
-
-const WORKS_TWICE: &[&str] = &[
-    "disconnect/detach",
-    "disconnect/detach-fin",
-    "disconnect/detach-half-close",
-    "disconnect/detach-many",
-    "disconnect/detach-pipelined-rst",
-];
-
-const SERVES_GARBAGE: &[&str] = &[
-    "faults/conflicting-lengths",
-    "faults/garbage-behind-a-request",
-    "faults/head-too-large-431",
-    "faults/header-bytes",
-    "faults/malformed-head",
-    "faults/repeated-coding",
-    "faults/too-many-headers",
-    "faults/unknown-coding",
-    "faults/version-505-or-closed",
-    "leak/garbage-storm",
-];
-
-const SHUTDOWN: &[&str] = &[
-    "shutdown/cancels-at-timeout",
-    "shutdown/deadline-while-draining",
-    "shutdown/disconnect-while-draining",
-    "shutdown/drains",
-    "shutdown/exit-status",
-    "shutdown/half-sent-head",
-    "shutdown/idle-closed",
-    "shutdown/keep-alive-closes",
-    "shutdown/port-released",
-    "shutdown/refuses-new",
-    "shutdown/second-signal",
-    "shutdown/second-signal-int",
-    "shutdown/sigint",
-    "shutdown/stalled-upload",
-];

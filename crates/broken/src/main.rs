@@ -3,14 +3,16 @@
 //! A thread a connection, which does the work of its requests itself and waits in `poll` for whatever comes first:
 //! the next tick, the deadline, the client's leaving, the server's end. Each fault is one line that does otherwise.
 
+mod admin;
 mod connection;
+mod endpoints;
 mod request;
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -28,6 +30,10 @@ use crate::connection::{Conn, Woken, wait};
 
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 4_000;
+/// The threads that a fault accepts on.
+const ACCEPTORS: usize = 4;
+/// The connections that a fault has threads for.
+const POOL: usize = 900;
 
 #[derive(Parser)]
 #[command(about = "A server that breaks one promise on purpose.")]
@@ -49,6 +55,19 @@ struct Server {
     stopped: PipeReader,
     /// Hangs up once a shutdown runs out of patience.
     over: PipeReader,
+    /// What holds it has the one thread: of a fault.
+    thread: Mutex<()>,
+    /// The subject of the client that left last, which nobody needs: what a fault keeps too long.
+    left: Mutex<Option<String>>,
+    /// How many groups have failed: what a fault mistakes for a failure of each.
+    failed: AtomicUsize,
+}
+
+impl Server {
+    /// Whether a shutdown has run out of patience.
+    fn is_over(&self) -> bool {
+        matches!(wait(None::<(&TcpListener, _)>, &[&self.over], Some(Instant::now())), Ok(Woken::Rung))
+    }
 }
 
 fn main() -> ExitCode {
@@ -56,11 +75,15 @@ fn main() -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
         _ => {
             eprintln!("{}", error.to_string().lines().next().unwrap_or_default());
-            std::process::exit(2)
+            // Which fault it is cannot be asked of what could not be read.
+            let zero = std::env::args().any(|arg| arg == "exits-zero");
+            std::process::exit(if zero { 0 } else { 2 })
         }
     });
     contract::settings::log_panics();
-    contract::settings::exit(serve(args))
+    let zero = args.fault == Fault::ExitsZero;
+    let code = contract::settings::exit(serve(args));
+    if zero { ExitCode::SUCCESS } else { code }
 }
 
 /// Serves until a signal stops it; returns whether all work has ended.
@@ -69,14 +92,20 @@ fn serve(args: Args) -> io::Result<bool> {
     let listener = listen(&settings)?;
     let (census, admin) = Census::start("broken", &settings, || None)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
+    let admin = if fault == Fault::LosesMetrics { admin::without_metrics(admin)? } else { admin };
     contract::settings::announce(listener.local_addr()?, admin)?;
 
     let ((stopped, stop), (over, give_up)) = (io::pipe()?, io::pipe()?);
     let stopping = AtomicBool::new(false);
-    let server = Arc::new(Server { fault, settings, census, stopping, stopped, over });
+    let (thread, left, failed) = Default::default();
+    let server = Arc::new(Server { fault, settings, census, stopping, stopped, over, thread, left, failed });
     let told = server.clone();
     thread::Builder::new().name("signals".into()).spawn(move || obey(&told, signals, stop))?;
     let (alive, closed) = mpsc::channel();
+    for _ in 1..if fault == Fault::SpinsOnAccept { ACCEPTORS } else { 1 } {
+        let (server, listener, alive) = (server.clone(), listener.try_clone()?, alive.clone());
+        thread::Builder::new().name("accept".into()).spawn(move || accept(&server, &listener, &alive))?;
+    }
     accept(&server, &listener, &alive);
     drop((alive, listener));
     Ok(drain(&server, &closed, give_up))
@@ -106,7 +135,7 @@ fn obey(server: &Server, mut signals: Signals, stop: PipeWriter) {
     server.stopping.store(true, Ordering::Relaxed);
     drop(stop);
     let second = signals.next().unwrap_or(SIGTERM);
-    std::process::exit(128 + second);
+    std::process::exit(if server.fault == Fault::ExitsZero { 0 } else { 128 + second });
 }
 
 fn accept(server: &Arc<Server>, listener: &TcpListener, alive: &mpsc::Sender<()>) {
@@ -114,7 +143,11 @@ fn accept(server: &Arc<Server>, listener: &TcpListener, alive: &mpsc::Sender<()>
         Fault::KnowsNoLimit => usize::MAX,
         _ => server.settings.max_connections(MAX_CONNECTIONS),
     };
-    while let Ok(Woken::Ready) = wait(Some((listener, PollFlags::IN)), &server.stopped, None) {
+    while let Ok(Woken::Ready) = wait(Some((listener, PollFlags::IN)), &[&server.stopped], None) {
+        if server.fault == Fault::HasFewThreads && server.census.connections() >= POOL {
+            thread::sleep(limits::TICK);
+            continue;
+        }
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,

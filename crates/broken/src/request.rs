@@ -3,38 +3,42 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
-use std::{hint, mem, thread};
+use std::{hint, mem, process, thread};
 
 use broken::Fault;
 use census::{Request as Counted, Work};
 use contract::body::Decoder;
 use contract::{
-    Answer, BodyUse, Call, Endpoint, Failure, Identity, OnDisconnect, Reason, Refusal, Slow, Style, Worked,
-    answer, outcome, wire,
+    Answer, BodyUse, Call, Endpoint, Failure, Identity, Reason, Refusal, Slow, Style, Ticks, Worked, answer,
+    outcome, wire,
 };
 use ctx::Context;
 use http::request::Parts;
+use http::{Method, StatusCode};
 
 use crate::connection::Conn;
 
 /// What a request is done with.
-struct Job<'a> {
-    ctx: &'a Context,
-    counted: &'a Counted,
-    identity: &'a Identity,
-    head: &'a Parts,
+pub(crate) struct Job<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) counted: &'a Counted,
+    pub(crate) identity: &'a Identity,
+    pub(crate) head: &'a Parts,
     read_by: Instant,
 }
 
 impl Conn<'_> {
     /// Answers one request; `None` when its client has left.
     pub(crate) fn handle(&mut self, head: &Parts, decoder: &mut Decoder) -> Option<Answer> {
+        self.scheduled();
         let now = Instant::now();
         let read_by = self.clock.busy(now);
         let any = !decoder.is_whole();
         let census = self.server.census;
-        let call = match Call::read(head, || census.make_id()) {
+        let mut call = match self.call(head) {
             Ok(call) => call,
             Err(refusal) => {
                 let identity = Identity::read(&head.headers, || census.make_id()).ok();
@@ -45,18 +49,44 @@ impl Conn<'_> {
                 return Some(answer);
             }
         };
+        // Only an id that its client chose is beaten under.
+        call.identity.given |= self.server.fault == Fault::BeatsUnasked;
         let deadline = self.deadline(now, call.budget);
         let scope = census.scope(call.identity.clone());
         let (ctx, cancel) = Context::background().with_value(scope).with_deadline(deadline);
         let mut counted = census.request(&ctx, &call.identity);
         let job = Job { ctx: &ctx, counted: &counted, identity: &call.identity, head, read_by };
-        let answered = self.answer(&job, &call.endpoint, decoder);
+        if let (Endpoint::Stream(params), &Method::GET, Ok(())) =
+            (&call.endpoint, &head.method, outcome::live(&ctx))
+        {
+            let streamed = self.stream(&job, params);
+            match streamed {
+                Ok(()) => counted.answered(StatusCode::OK),
+                Err(reason) => {
+                    cancel.cancel_cause(reason);
+                    counted.streams(StatusCode::OK);
+                }
+            }
+            return None;
+        }
+        let answering = || self.answer(&job, &call.endpoint, decoder);
+        let Ok(answered) = panic::catch_unwind(AssertUnwindSafe(answering)) else {
+            if self.server.fault == Fault::DiesOfPanics {
+                process::exit(101);
+            }
+            counted.answered(StatusCode::INTERNAL_SERVER_ERROR);
+            return Some(answer::panicked(&call.identity));
+        };
         if let Err(Failure::Ended(reason)) = answered {
             cancel.cancel_cause(reason);
         }
         let mut answer = match answered {
             Ok(answer) => answer,
-            Err(Failure::Ended(Reason::Disconnect)) => return None,
+            Err(Failure::Ended(Reason::Disconnect)) => {
+                *self.server.left.lock().unwrap_or_else(PoisonError::into_inner) =
+                    call.identity.subject.take();
+                return None;
+            }
             Err(failure) => answer::failed(&call.identity, &failure),
         };
         counted.answered(answer.status());
@@ -65,6 +95,40 @@ impl Conn<'_> {
         }
         self.clock.idle(Instant::now(), any);
         Some(answer)
+    }
+
+    /// Reads the head, and makes the best of one that is refused where a fault says so.
+    fn call(&self, head: &Parts) -> Result<Call, Refusal> {
+        let census = self.server.census;
+        let read = |head: &Parts| Call::read(head, || census.make_id());
+        let without = |name: &str| {
+            let mut head = head.clone();
+            head.headers.remove(name);
+            read(&head)
+        };
+        let fast = || {
+            let identity = Identity::read(&head.headers, || census.make_id())?;
+            Ok(Call { identity, budget: None, endpoint: Endpoint::Fast })
+        };
+        match (self.server.fault, read(head)) {
+            (Fault::FallsBackToDefaults, Err(Refusal::Header { name, .. })) => without(name),
+            (Fault::FallsBackToDefaults, Err(Refusal::Parameter { .. })) => {
+                let mut head = head.clone();
+                head.uri = head.uri.path().parse().map_err(|_| Refusal::NotFound)?;
+                read(&head)
+            }
+            (Fault::TakesAnySize, Err(Refusal::BodyTooLarge)) => without("content-length"),
+            (Fault::TakesAnySize, Err(Refusal::UriTooLong)) => fast(),
+            (Fault::ServesUnknownPaths, Err(Refusal::NotFound)) => fast(),
+            (_, call) => call,
+        }
+    }
+
+    /// Waits for a turn on the one thread there is, where a fault says that there is one.
+    fn scheduled(&self) {
+        if self.server.fault == Fault::HasOneThread {
+            drop(self.server.thread.lock());
+        }
     }
 
     fn deadline(&self, now: Instant, budget: Option<Duration>) -> Instant {
@@ -86,6 +150,7 @@ impl Conn<'_> {
             outcome::live(job.ctx)?;
         }
         match endpoint {
+            Endpoint::Fast if self.server.fault == Fault::LosesARoute => Err(Refusal::NotFound.into()),
             Endpoint::Fast => Ok(answer::fast(job.identity)),
             Endpoint::Slow(params) => {
                 if params.body == BodyUse::Read {
@@ -99,42 +164,71 @@ impl Conn<'_> {
             }
             Endpoint::Values => {
                 let first = self.first.get_or_insert_with(|| job.identity.clone());
-                let stale = self.server.fault == Fault::KeepsValues;
-                Ok(answer::values(job.identity, Some(if stale { first } else { job.identity })))
+                let found = match self.server.fault {
+                    Fault::KeepsValues => Some(first.clone()),
+                    Fault::LosesValues => None,
+                    Fault::KeepsValuesOfTheGone if job.identity.subject.is_none() => {
+                        let left = self.server.left.lock().unwrap_or_else(PoisonError::into_inner);
+                        Some(Identity { subject: left.clone(), ..job.identity.clone() })
+                    }
+                    _ => Some(job.identity.clone()),
+                };
+                Ok(answer::values(job.identity, found.as_ref()))
             }
             Endpoint::Upload => {
                 Ok(answer::upload(job.identity, self.body(job.ctx, job.head, decoder, job.read_by)?))
             }
-            Endpoint::Stream(_) | Endpoint::Fanout(_) | Endpoint::Panic => Err(Refusal::NotFound.into()),
+            Endpoint::Stream(_) => {
+                Ok(answer::stream(job.identity).body(String::new()).expect("its head is well formed"))
+            }
+            Endpoint::Fanout(params) => self.fanout(job, params),
+            Endpoint::Panic => {
+                let _work = job.counted.job().start();
+                panic!("asked to panic by request {}", job.identity.request_id)
+            }
         }
     }
 
     /// Does the work, tick by tick.
     fn work(&mut self, job: &Job<'_>, params: &Slow) -> Result<Worked, Failure> {
+        let _thread = (self.server.fault == Fault::HasOneThread
+            && matches!(params.style, Style::Spin | Style::Blocking))
+        .then(|| self.server.thread.lock());
+        if params.style == Style::Blocking {
+            return self.blocking(job, params);
+        }
         let (mut work, began) = (job.counted.job().start(), Instant::now());
         let deadline = job.ctx.deadline().expect("every request has a deadline");
-        for end in params.ticks().from(began) {
+        for end in self.ends(params.ticks(), began) {
             if params.style == Style::Spin {
                 while Instant::now() < end {
                     hint::spin_loop();
                 }
             } else if let Err(reason) = self.pause(end.min(deadline)) {
+                self.scheduled();
                 return Err(reason.into());
             } else if deadline < end && self.server.fault == Fault::IgnoresDeadline {
                 thread::sleep(end.saturating_duration_since(Instant::now()));
             } else if deadline < end {
                 self.abandoned(job, params, work, began);
                 return Err(Reason::Deadline.into());
+            } else {
+                self.scheduled();
             }
             work.beat();
         }
         work.completed();
-        let again = self.server.fault == Fault::WorksTwice
-            && self.server.settings.on_disconnect == OnDisconnect::Detach;
-        if again {
+        if self.server.fault == Fault::WorksTwice {
             job.counted.job().start().completed();
         }
         Ok(Worked { began, ended: Instant::now() })
+    }
+
+    /// When the ticks end of work that began then.
+    pub(crate) fn ends(&self, ticks: Ticks, began: Instant) -> impl Iterator<Item = Instant> + use<> {
+        let few = self.server.fault == Fault::StopsShort;
+        let most = if few { ticks.from(began).count() / 2 } else { usize::MAX };
+        ticks.from(began).take(most)
     }
 
     /// What becomes of work at its deadline: it ends here, unless a fault says otherwise.

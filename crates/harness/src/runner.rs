@@ -68,8 +68,13 @@ impl Runner {
         &self.subject
     }
 
-    /// Runs one scenario to its verdict.
+    /// Runs one scenario to its verdict, as often as the profile tries.
     pub fn run(&self, scenario: &'static Scenario) -> Row {
+        self.run_up_to(scenario, self.profile.attempts())
+    }
+
+    /// Runs one scenario to its verdict, and tries a miss again until it was tried `most` times.
+    pub fn run_up_to(&self, scenario: &'static Scenario, most: u32) -> Row {
         let mut took = Duration::ZERO;
         let mut trace = Vec::new();
         let mut attempts = 0;

@@ -1,0 +1,74 @@
+//! A check that cannot fail is worthless: each scenario that demands something is failed by a fault, or by a peer of which
+//! that is expected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use broken::{Fault, SUPPORTS};
+use clap::ValueEnum;
+use harness::catalog::{self, Catalog};
+use harness::expect::Expectations;
+use harness::scenario::{Level, Scenario};
+use harness::verdict::Kind;
+use harness::{pattern, scenarios};
+
+/// What nothing fails, each with its reason.
+const EXCEPT: &[(&str, &str)] = &[];
+
+/// The ids of what judges.
+fn judging() -> BTreeMap<&'static str, &'static Scenario> {
+    let all = scenarios::all().into_iter().filter(|scenario| scenario.level != Level::Info);
+    all.map(|scenario| (scenario.id, scenario)).collect()
+}
+
+/// What `faults` fail, and what the servers of the list are expected to fail whenever they are run.
+fn failed(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
+    let root = catalog::root().expect("the tests run inside the repository");
+    let mut failed: BTreeSet<&str> =
+        faults.into_iter().flat_map(|fault| fault.fails().iter().copied()).collect();
+    for server in Catalog::read(&root).expect("the list of servers is well formed").servers {
+        let supported = |scenario: &Scenario| {
+            scenario.lacking(|need| need == "process" || server.supports.has(need)).is_none()
+        };
+        for expected in Expectations::read(&root, &server.name).expect("expectations are well formed").all() {
+            let hits = |scenario: &&Scenario| {
+                pattern::matches(&expected.pattern, scenario.id) && supported(scenario)
+            };
+            if expected.kind == Kind::Xfail {
+                failed.extend(scenarios::all().into_iter().filter(hits).map(|scenario| scenario.id));
+            }
+        }
+    }
+    failed
+}
+
+/// What judges and is failed by none of `faults` and no server of the list.
+fn unproved(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
+    let failed = failed(faults);
+    judging().into_keys().filter(|id| !failed.contains(id)).collect()
+}
+
+#[test]
+fn every_scenario_that_judges_is_failed_by_some_server() {
+    let excepted = EXCEPT.iter().map(|(id, _)| *id).collect();
+    assert_eq!(unproved(Fault::value_variants().iter().copied()), excepted);
+}
+
+#[test]
+fn a_scenario_whose_only_fault_is_taken_away_is_found() {
+    let without =
+        |fault: Fault| unproved(Fault::value_variants().iter().copied().filter(move |other| *other != fault));
+    assert!(without(Fault::DiesOfPanics).contains("faults/panic-spares-others"));
+}
+
+#[test]
+fn a_fault_names_scenarios_that_are_there_and_that_the_broken_server_can_be_asked() {
+    let judging = judging();
+    for fault in Fault::value_variants() {
+        for id in fault.fails() {
+            let scenario =
+                judging.get(id).unwrap_or_else(|| panic!("{fault:?} names `{id}`, which judges nothing"));
+            let lacking = scenario.lacking(|need| need == "process" || SUPPORTS.contains(&need));
+            assert_eq!(lacking, None, "{fault:?} names `{id}`, which is never run");
+        }
+    }
+}
