@@ -81,7 +81,7 @@ impl Runner {
         let expectation = self.expectations.of(scenario.id);
         let announced = expectation.is_some_and(|expectation| expectation.kind == Kind::Xfail);
         // A miss may be a busy machine's; one that was announced needs no second look.
-        let most = if announced { 1 } else { self.profile.attempts() };
+        let most = if announced { 1 } else { most };
         let outcome = match scenario.lacking(|need| self.subject.supports(need)) {
             Some(need) => Err(Failure::unsupported(format!("lacks {need}"))),
             None => loop {
