@@ -241,3 +241,26 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BROKEN: Scenario =
+        Scenario { id: "x/broken", run: |_| Err(Failure::broken("as ever")), ..Scenario::BASE };
+
+    fn attempts(expected: &str) -> u32 {
+        static SCENARIO: Scenario = BROKEN;
+        // Nobody listens there, and nobody asks.
+        let subject = Subject::at("http://127.0.0.1:9", None).unwrap();
+        let expectations = Expectations::parse(expected).unwrap();
+        Runner::new(subject, Profile::Ci, expectations, &[&SCENARIO]).run(&SCENARIO).attempts
+    }
+
+    #[test]
+    fn a_miss_is_tried_once_more_unless_it_was_announced() {
+        assert_eq!(attempts(""), 2);
+        assert_eq!(attempts("x/broken flaky it comes and goes"), 2);
+        assert_eq!(attempts("x/broken xfail it is always so"), 1);
+    }
+}

@@ -109,6 +109,9 @@ fn unborn(results: &Results, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use harness::measure::leave::Departure;
+    use harness::measure::tail::How;
+
     use super::*;
 
     #[test]
@@ -119,5 +122,37 @@ mod tests {
             ["go-context", "go-timeouthandler", "go-writetimeout", "python-threading", "python-asyncio"];
         assert_eq!(abreast(&long), [long[..4].to_vec(), long[4..].to_vec()]);
         assert!(abreast(&[]).is_empty());
+    }
+
+    /// A run in which 99 clients of x left by FIN and were heard, the last late, and none could leave by the last action.
+    fn run() -> Results {
+        let mut results = Results::parse(include_str!("../diff/run.json")).expect("the document is a run");
+        let departure = |last_ms| Departure {
+            server: "x".into(),
+            action: "FIN".into(),
+            turn: 0,
+            last_ms,
+            how: Some(How::Canceled),
+        };
+        results.measured.departures =
+            (1..=99).map(|number| departure(if number < 99 { 0.2 } else { 9.0 })).collect();
+        let what = leave::gap("POST, whole unread, FIN");
+        results.measured.gaps =
+            vec![Gap { server: "x".into(), what, unsupported: true, why: "no work".into() }];
+        results
+    }
+
+    #[test]
+    fn a_server_is_told_by_its_99th_percentile_and_by_what_never_began() {
+        let results = run();
+        let words = words(&results);
+        assert_eq!(
+            words[0],
+            "x: the work of all 99 clients that left was canceled: p99 0.2 ms, worst 9.0 ms."
+        );
+        assert!(words[1].starts_with("x: - behind POST, whole unread, FIN: the work"), "{words:?}");
+        assert!(results.measured.gaps.iter().all(tells));
+        let table = one(&results, &["x"], false).to_string();
+        assert!(table.lines().last().is_some_and(|line| line.trim_end().ends_with(" -")), "{table}");
     }
 }
