@@ -67,9 +67,10 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     }
 
     let plan = plan(args);
-    let is_fast = plan.fast.throughput_turns + plan.fast.latency_turns > 0;
+    let (fast, memory) = (&plan.fast, &plan.memory);
+    let turns = fast.throughput_turns + fast.latency_turns + memory.idle_turns + memory.in_flight_turns;
     // A floor beside nobody says nothing.
-    let floors = if is_fast && !ready.is_empty() {
+    let floors = if turns > 0 && !ready.is_empty() {
         floors(&catalog, &stanzas, &root, args.no_build)
     } else {
         Vec::new()

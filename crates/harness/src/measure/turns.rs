@@ -2,70 +2,24 @@
 
 use std::time::Instant;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::fast::{self, Fast};
 use super::leak::{self, Leak};
-use super::leave::{self, ACTIONS, Action, Departure, Heard};
+use super::leave::{self, ACTIONS, Action};
 use super::memory::{self, Memory, State};
 use super::overshoot::{self, Overshoot};
 use super::plan::{Plan, STYLES, order};
-use super::stats::{Summary, ms_between};
-use super::storm::{self, Storm};
+use super::stats::ms_between;
+use super::storm;
 use super::strip::{self, Strip};
-use super::tail::{self, How, Life};
+use super::tail;
 use crate::load::Row;
 use crate::server::Server;
 use crate::subject::{Setup, Subject};
 use crate::verdict::Failure;
 
-/// Everything measured, sample by sample.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Measured {
-    /// Two for each server: one request at a time, and many at once.
-    pub overshoot: Vec<Overshoot>,
-    /// A life for each server, style and turn.
-    pub tails: Vec<Life>,
-    /// Clients that left: some for each server, action and turn.
-    #[serde(default)]
-    pub departures: Vec<Departure>,
-    /// A storm for each server, style and turn.
-    pub storms: Vec<Storm>,
-    /// `/fast` back to back: a row for each server and turn.
-    #[serde(default)]
-    pub throughput: Vec<Fast>,
-    /// `/fast` in step with a schedule: a row for each server and turn.
-    #[serde(default)]
-    pub latency: Vec<Fast>,
-    /// Requests in step over one second: one for each server and number of requests.
-    #[serde(default)]
-    pub spread: Vec<Overshoot>,
-    /// Memory by connections: one for each server, state and turn.
-    #[serde(default)]
-    pub memory: Vec<Memory>,
-    /// `/fast` beside a burst: one for each server, burst and turn.
-    #[serde(default)]
-    pub strips: Vec<Strip>,
-    /// Storm after storm on one process: one for each server and turn.
-    #[serde(default)]
-    pub leaks: Vec<Leak>,
-    /// What could not be measured.
-    pub gaps: Vec<Gap>,
-}
+mod measured;
 
-/// A turn that brought nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Gap {
-    /// The server.
-    pub server: String,
-    /// What was to be measured.
-    pub what: String,
-    /// True when the server does not claim to support it, or does not let it come to that; no fault of anybody's.
-    pub unsupported: bool,
-    /// What happened instead.
-    pub why: String,
-}
+pub use measured::{Gap, Measured};
 
 /// How many turns there are in all.
 pub fn count(plan: &Plan, servers: usize, floors: &[Subject]) -> usize {
@@ -386,33 +340,4 @@ fn seated<T>(
         Some(death) => Failure::broken(format!("{}; {death}", failure.text())),
         None => failure,
     })
-}
-
-impl Measured {
-    /// The tails of one server and style, in the order of turns.
-    pub fn tails_of(&self, server: &str, style: &str) -> Vec<&Life> {
-        self.tails.iter().filter(|life| life.server == server && life.style == style).collect()
-    }
-
-    /// What became of one server's clients that left in one way.
-    pub fn heard_of(&self, server: &str, action: &str) -> Option<Heard> {
-        let wanted = |one: &&Departure| one.server == server && one.action == action;
-        Heard::of(self.departures.iter().filter(wanted))
-    }
-
-    /// The time to cancel of all of one server's clients that left and were heard, in whichever way, in milliseconds.
-    pub fn canceled_of(&self, server: &str) -> Option<Summary> {
-        let heard = |one: &&Departure| one.server == server && one.how == Some(How::Canceled);
-        Summary::of(self.departures.iter().filter(heard).map(|one| one.last_ms))
-    }
-
-    /// The storms of one server and style, in the order of turns.
-    pub fn storms_of(&self, server: &str, style: &str) -> Vec<&Storm> {
-        self.storms.iter().filter(|storm| storm.server == server && storm.style == style).collect()
-    }
-
-    /// How many answers came before their deadline.
-    pub fn early(&self) -> usize {
-        self.overshoot.iter().map(|overshoot| overshoot.early).sum()
-    }
 }

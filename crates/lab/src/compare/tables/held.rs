@@ -65,7 +65,12 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
         let of = all.iter().filter(|memory| memory.server == server);
         Summary::of(of.filter_map(|memory| Some(memory.pss?.slope)))
     };
-    let servers: Vec<&str> = results.names().into_iter().filter(|name| slopes(name).is_some()).collect();
+    let compared = results.names();
+    let floors = all.iter().map(|memory| memory.server.as_str()).filter(|name| !compared.contains(name));
+    let mut servers: Vec<&str> =
+        compared.iter().copied().chain(floors).filter(|name| slopes(name).is_some()).collect();
+    // A floor has several turns, one after the other.
+    servers.dedup();
     let base = servers.iter().copied().find(|name| name.starts_with("go-")).or(servers.first().copied())?;
     let of_base = slopes(base)?.p50;
     let times = format!("× {base}");
@@ -82,7 +87,11 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
             crooked.push(server);
         }
         table.add_row(vec![
-            Cell::new(server),
+            Cell::new(if compared.contains(&server) {
+                server.to_owned()
+            } else {
+                format!("{server} (floor)")
+            }),
             whole(slope.p50),
             whole(slope.min),
             whole(slope.max),
