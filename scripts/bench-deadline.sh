@@ -33,12 +33,11 @@ done
 echo "bench-deadline.sh: building the lab, and each server twice" >&2
 cargo build -q --release --locked -p lab || exit 2
 for server in "${servers[@]}"; do
-    (cd "$work/copy" && CARGO_TARGET_DIR=$target cargo build -q --release --locked -p "server-$server") || exit 2
-    cp "$target/release/server-$server" "$work/without/"
-    # The copy's binary took the place of the real one; build that again.
-    touch "crates/server-$server/src/main.rs"
     cargo build -q --release --locked -p "server-$server" || exit 2
+    # A target folder of its own: in a common one cargo takes the twin for the server, since both have the same name.
+    (cd "$work/copy" && CARGO_TARGET_DIR=$target/bench-deadline-twin cargo build -q --release --locked -p "server-$server") || exit 2
     cp "$target/release/server-$server" "$work/with/"
+    cp "$target/bench-deadline-twin/release/server-$server" "$work/without/"
 done
 
 pids=()
