@@ -22,6 +22,9 @@ use rustix::net::sockopt;
 
 use crate::Server;
 
+/// How long a fault keeps a connection whose client can ask nothing more: past every scenario's patience.
+const HALF_CLOSED: Duration = Duration::from_secs(20);
+
 /// A connection and what was read of it and not yet used.
 pub(crate) struct Conn<'a> {
     pub(crate) server: &'a Arc<Server>,
@@ -144,7 +147,8 @@ impl<'a> Conn<'a> {
             match self.fill(&self.server.stopped, self.patience()) {
                 Ok(1..) => {}
                 Ok(0) if self.server.fault == Fault::KeepsHalfClosed => {
-                    let _ = wait(None::<(&TcpStream, _)>, &[&self.server.stopped], None);
+                    let at = Instant::now() + HALF_CLOSED;
+                    let _ = wait(None::<(&TcpStream, _)>, &[&self.server.stopped], Some(at));
                     return Err(None);
                 }
                 Ok(0) | Err(_) => return Err(None),
