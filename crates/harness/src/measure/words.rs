@@ -234,7 +234,12 @@ pub fn overshoot(results: &Results) -> Vec<String> {
     };
     for o in all.iter().filter(|o| !o.others.is_empty()) {
         let others: Vec<_> = o.others.iter().map(|(what, count)| format!("{count} times {what}")).collect();
-        sentences.push(format!("{}, {} at once: {} instead of 504.", o.server, o.at_once, others.join(", ")));
+        sentences.push(format!(
+            "{}, {} at once: {} instead of 504.",
+            o.server,
+            number(o.at_once as u64),
+            others.join(", ")
+        ));
     }
     let noise = results.noise.p99_ms;
     let many = all.iter().map(|o| o.at_once).max().unwrap_or(1);
@@ -248,12 +253,14 @@ pub fn overshoot(results: &Results) -> Vec<String> {
         let apart = last.1 - first.1;
         sentences.push(if apart <= noise {
             format!(
-                "With {many} at once nobody is later than another by more than this machine's own {}.",
+                "With {} at once nobody is later than another by more than this machine's own {}.",
+                number(many as u64),
                 span(noise)
             )
         } else {
             format!(
-                "With {many} at once 99 of 100 were answered within {} by {}, and within {} by {}.",
+                "With {} at once 99 of 100 were answered within {} by {}, and within {} by {}.",
+                number(many as u64),
                 span(first.1),
                 first.0,
                 span(last.1),
