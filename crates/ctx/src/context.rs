@@ -134,6 +134,7 @@ impl Context {
     ///
     /// It is exact: with a deadline that nobody expired yet it reads the clock.
     #[must_use]
+    #[inline]
     pub fn err(&self) -> Option<Error> {
         self.node.as_ref()?.err()
     }

@@ -92,6 +92,7 @@ impl Node {
     }
 
     /// Tells how the node ended; exact, because it notices a deadline that has passed.
+    #[inline]
     pub(crate) fn err(&self) -> Option<Error> {
         match phase(&self.state) {
             LIVE => None,
@@ -101,6 +102,8 @@ impl Node {
         }
     }
 
+    /// Kept apart, so that the question is a load and a jump wherever it is asked.
+    #[inline(never)]
     fn ask_the_clock(&self) -> Option<Error> {
         (self.deadline? <= Instant::now()).then(|| self.expire())
     }
@@ -260,6 +263,7 @@ impl Node {
     }
 }
 
+#[inline]
 fn phase(state: &AtomicU8) -> u8 {
     state.load(Ordering::Acquire) & PHASE
 }
