@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::cancel::Cancel;
 use crate::context::Context;
 use crate::error::{Cause, Error};
-use crate::node::{End, Node};
+use crate::node::{End, Node, Place};
 
 /// A cancellation signal of another library that a [`Context`] can follow, without a task in between.
 ///
@@ -49,7 +49,7 @@ pub type OnEnd = Box<dyn FnOnce(Error, Option<Cause>) + Send>;
 
 /// A registration with somebody who is not the parent, taken back when dropped.
 pub(crate) enum Link {
-    Node { node: Arc<Node>, place: u32 },
+    Node { node: Arc<Node>, place: Place },
     Foreign(Option<Box<dyn FnOnce() + Send>>),
 }
 

@@ -1,15 +1,18 @@
-//! The cancelable node: one state, one lock, and the lists of those who want to hear of its end.
+//! The cancelable node: its state, its lock, and the lists of those who want to hear of its end.
 //!
 //! # Invariants
 //!
 //! 1. The phase leaves `LIVE` or `TIMED` once and never changes again.
-//! 2. `KNOWN` is set, under the lock, before anything is registered or a cause is kept, and never cleared.
-//!    While it is not set nobody is to be told, and one compare-and-exchange ends the node; once it is, the
-//!    end is written under the lock.
+//! 2. `KNOWN` is set, under the lock, before a waiter or a cause is kept or the lists are made, and never
+//!    cleared. While it is not set nobody is to be told, and one compare-and-exchange ends the node; once it
+//!    is, the end is written under the lock.
 //! 3. When the phase says ended, the cause is in place: both are written in the same critical section, or
 //!    there is no cause.
-//! 4. A node is listed by its parent from birth until one of the two ends; an ended node's lists are empty.
-//! 5. A node holds its parent; the parent knows its children only weakly. Dropping the last handle frees.
+//! 4. The lists have locks of their own. Whoever registers does so under a list's lock, and only if the node
+//!    still lives then; the end marks the node first and empties each list afterwards. So either the end
+//!    finds him, or he finds the end.
+//! 5. A node is listed by its parent from birth until one of the two ends.
+//! 6. A node holds its parent; the parent knows its children only weakly. Dropping the last handle frees.
 //!
 //! # Deadlock safety
 //!
@@ -17,18 +20,24 @@
 //! clone of a waker runs under one. An end first marks the whole tree and only then wakes, so that whoever is
 //! woken finds every descendant ended.
 
+mod crowd;
 mod registry;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
+
+use once_cell::race::OnceBox;
 
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::sync::{AtomicU8, AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::walk::{Told, release};
 
-pub(crate) use registry::{Lists, NOWHERE};
+use registry::Lists;
+pub(crate) use registry::{NOWHERE, Place, Registered};
 
 /// Runs; nothing but its phase has to be asked.
 pub(crate) const LIVE: u8 = 0;
@@ -44,12 +53,15 @@ const KNOWN: u8 = 4;
 /// A context that can end.
 pub(crate) struct Node {
     state: AtomicU8,
-    /// Where the parent lists this node; set at birth, cleared when it leaves.
+    /// Which of the parent's lists has this node, and where; set at birth, cleared when it leaves.
+    list: AtomicU8,
     place: AtomicU32,
     pub(crate) parent: Context,
     /// The earliest deadline from here to the root.
     pub(crate) deadline: Option<Instant>,
     shared: Mutex<Shared>,
+    /// Made by the first who does not fit into `shared`.
+    lists: OnceBox<Lists>,
 }
 
 struct Shared {
@@ -57,7 +69,6 @@ struct Shared {
     cause: Option<Cause>,
     /// The first waiter; most contexts have at most one.
     waiter: Option<Waker>,
-    lists: Option<Box<Lists>>,
 }
 
 /// How a node ends.
@@ -75,10 +86,12 @@ impl Node {
         let known = if cause.is_some() { KNOWN } else { 0 };
         Self {
             state: AtomicU8::new(phase | known),
+            list: AtomicU8::new(0),
             place: AtomicU32::new(NOWHERE),
             parent,
             deadline,
-            shared: Mutex::new(Shared { cause, waiter: None, lists: None }),
+            shared: Mutex::new(Shared { cause, waiter: None }),
+            lists: OnceBox::new(),
         }
     }
 
@@ -155,21 +168,21 @@ impl Node {
         let kept = shared.cause.take();
         let (cause, unused) = if expired { (kept, None) } else { (cause, kept) };
         shared.cause.clone_from(&cause);
-        let (waiter, lists) = self.seal(&mut shared, error);
+        let waiter = self.seal(&mut shared, error);
         drop(shared);
         drop(unused);
         self.leave();
-        Told::new(waiter).spread(error, cause, lists);
+        Told::new(waiter).spread(error, cause, self.take_registered());
         true
     }
 
-    /// Marks the end of a node below an ended one, notes its waiter and returns its lists.
+    /// Marks the end of a node below an ended one, notes its waiter and returns whom it lists.
     pub(crate) fn finish_in_walk(
         &self,
         error: Error,
         cause: Option<&Cause>,
         told: &mut Told,
-    ) -> Option<Box<Lists>> {
+    ) -> Option<Registered> {
         if cause.is_none() && self.finish_quietly(error) {
             return None;
         }
@@ -177,9 +190,10 @@ impl Node {
         if cause.is_some() || shared.cause.is_some() {
             told.unused.extend(std::mem::replace(&mut shared.cause, cause.cloned()));
         }
-        let (waiter, lists) = self.seal(&mut shared, error);
+        let waiter = self.seal(&mut shared, error);
+        drop(shared);
         told.wake_later(waiter);
-        lists
+        self.take_registered()
     }
 
     /// Ends a node that nobody has to be told about, without its lock; false if that cannot be.
@@ -192,10 +206,10 @@ impl Node {
                 .is_ok()
     }
 
-    /// Marks the end of a locked live node and takes what is registered.
-    fn seal(&self, shared: &mut Shared, error: Error) -> (Option<Waker>, Option<Box<Lists>>) {
+    /// Marks the end of a locked live node and takes its waiter.
+    fn seal(&self, shared: &mut Shared, error: Error) -> Option<Waker> {
         self.state.store(phase_of(error) | KNOWN, Ordering::Release);
-        (shared.waiter.take(), shared.lists.take())
+        shared.waiter.take()
     }
 
     /// Locks a live node and makes it `KNOWN`, so that it stays live until unlocked; `None` if it has ended.
@@ -225,11 +239,7 @@ impl Node {
         {
             owner = parent;
         }
-        let linked = {
-            let shared = lock(&owner.shared);
-            let links = shared.lists.iter().flat_map(|lists| &lists.links);
-            links.into_iter().find_map(|link| link.source(owner.deadline).cloned())
-        };
+        let linked = owner.linked();
         if linked.is_none() {
             owner.finish(End::Expire);
         }

@@ -39,6 +39,11 @@ impl<T> Slab<T> {
         Some(item)
     }
 
+    /// Takes over the items of another list, in new places.
+    pub(crate) fn append(&mut self, other: Self) {
+        other.into_values().for_each(|item| _ = self.insert(item));
+    }
+
     pub(crate) fn get_mut(&mut self, place: u32) -> Option<&mut T> {
         self.places.get_mut(place as usize)?.as_mut()
     }

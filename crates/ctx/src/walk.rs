@@ -6,7 +6,7 @@ use std::task::Waker;
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::join::Link;
-use crate::node::{Lists, Node};
+use crate::node::{Node, Registered};
 use crate::value::AnyLayer;
 
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -40,32 +40,32 @@ impl Told {
     }
 
     /// Ends everything below, then wakes the waiters and runs the callbacks of the whole tree.
-    pub(crate) fn spread(mut self, error: Error, cause: Option<Cause>, lists: Option<Box<Lists>>) {
-        let Some(lists) = lists else {
+    pub(crate) fn spread(mut self, error: Error, cause: Option<Cause>, registered: Option<Registered>) {
+        let Some(registered) = registered else {
             return run_all(self.first.into_iter(), Waker::wake);
         };
-        self.mark_below(error, cause.as_ref(), *lists);
+        self.mark_below(error, cause.as_ref(), registered);
         drop(self.links);
         run_all(self.first.into_iter().chain(self.wakers), Waker::wake);
         run_all(self.callbacks.into_iter(), |callback| callback());
     }
 
-    fn mark_below(&mut self, error: Error, cause: Option<&Cause>, lists: Lists) {
+    fn mark_below(&mut self, error: Error, cause: Option<&Cause>, registered: Registered) {
         // A stack of its own: a tree may be deeper than a thread's.
-        let mut open = vec![self.take(lists)];
+        let mut open = vec![self.take(registered)];
         while let Some(children) = open.last_mut() {
             let below = children
                 .filter_map(|child| child.upgrade())
                 .find_map(|child| child.finish_in_walk(error, cause, self));
             match below {
-                Some(lists) => open.push(self.take(*lists)),
+                Some(registered) => open.push(self.take(registered)),
                 None => _ = open.pop(),
             }
         }
     }
 
-    fn take(&mut self, lists: Lists) -> Children {
-        let Lists { children, wakers, callbacks, links } = lists;
+    fn take(&mut self, registered: Registered) -> Children {
+        let Registered { children, wakers, callbacks, links, .. } = registered;
         // Most children have a waiter.
         self.wakers.reserve(wakers.len() + children.len());
         self.wakers.extend(wakers.into_values());

@@ -112,6 +112,50 @@ fn a_child_born_during_a_cancel_ends_with_its_cause() {
 }
 
 #[test]
+fn of_two_children_born_during_a_cancel_neither_is_missed() {
+    // The first one makes the lists of a crowd, and the second one stands in them.
+    check("two births against cancel", || {
+        let (parent, cancel) = Context::background().with_cancel();
+        let from = parent.clone();
+        let bearer = thread::spawn(move || [from.with_cancel(), from.with_cancel()]);
+        cancel.cancel_cause(Cause::msg("now"));
+        for (child, _c) in bearer.join().unwrap() {
+            assert_eq!(cause_of(&child), "now");
+        }
+        assert_eq!(parent.registered(), 0);
+    });
+}
+
+#[test]
+fn children_born_in_a_crowd_by_two_threads_all_end() {
+    check("a crowd against cancel", || {
+        let (parent, cancel) = Context::background().with_cancel();
+        let first = parent.with_cancel();
+        let bearers = [parent.clone(), parent.clone()].map(|from| thread::spawn(move || from.with_cancel()));
+        cancel.cancel();
+        for bearer in bearers {
+            let (child, _c) = bearer.join().unwrap();
+            assert_eq!(child.err(), Some(Error::Canceled));
+        }
+        assert_eq!(first.0.err(), Some(Error::Canceled));
+        assert_eq!(parent.registered(), 0);
+    });
+}
+
+#[test]
+fn a_child_that_leaves_a_crowd_during_a_cancel_is_no_trouble() {
+    check("leaving a crowd against cancel", || {
+        let (parent, cancel) = Context::background().with_cancel();
+        let _first = parent.with_cancel();
+        let child = parent.with_cancel();
+        let dropper = thread::spawn(move || drop(child));
+        cancel.cancel();
+        dropper.join().unwrap();
+        assert_eq!(parent.registered(), 0);
+    });
+}
+
+#[test]
 fn a_child_dropped_during_a_cancel_is_no_trouble() {
     check("child drop against cancel", || {
         let (parent, cancel) = Context::background().with_cancel();
