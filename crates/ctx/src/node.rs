@@ -172,28 +172,25 @@ impl Node {
         drop(shared);
         drop(unused);
         self.leave();
-        Told::new(waiter).spread(error, cause, self.take_registered());
+        let mut told = Told::new(waiter);
+        told.take(self.take_registered());
+        told.spread(error, cause.as_ref());
         true
     }
 
-    /// Marks the end of a node below an ended one, notes its waiter and returns whom it lists.
-    pub(crate) fn finish_in_walk(
-        &self,
-        error: Error,
-        cause: Option<&Cause>,
-        told: &mut Told,
-    ) -> Option<Registered> {
+    /// Marks the end of a node below an ended one, and takes over whoever is registered there.
+    pub(crate) fn finish_in_walk(&self, error: Error, cause: Option<&Cause>, told: &mut Told) {
         if cause.is_none() && self.finish_quietly(error) {
-            return None;
+            return;
         }
-        let mut shared = self.lock_live()?;
+        let Some(mut shared) = self.lock_live() else { return };
         if cause.is_some() || shared.cause.is_some() {
             told.unused.extend(std::mem::replace(&mut shared.cause, cause.cloned()));
         }
         let waiter = self.seal(&mut shared, error);
         drop(shared);
         told.wake_later(waiter);
-        self.take_registered()
+        told.take(self.take_registered());
     }
 
     /// Ends a node that nobody has to be told about, without its lock; false if that cannot be.

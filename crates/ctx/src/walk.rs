@@ -19,6 +19,8 @@ pub(crate) struct Told {
     wakers: Vec<Waker>,
     callbacks: Vec<Callback>,
     links: Vec<Link>,
+    /// Children still to be ended; a list, because a tree may be deeper than a thread's stack.
+    open: Vec<Children>,
     /// Causes prepared for deadlines that did not come first.
     pub(crate) unused: Vec<Cause>,
 }
@@ -39,39 +41,27 @@ impl Told {
         }
     }
 
-    /// Ends everything below, then wakes the waiters and runs the callbacks of the whole tree.
-    pub(crate) fn spread(mut self, error: Error, cause: Option<Cause>, registered: Option<Registered>) {
-        let Some(registered) = registered else {
-            return run_all(self.first.into_iter(), Waker::wake);
-        };
-        self.mark_below(error, cause.as_ref(), registered);
-        drop(self.links);
-        run_all(self.first.into_iter().chain(self.wakers), Waker::wake);
-        run_all(self.callbacks.into_iter(), |callback| callback());
-    }
-
-    fn mark_below(&mut self, error: Error, cause: Option<&Cause>, registered: Registered) {
-        // A stack of its own: a tree may be deeper than a thread's.
-        let mut open = vec![self.take(registered)];
-        while let Some(children) = open.last_mut() {
-            let below = children
-                .filter_map(|child| child.upgrade())
-                .find_map(|child| child.finish_in_walk(error, cause, self));
-            match below {
-                Some(registered) => open.push(self.take(registered)),
-                None => _ = open.pop(),
-            }
-        }
-    }
-
-    fn take(&mut self, registered: Registered) -> Children {
-        let Registered { children, wakers, callbacks, links, .. } = registered;
+    /// Takes over everyone registered with a node that has just ended.
+    pub(crate) fn take(&mut self, registered: Option<Registered>) {
+        let Some(Registered { children, wakers, callbacks, links }) = registered else { return };
         // Most children have a waiter.
         self.wakers.reserve(wakers.len() + children.len());
         self.wakers.extend(wakers.into_values());
         self.callbacks.extend(callbacks.into_values());
         self.links.extend(links);
-        children.into_values()
+        self.open.push(children.into_values());
+    }
+
+    /// Ends everything below, then wakes the waiters and runs the callbacks of the whole tree.
+    pub(crate) fn spread(mut self, error: Error, cause: Option<&Cause>) {
+        while let Some(children) = self.open.pop() {
+            children
+                .filter_map(|child| child.upgrade())
+                .for_each(|child| child.finish_in_walk(error, cause, &mut self));
+        }
+        drop(self.links);
+        run_all(self.first.into_iter().chain(self.wakers), Waker::wake);
+        run_all(self.callbacks.into_iter(), |callback| callback());
     }
 }
 

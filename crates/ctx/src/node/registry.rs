@@ -100,9 +100,9 @@ impl Node {
             return;
         }
         let Some(lists) = self.lists.get() else { return };
-        let gone = match lists.crowd.list(place.list) {
-            Some(children) => lock(children).remove(place.index),
-            None => lists.lock_common().children.remove(place.index),
+        let gone = match place.list {
+            COMMON => lists.lock_common().children.remove(place.index),
+            list => lists.crowd.list(list).and_then(|children| lock(children).remove(place.index)),
         };
         drop(gone);
     }
