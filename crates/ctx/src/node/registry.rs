@@ -50,11 +50,15 @@ pub(crate) struct Place {
 
 impl Lists {
     /// Locks the lists that every node has, and notes if that takes waiting.
+    #[inline]
     pub(super) fn lock_common(&self) -> MutexGuard<'_, Registered> {
-        self.common.try_lock().unwrap_or_else(|_| {
-            self.waits.fetch_add(1, Ordering::Relaxed);
-            lock(&self.common)
-        })
+        self.common.try_lock().unwrap_or_else(|_| self.wait_for_common())
+    }
+
+    #[cold]
+    fn wait_for_common(&self) -> MutexGuard<'_, Registered> {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        lock(&self.common)
     }
 }
 
