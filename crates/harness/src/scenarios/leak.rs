@@ -28,6 +28,8 @@ const ALLOCATOR: (&str, &str) = (
 );
 /// Threads that the last three rounds may add: a pool's high-water mark is reached by chance.
 const THREADS: u64 = 24;
+/// So many looks in a row, 20 ms apart, that see the same are a rest.
+const LONG: u32 = 25;
 /// Descriptors that may come on top: a timer's, a pool's.
 const DESCRIPTORS: u64 = 4;
 
@@ -200,7 +202,7 @@ fn grows(seen: &[Usage], each: usize) -> Option<String> {
     (memory > flat(each)).then(|| format!("{bytes:.0} bytes of memory a request stay"))
 }
 
-/// The usage at rest, once threads and descriptors are back under the ceiling of the first two rounds; or when patience ends.
+/// The usage at rest: threads and descriptors are back under the ceiling of the first two rounds, or have not changed for long.
 fn settled(bench: &Bench, seen: &[Usage]) -> Result<Usage, Failure> {
     let until = Instant::now() + bench.patience();
     let (mut before, mut alike) = (None, 0);
@@ -210,8 +212,8 @@ fn settled(bench: &Bench, seen: &[Usage]) -> Result<Usage, Failure> {
         alike = if before == held { alike + 1 } else { 0 };
         before = held;
         // Threads that end give their stacks back one by one.
-        let at_rest = alike >= 3 && (seen.len() < 2 || grown(seen, 0, &usage).is_none());
-        if at_rest || Instant::now() >= until {
+        let enough = if seen.len() < 2 || grown(seen, 0, &usage).is_none() { 3 } else { LONG };
+        if alike >= enough || Instant::now() >= until {
             return Ok(usage);
         }
         std::thread::sleep(Duration::from_millis(20));
