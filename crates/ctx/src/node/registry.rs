@@ -3,7 +3,7 @@
 //! Whoever registers is told if the node has ended. Whoever takes something back finds nothing once the end has
 //! emptied the lists, and that is no error.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, TryLockError, Weak};
 use std::task::Waker;
 
 use super::crowd::Crowd;
@@ -52,7 +52,11 @@ impl Lists {
     /// Locks the lists that every node has, and notes if that takes waiting.
     #[inline]
     pub(super) fn lock_common(&self) -> MutexGuard<'_, Registered> {
-        self.common.try_lock().unwrap_or_else(|_| self.wait_for_common())
+        match self.common.try_lock() {
+            Ok(common) => common,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => self.wait_for_common(),
+        }
     }
 
     #[cold]

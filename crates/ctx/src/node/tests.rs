@@ -90,3 +90,22 @@ fn threads_that_had_to_wait_often_get_lists_of_their_own() {
     assert!(lists.crowd.mine().is_some());
     assert_eq!(parent.registered(), 1);
 }
+
+#[test]
+fn a_panic_under_the_lock_stops_nobody_else() {
+    let (parent, cancel) = Context::background().with_cancel();
+    let (child, _c) = parent.with_cancel();
+    let lists = parent.node().unwrap().lists().unwrap();
+    let panicked = thread::scope(|scope| {
+        let panics = || {
+            let _common = lock(&lists.common);
+            panic!("a waker that cannot be cloned");
+        };
+        scope.spawn(panics).join().is_err()
+    });
+    assert!(panicked);
+    drop(parent.with_cancel());
+    assert_eq!(parent.registered(), 1);
+    cancel.cancel();
+    assert_eq!(child.err(), Some(Error::Canceled));
+}
