@@ -192,6 +192,8 @@ impl Context {
     }
 
     /// Counts what is registered directly on this context's node: derived contexts and callbacks.
+    ///
+    /// While other threads derive, drop or cancel, the count is that of no single moment.
     #[must_use]
     pub fn registered(&self) -> usize {
         self.node.as_ref().map_or(0, |node| node.registered())

@@ -11,7 +11,8 @@
 //! 4. The lists have locks of their own. Whoever registers does so under a list's lock, and only if the node
 //!    still lives then; the end marks the node first and empties each list afterwards. So either the end
 //!    finds him, or he finds the end.
-//! 5. A node is listed by its parent from birth until one of the two ends.
+//! 5. A node is listed by its parent from birth until one of the two ends; a merged one that another parent
+//!    ends, until it is dropped.
 //! 6. A node holds its parent; the parent knows its children only weakly. Dropping the last handle frees.
 //!
 //! # Deadlock safety
@@ -170,10 +171,10 @@ impl Node {
         shared.cause.clone_from(&cause);
         let waiter = self.seal(&mut shared, error);
         drop(shared);
-        drop(unused);
-        self.leave();
         let mut told = Told::new(waiter);
         told.take(self.take_registered());
+        drop(unused);
+        self.leave();
         told.spread(error, cause.as_ref());
         true
     }

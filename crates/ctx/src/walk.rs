@@ -49,10 +49,12 @@ impl Told {
         self.wakers.extend(wakers.into_values());
         self.callbacks.extend(callbacks.into_values());
         self.links.extend(links);
-        self.open.push(children.into_values());
+        if children.len() > 0 {
+            self.open.push(children.into_values());
+        }
     }
 
-    /// Ends everything below, then wakes the waiters and runs the callbacks of the whole tree.
+    /// Ends everything below, then wakes the waiters and runs the callbacks of the whole tree, in no promised order.
     pub(crate) fn spread(mut self, error: Error, cause: Option<&Cause>) {
         while let Some(children) = self.open.pop() {
             children

@@ -192,6 +192,41 @@ fn either_the_callback_runs_or_stop_succeeds() {
 }
 
 #[test]
+fn a_second_waiter_that_registers_during_a_cancel_is_woken_too() {
+    // The first one stands in the node itself, the second one in its lists.
+    check("cancel against a second register", || {
+        let (ctx, cancel) = Context::background().with_cancel();
+        let mut first = pin!(ctx.done(|_| std::future::pending::<()>()));
+        assert!(first.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_pending());
+        let canceler = thread::spawn(move || cancel.cancel());
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(count.clone());
+        let mut second = pin!(ctx.done(|_| std::future::pending::<()>()));
+        let ready = second.as_mut().poll(&mut Task::from_waker(&waker)).is_ready();
+        canceler.join().unwrap();
+        assert!(ready || count.0.load(Ordering::SeqCst) == 1);
+        assert_eq!(ctx.waiters(), 0);
+    });
+}
+
+#[test]
+fn a_callback_that_is_registered_during_a_cancel_runs_once() {
+    check("after_func against cancel", || {
+        let (ctx, cancel) = Context::background().with_cancel();
+        // Its lists are there, so that only their lock is between the two.
+        let child = ctx.with_cancel();
+        let canceler = thread::spawn(move || cancel.cancel());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let inside = calls.clone();
+        let stop = ctx.after_func(move || _ = inside.fetch_add(1, Ordering::SeqCst));
+        canceler.join().unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        assert!(!stop.stop());
+        assert_eq!((child.0.err(), ctx.registered()), (Some(Error::Canceled), 0));
+    });
+}
+
+#[test]
 fn whoever_sees_the_end_sees_its_cause() {
     check("err against cancel", || {
         let (ctx, cancel) = Context::background().with_cancel();

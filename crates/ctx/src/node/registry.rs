@@ -180,9 +180,9 @@ impl Node {
         }
     }
 
-    /// Takes a callback back; `None` if it has been started or taken already.
+    /// Takes a callback back; `None` if it has been started or taken already, or now will be started.
     pub(crate) fn unregister(&self, place: u32) -> Option<Callback> {
-        lock(&self.lists.get()?.common).callbacks.remove(place)
+        self.lock_common()?.callbacks.remove(place)
     }
 
     /// Empties the lists of a node that has just ended.

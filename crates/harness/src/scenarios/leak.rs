@@ -168,7 +168,7 @@ fn rounds(bench: &Bench, each: usize, round: impl Fn() -> Result<(), Failure>) -
         let number = seen.len() + 1;
         round()?;
         bench.census_until(bench.patience(), &format!("back where it was, in round {number},"), back)?;
-        let usage = settled(bench, &seen)?;
+        let usage = settled(bench, &seen, pool)?;
         bench.trace().say(0, &format!("round {number}: {usage:?}"));
         if number > 2
             && let Some(what) = grown(&seen, pool, &usage)
@@ -202,8 +202,10 @@ fn grows(seen: &[Usage], each: usize) -> Option<String> {
     (memory > flat(each)).then(|| format!("{bytes:.0} bytes of memory a request stay"))
 }
 
-/// The usage at rest: threads and descriptors are back under the ceiling of the first two rounds, or have not changed for long.
-fn settled(bench: &Bench, seen: &[Usage]) -> Result<Usage, Failure> {
+/// The usage at rest, with threads and descriptors back under the ceiling of the first two rounds; or when patience ends.
+///
+/// Threads that a `pool` may have need not go; so what has not changed for long is at rest too, unless it is too much.
+fn settled(bench: &Bench, seen: &[Usage], pool: u64) -> Result<Usage, Failure> {
     let until = Instant::now() + bench.patience();
     let (mut before, mut alike) = (None, 0);
     loop {
@@ -212,7 +214,12 @@ fn settled(bench: &Bench, seen: &[Usage]) -> Result<Usage, Failure> {
         alike = if before == held { alike + 1 } else { 0 };
         before = held;
         // Threads that end give their stacks back one by one.
-        let enough = if seen.len() < 2 || grown(seen, 0, &usage).is_none() { 3 } else { LONG };
+        let enough = match seen.len() {
+            0 | 1 => 3,
+            _ if grown(seen, 0, &usage).is_none() => 3,
+            _ if grown(seen, pool, &usage).is_none() => LONG,
+            _ => u32::MAX,
+        };
         if alike >= enough || Instant::now() >= until {
             return Ok(usage);
         }
