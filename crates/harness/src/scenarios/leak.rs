@@ -12,7 +12,7 @@ use crate::wire::{Request, Wire};
 /// Rounds of each storm. The first two warm pools and allocators up; from the second on nothing may grow.
 const ROUNDS: usize = 5;
 /// Rounds after which what still grows is a leak. An allocator's heap and a pool grow less and less; a leak never does.
-const MOST: usize = 20;
+const MOST: usize = 30;
 /// Memory is flat when the last three rounds added no more than this many bytes a request.
 const EACH: u64 = 87;
 /// However few the requests, this much is no leak: a page here and there.
@@ -28,6 +28,8 @@ const ALLOCATOR: (&str, &str) = (
 );
 /// Threads that the last three rounds may add: a pool's high-water mark is reached by chance.
 const THREADS: u64 = 24;
+/// Makes Go collect what nobody holds: by default its heap first grows to 4 MiB, whatever is live.
+const COLLECTOR: (&str, &str) = ("GOGC", "10");
 /// So many looks in a row, 20 ms apart, that see the same are a rest.
 const LONG: u32 = 25;
 /// Descriptors that may come on top: a timer's, a pool's.
@@ -37,9 +39,9 @@ const DESCRIPTORS: u64 = 4;
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
     needs: &["process", "admin"],
-    env: &[ALLOCATOR],
+    env: &[ALLOCATOR, COLLECTOR],
     seat: Seat::Own,
-    limit: Duration::from_secs(60),
+    limit: Duration::from_secs(90),
     why: "a leak of one entry a request is an outage in a week, and no test of one request finds it",
     ..Scenario::BASE
 };
