@@ -51,16 +51,16 @@ pub(crate) struct Place {
 impl Lists {
     /// Locks the lists that every node has, and notes if that takes waiting.
     #[inline]
-    pub(super) fn lock_common(&self) -> MutexGuard<'_, Registered> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Registered> {
         match self.common.try_lock() {
             Ok(common) => common,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => self.wait_for_common(),
+            Err(TryLockError::WouldBlock) => self.wait(),
         }
     }
 
     #[cold]
-    fn wait_for_common(&self) -> MutexGuard<'_, Registered> {
+    fn wait(&self) -> MutexGuard<'_, Registered> {
         self.waits.fetch_add(1, Ordering::Relaxed);
         lock(&self.common)
     }
@@ -92,7 +92,7 @@ impl Node {
             let mut children = lock(children);
             return self.lives().then(|| Place { list, index: children.insert(child) });
         }
-        let mut common = lists.lock_common();
+        let mut common = lists.lock();
         if !self.lives() {
             return None;
         }
@@ -109,7 +109,7 @@ impl Node {
         }
         let Some(lists) = self.lists.get() else { return };
         let gone = match place.list {
-            COMMON => lists.lock_common().children.remove(place.index),
+            COMMON => lists.lock().children.remove(place.index),
             list => lists.crowd.list(list).and_then(|children| lock(children).remove(place.index)),
         };
         drop(gone);

@@ -79,7 +79,7 @@ fn threads_that_had_to_wait_often_get_lists_of_their_own() {
         assert!(lists.crowd.mine().is_none());
         thread::scope(|scope| {
             let held = lock(&lists.common);
-            scope.spawn(|| drop(lists.lock_common()));
+            scope.spawn(|| drop(lists.lock()));
             while lists.waits.load(Ordering::Relaxed) == before {
                 thread::yield_now();
             }

@@ -26,14 +26,14 @@ const ALLOCATOR: (&str, &str) = (
     "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1:glibc.malloc.trim_threshold=1073741824\
      :glibc.pthread.stack_cache_size=0",
 );
-/// Threads that the last three rounds may add: a pool's high-water mark is reached by chance.
-const THREADS: u64 = 24;
 /// Makes Go collect what nobody holds: by default its heap first grows to 4 MiB, whatever is live.
 const COLLECTOR: (&str, &str) = ("GOGC", "10");
-/// So many looks in a row, 20 ms apart, that see the same are a rest.
-const LONG: u32 = 25;
+/// Threads that the last three rounds may add: a pool's high-water mark is reached by chance.
+const THREADS: u64 = 24;
 /// Descriptors that may come on top: a timer's, a pool's.
 const DESCRIPTORS: u64 = 4;
+/// So many looks in a row, 20 ms apart, that see the same are a rest.
+const LONG: u32 = 25;
 
 /// What these scenarios have in common: a server of their own, its counters, and the kernel's.
 const BASE: Scenario = Scenario {
