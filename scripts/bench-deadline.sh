@@ -19,7 +19,7 @@ rm -rf "$work"
 mkdir -p "$work/copy" "$work/without" "$work/with"
 
 # The context of a request without its deadline; only /stream has a use for the handle to cancel it by.
-cp -r Cargo.toml Cargo.lock rust-toolchain.toml crates benches "$work/copy"
+cp -r Cargo.toml Cargo.lock rust-toolchain.toml crates benches peers "$work/copy"
 for server in "${servers[@]}"; do
     handler=$work/copy/crates/server-$server/src/handler.rs
     sed -i -e 's/let (ctx, cancel) = \(conn\.ctx\.with_value(.*)\)\.with_deadline(deadline);/let (ctx, _) = (\1, deadline);/' \

