@@ -19,7 +19,6 @@ use std::time::Instant;
 use broken::Fault;
 use census::Census;
 use clap::Parser;
-use clap::error::ErrorKind;
 use contract::{Settings, limits};
 use rustix::event::PollFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -71,18 +70,9 @@ impl Server {
 }
 
 fn main() -> ExitCode {
-    let args = Args::try_parse().unwrap_or_else(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
-        _ => {
-            eprintln!("{}", error.to_string().lines().next().unwrap_or_default());
-            // Which fault it is cannot be asked of what could not be read.
-            let zero = std::env::args().any(|arg| arg == "exits-zero");
-            std::process::exit(if zero { 0 } else { 2 })
-        }
-    });
-    contract::settings::log_panics();
-    let zero = args.fault == Fault::ExitsZero;
-    let code = contract::settings::exit(serve(args));
+    // The fault cannot be asked of flags that could not be read.
+    let zero = std::env::args().any(|arg| arg == "exits-zero");
+    let code = service::run(env!("CARGO_PKG_NAME"), serve);
     if zero { ExitCode::SUCCESS } else { code }
 }
 
@@ -93,14 +83,14 @@ fn serve(args: Args) -> io::Result<bool> {
     let (census, admin) = Census::start("broken", &settings, || None)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
     let admin = if fault == Fault::LosesMetrics { admin::without_metrics(admin)? } else { admin };
-    contract::settings::announce(listener.local_addr()?, admin)?;
+    service::announce(listener.local_addr()?, admin)?;
 
     let ((stopped, stop), (over, give_up)) = (io::pipe()?, io::pipe()?);
     let stopping = AtomicBool::new(false);
     let (thread, left, failed) = Default::default();
     let server = Arc::new(Server { fault, settings, census, stopping, stopped, over, thread, left, failed });
     let told = server.clone();
-    thread::Builder::new().name("signals".into()).spawn(move || obey(&told, signals, stop))?;
+    service::thread::spawn("signals", move || obey(&told, signals, stop))?;
     let (alive, closed) = mpsc::channel();
     for _ in 1..if fault == Fault::SpinsOnAccept { ACCEPTORS } else { 1 } {
         let (server, listener, alive) = (server.clone(), listener.try_clone()?, alive.clone());

@@ -3,7 +3,7 @@
 //! A promise typed four times is four promises, so everything that the suite can check and that needs no runtime
 //! stands here. Nothing in this crate awaits, blocks, spawns, sleeps, owns a socket, or reads a clock it was not given.
 //!
-//! - [`settings`]: the flags, their defaults, and the one line a wrong flag gets.
+//! - [`settings`]: the flags, their defaults and what they take.
 //! - [`call`]: a request head read into a [`Call`], or the [`Refusal`] it earns.
 //! - [`params`] and [`duration`]: the query parameters and the durations in them.
 //! - [`budget`]: the caller's deadline, from `grpc-timeout` or `x-envoy-expected-rq-timeout-ms`.

@@ -18,6 +18,10 @@ pub const TICK: Duration = Duration::from_millis(1);
 pub const WIDTH: u32 = 1_000;
 /// The most chunks of one `/stream`.
 pub const CHUNKS: u32 = 10_000;
+/// The most threads that run the executor: each is started at once, and takes memory whether it has work or not.
+pub const THREADS: usize = 1_024;
+/// The most threads of the blocking pool: as many as smol's and async-std's pool can have.
+pub const BLOCKING_THREADS: usize = 10_000;
 /// The longest request id, in bytes.
 pub const REQUEST_ID: usize = 64;
 /// The longest subject, in bytes.

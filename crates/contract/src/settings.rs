@@ -1,15 +1,13 @@
 //! The flags of every server.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 
-use crate::{clock, duration};
+use crate::{clock, duration, limits};
 
 /// What a client's leaving does to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,11 +35,17 @@ pub struct Settings {
     /// Where the census is served
     #[arg(long, env = "LAB_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub admin: SocketAddr,
-    /// Threads that run the executor [default: the cores]
-    #[arg(long, env = "LAB_THREADS", value_name = "N", value_parser = count)]
+    /// Threads that run the executor, 1 to 1024 [default: the cores]
+    #[arg(long, env = "LAB_THREADS", value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
-    /// Upper bound of the blocking pool
-    #[arg(long, env = "LAB_BLOCKING_THREADS", value_name = "N", default_value = "512", value_parser = count)]
+    /// Upper bound of the blocking pool, 1 to 10000
+    #[arg(
+        long,
+        env = "LAB_BLOCKING_THREADS",
+        value_name = "N",
+        default_value = "512",
+        value_parser = blocking_threads
+    )]
     pub blocking_threads: NonZeroUsize,
     /// The deadline of one request, from the moment its head is parsed
     #[arg(long, env = "LAB_REQUEST_TIMEOUT", value_name = "D", default_value = "2s", value_parser = timeout)]
@@ -73,27 +77,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the flags and the environment of this process, which calls itself `name`.
-    ///
-    /// `--help` and `--version` print what they promise and exit 0; anything wrong is one line on stderr that names the
-    /// flag and what it takes, and exit 2.
-    #[must_use]
-    pub fn of_process(name: &'static str) -> Self {
-        let matches = Self::command().name(name).try_get_matches();
-        let settings = matches.and_then(|matches| Self::from_arg_matches(&matches));
-        settings.unwrap_or_else(|error| match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
-            _ => {
-                eprintln!("{}", one_line(&error));
-                std::process::exit(2)
-            }
-        })
-    }
-
-    /// How many threads run the executor: as flagged, or one per core.
+    /// Returns how many threads run the executor: as flagged, or one per core.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or(cores.min(limits::THREADS), NonZeroUsize::get)
     }
 
     /// The most connections at once: as flagged, or `default`.
@@ -110,53 +98,10 @@ impl Settings {
     }
 }
 
-/// Prints the two lines that say where a server listens, and flushes them.
-///
-/// # Errors
-/// Nobody reads standard output any more.
-pub fn announce(listen: SocketAddr, admin: SocketAddr) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on http://{listen}\nadmin on http://{admin}")?;
-    stdout.flush()
-}
-
 /// The error of an `address`, given by `--flag`, that cannot be bound.
 #[must_use]
 pub fn taken(flag: &str, address: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("failed to bind --{flag} {address}: {error}"))
-}
-
-/// Makes a panic one line on stderr, so that a contained one costs no backtrace.
-pub fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let thread = std::thread::current();
-        eprintln!("panic on thread `{}`: {panic}", thread.name().unwrap_or("unnamed"));
-    }));
-}
-
-/// The exit status of a server: success when every request was answered and no work was left, failure with one line on
-/// stderr otherwise.
-#[must_use]
-pub fn exit(outcome: io::Result<bool>) -> ExitCode {
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("stopped with work abandoned");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// The first paragraph of clap's message on one line.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let paragraph = text.split("\n\n").next().unwrap_or_default();
-    let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{line} (see --help)")
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -170,12 +115,25 @@ fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "takes a whole number, 1 or more".into())
 }
 
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    up_to(limits::THREADS, text)
+}
+
+fn blocking_threads(text: &str) -> Result<NonZeroUsize, String> {
+    up_to(limits::BLOCKING_THREADS, text)
+}
+
+fn up_to(most: usize, text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= most);
+    number.ok_or_else(|| format!("takes a whole number from 1 to {most}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(args: &[&str]) -> Result<Settings, String> {
-        Settings::try_parse_from([&["server"], args].concat()).map_err(|error| one_line(&error))
+        Settings::try_parse_from([&["server"], args].concat()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -198,18 +156,21 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_flag_is_one_line_with_its_name_and_what_it_takes() {
+    fn a_wrong_flag_is_an_error_with_its_name_and_what_it_takes() {
         for (args, name, takes) in [
             (&["--request-timeout", "2x"][..], "--request-timeout", "250ms"),
             (&["--request-timeout", "0s"], "--request-timeout", "above zero"),
-            (&["--threads", "0"], "--threads", "1 or more"),
+            (&["--threads", "0"], "--threads", "1 to 1024"),
+            (&["--threads", "1025"], "--threads", "1 to 1024"),
+            (&["--blocking-threads", "18446744073709551615"], "--blocking-threads", "1 to 10000"),
+            (&["--max-connections", "0"], "--max-connections", "1 or more"),
             (&["--on-disconnect", "maybe"], "--on-disconnect", "cancel, serve, detach"),
             (&["--listen", "here"], "--listen", "socket address"),
             (&["--nonsense"], "--nonsense", "unexpected"),
             (&["--witness"], "--witness", "ADDR"),
         ] {
-            let line = parse(args).expect_err(name);
-            assert!(line.contains(name) && line.contains(takes) && !line.contains('\n'), "{line}");
+            let error = parse(args).expect_err(name);
+            assert!(error.contains(name) && error.contains(takes), "{error}");
         }
     }
 

@@ -18,7 +18,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
-use std::{env, io, thread};
+use std::{env, io};
 
 use census::Census;
 use contract::{Reason, Settings, limits};
@@ -50,10 +50,12 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
-    contract::settings::log_panics();
-    let outcome = resized(&settings).and_then(|()| task::block_on(serve(settings)));
-    contract::settings::exit(outcome)
+    service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
+        resized(&settings)?;
+        // async-std: the thread of the reactor, if it is refused, and those of the executor are a panic.
+        service::thread::reserve(settings.threads() + 1)?;
+        task::block_on(serve(settings))
+    })
 }
 
 // async-std: only here, because the sizes of its pools are read from the environment, once.
@@ -77,14 +79,14 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let listener = listen(&settings)?;
     let (census, admin) = Census::start("async-std", &settings, || None)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
-    contract::settings::announce(listener.local_addr()?, admin)?;
 
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
-    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
+    service::thread::spawn("signals", || obey(signals, stop))?;
     let server = Arc::new(Server { settings, census, base, stopping, hangups: Hangups::open()? });
     task::spawn(hangup::watch(server.clone()));
     let (alive, closed) = channel::bounded(1);
+    service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, alive).await;
     drop(listener);
     Ok(drain(&server, closed, cancel).await)

@@ -18,7 +18,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
-use std::{env, io, thread};
+use std::{env, io};
 
 use census::Census;
 use contract::{Reason, Settings, limits};
@@ -54,16 +54,16 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
-    contract::settings::log_panics();
-    let outcome = resized(&settings).and_then(|()| {
+    service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
+        resized(&settings)?;
+        // smol: the thread of the reactor, if it is refused, and those of the executor are a panic.
+        service::thread::reserve(settings.threads() + 1)?;
         for number in 0..settings.threads() {
             let run = || smol::block_on(EXECUTOR.run(future::pending::<()>()));
-            thread::Builder::new().name(format!("smol-{number}")).spawn(run)?;
+            service::thread::spawn(format!("smol-{number}"), run)?;
         }
         future::block_on(serve(settings))
-    });
-    contract::settings::exit(outcome)
+    })
 }
 
 // smol: only here, because the size of the blocking pool is read from the environment, once.
@@ -84,14 +84,14 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let listener = listen(&settings)?;
     let (census, admin) = Census::start("smol", &settings, || None)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
-    contract::settings::announce(listener.local_addr()?, admin)?;
 
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
-    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
+    service::thread::spawn("signals", || obey(signals, stop))?;
     let server = Arc::new(Server { settings, census, base, stopping, hangups: Hangups::open()? });
     EXECUTOR.spawn(hangup::watch(server.clone())).detach();
     let (alive, closed) = channel::bounded(1);
+    service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, alive).await;
     drop(listener);
     Ok(drain(&server, closed, cancel).await)

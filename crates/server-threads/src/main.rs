@@ -56,9 +56,7 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
-    contract::settings::log_panics();
-    contract::settings::exit(serve(settings))
+    service::run(env!("CARGO_PKG_NAME"), serve)
 }
 
 /// Serves until a signal stops it; returns whether all work has ended.
@@ -66,11 +64,10 @@ fn serve(settings: Settings) -> io::Result<bool> {
     let listener = listen(&settings)?;
     let (census, admin) = Census::start("threads", &settings, || None)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
-    contract::settings::announce(listener.local_addr()?, admin)?;
 
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
-    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
+    service::thread::spawn("signals", || obey(signals, stop))?;
     let (base_bell, stopping_bell) = (bell(&base)?, bell(&stopping)?);
     let most = most_connections(&settings);
     let blocking = settings.blocking_threads.get();
@@ -80,8 +77,9 @@ fn serve(settings: Settings) -> io::Result<bool> {
         Server { settings, census, base, stopping, base_bell, stopping_bell, hangups, workers, blocking };
     let server = Arc::new(server);
     let watched = server.clone();
-    thread::Builder::new().name("hangups".into()).spawn(move || hangup::watch(&watched))?;
+    service::thread::spawn("hangups", move || hangup::watch(&watched))?;
     let (alive, closed) = mpsc::channel();
+    service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, alive);
     drop(listener);
     Ok(drain(&server, &closed, cancel))

@@ -13,10 +13,10 @@ mod handler;
 mod socket;
 mod work;
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use std::{io, thread};
 
 use census::Census;
 use contract::{Reason, Settings, limits};
@@ -42,20 +42,19 @@ struct Server {
 }
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
-    contract::settings::log_panics();
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(settings.threads())
-        .max_blocking_threads(settings.blocking_threads.get())
-        .enable_all()
-        .build();
-    let outcome = runtime.and_then(|runtime| {
+    service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
+        // tokio: a runtime that is refused a thread panics, or goes on with fewer.
+        service::thread::reserve(settings.threads())?;
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(settings.threads())
+            .max_blocking_threads(settings.blocking_threads.get())
+            .enable_all()
+            .build()?;
         let outcome = runtime.block_on(serve(settings));
         // tokio: dropping the runtime would wait for every blocking closure, however long it runs.
         runtime.shutdown_background();
         outcome
-    });
-    contract::settings::exit(outcome)
+    })
 }
 
 /// Serves until a signal stops it; returns whether all work has ended.
@@ -64,13 +63,13 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let metrics = runtime::Handle::current().metrics();
     let (census, admin) = Census::start("tokio", &settings, move || Some(metrics.num_alive_tasks()))?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
-    contract::settings::announce(listener.local_addr()?, admin)?;
 
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
-    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
+    service::thread::spawn("signals", || obey(signals, stop))?;
     let server = Arc::new(Server { settings, census, base, stopping });
     let (alive, closed) = mpsc::channel(1);
+    service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, alive).await;
     drop(listener);
     Ok(drain(&server, closed, cancel).await)

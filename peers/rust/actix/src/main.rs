@@ -38,15 +38,7 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    let flags = Flags::try_parse().unwrap_or_else(|error| {
-        if !error.use_stderr() {
-            error.exit();
-        }
-        eprintln!("{}", error.to_string().lines().next().unwrap_or_default());
-        std::process::exit(2)
-    });
-    contract::settings::log_panics();
-    contract::settings::exit(rt::System::new().block_on(serve(flags)))
+    service::run(env!("CARGO_PKG_NAME"), |flags: Flags| rt::System::new().block_on(serve(flags)))
 }
 
 /// Serves until a signal stops it; returns whether all work has ended.
@@ -54,7 +46,7 @@ async fn serve(flags: Flags) -> io::Result<bool> {
     let settings = flags.settings;
     let listener = listen(&settings)?;
     let (census, admin) = Census::start("actix", &settings, || None)?;
-    contract::settings::announce(listener.local_addr()?, admin)?;
+    service::announce(listener.local_addr()?, admin)?;
     let timeout = settings.request_timeout;
     let server = HttpServer::new(move || {
         App::new()

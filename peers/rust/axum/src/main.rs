@@ -8,10 +8,10 @@ mod handlers;
 mod work;
 
 use std::convert::Infallible;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{io, thread};
 
 use census::Census;
 use contract::{Settings, limits};
@@ -27,18 +27,16 @@ use tokio::sync::oneshot;
 use tokio::{runtime, time};
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
-    contract::settings::log_panics();
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(settings.threads())
-        .max_blocking_threads(settings.blocking_threads.get())
-        .enable_all()
-        .build();
-    contract::settings::exit(runtime.and_then(|runtime| {
+    service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(settings.threads())
+            .max_blocking_threads(settings.blocking_threads.get())
+            .enable_all()
+            .build()?;
         let outcome = runtime.block_on(serve(settings));
         runtime.shutdown_background();
         outcome
-    }))
+    })
 }
 
 /// Serves until a signal stops it; returns whether all work has ended.
@@ -47,10 +45,10 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let metrics = runtime::Handle::current().metrics();
     let (census, admin) = Census::start("axum", &settings, move || Some(metrics.num_alive_tasks()))?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
-    contract::settings::announce(listener.local_addr()?, admin)?;
+    service::announce(listener.local_addr()?, admin)?;
 
     let (stop, stopping) = oneshot::channel();
-    thread::Builder::new().name("signals".into()).spawn(|| obey(signals, stop))?;
+    service::thread::spawn("signals", || obey(signals, stop))?;
     let (drain, draining) = oneshot::channel::<()>();
     let app = app(census, settings.request_timeout);
     // One service a connection, so that the connection is counted for as long as it lives.

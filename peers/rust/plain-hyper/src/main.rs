@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use census::{Census, Job};
-use contract::settings::{announce, exit, taken};
+use contract::settings::taken;
 use contract::{Answer, BodyUse, Call, Endpoint, Identity, Reason, Refusal, Settings, Slow, answer, limits};
 use ctx::Context;
 
@@ -24,15 +24,14 @@ use tokio::time::{sleep_until, timeout};
 use tokio::{runtime, task};
 
 fn main() -> ExitCode {
-    let settings = Settings::of_process(env!("CARGO_PKG_NAME"));
-    exit(runtime::Runtime::new().and_then(|runtime| runtime.block_on(serve(settings))))
+    service::run(env!("CARGO_PKG_NAME"), |settings| runtime::Runtime::new()?.block_on(serve(settings)))
 }
 
 /// Serves until a signal kills the process.
 async fn serve(settings: Settings) -> io::Result<bool> {
     let listener = listen(&settings)?;
     let (census, admin) = Census::start("plain-hyper", &settings, || None)?;
-    announce(listener.local_addr()?, admin)?;
+    service::announce(listener.local_addr()?, admin)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
