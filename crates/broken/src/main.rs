@@ -3,6 +3,12 @@
 //! A thread a connection, which does the work of its requests itself and waits in `poll` for whatever comes first:
 //! the next tick, the deadline, the client's leaving, the server's end. Each fault is one line that does otherwise.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 mod admin;
 mod connection;
 mod endpoints;

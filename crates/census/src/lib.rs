@@ -9,6 +9,12 @@
 //! - [`witness`]: the heartbeats, one UDP datagram each, for an observer who trusts no counter.
 //! - [`admin`]: the endpoint.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 pub mod admin;
 pub mod counts;
 pub mod guards;

@@ -16,6 +16,12 @@
 //! - [`wire`]: heads as bytes, for a server that has no HTTP library.
 //! - [`limits`]: the numbers.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 pub mod answer;
 pub mod body;
 pub mod budget;

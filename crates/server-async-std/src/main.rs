@@ -8,6 +8,12 @@
 //! | cancel | dropping the losing future, at its next `.await`                      |
 //! | gone   | an epoll descriptor for `RDHUP`, itself wrapped in `Async`            |
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 mod connection;
 mod handler;
 mod hangup;

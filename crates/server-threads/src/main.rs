@@ -8,6 +8,12 @@
 //! | cancel | asking: no thread can be stopped, only told through its context       |
 //! | gone   | one thread in `epoll_wait` for `RDHUP`, for all connections           |
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 mod connection;
 mod handler;
 mod hangup;

@@ -6,6 +6,12 @@
 //! - [`thread`]: threads that the system may refuse.
 //! - [`flags`]: the command line and the environment, and the one line that a wrong value gets.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 pub mod flags;
 pub mod log;
 pub mod thread;

@@ -3,6 +3,12 @@
 //! The deadline is `rt::time::timeout` around the next service, which drops the handler's future. Whether a client has left
 //! is actix's to notice: by default it serves half-closed connections, and so takes a FIN for one.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 mod handlers;
 mod work;
 

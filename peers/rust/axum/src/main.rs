@@ -3,6 +3,12 @@
 //! The deadline is tower-http's `Timeout`, which drops the handler's future and answers 504 with no body. Whether a client
 //! has left is hyper's to notice. What axum has no counterpart for, among it every timeout of a connection, is not here.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 mod deadline;
 mod handlers;
 mod work;

@@ -3,6 +3,12 @@
 //! Nobody watches the socket, bounds a head or drains a shutdown here, so what this server keeps, hyper and tokio keep by
 //! themselves, and what it breaks is what a server has to see to.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a print waits for its reader; `service::log` never does"
+)]
+
 use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
