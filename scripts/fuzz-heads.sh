@@ -6,4 +6,4 @@
 # The seed is printed first; with it, and with the number that a finding names, the same bytes are sent again.
 set -eu
 cd "$(dirname "$0")/.."
-exec cargo run -q --release -p harness --example fuzz_heads -- "$@"
+exec cargo run -q --release -p testbed --example fuzz_heads -- "$@"

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broken::{Fault, SUPPORTS};
 use clap::ValueEnum;
-use harness::catalog::{self, Catalog};
-use harness::expect::Expectations;
-use harness::scenario::{Level, Scenario};
-use harness::verdict::Kind;
-use harness::{pattern, scenarios};
+use suite::expect::Expectations;
+use suite::scenario::{Level, Scenario};
+use suite::verdict::Kind;
+use suite::{pattern, scenarios};
+use testbed::catalog::{self, Catalog};
 
 /// What nothing fails, each with its reason.
 const EXCEPT: &[(&str, &str)] = &[];

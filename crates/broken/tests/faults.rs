@@ -14,16 +14,17 @@ use std::thread;
 
 use broken::{Fault, SUPPORTS};
 use clap::ValueEnum;
-use harness::catalog::{self, Stanza, Supports};
-use harness::expect::Expectations;
-use harness::profile::Profile;
-use harness::report::Row;
-use harness::runner::Runner;
-use harness::scenario::{Level, Scenario, Seat};
-use harness::subject::Subject;
-use harness::verdict::Verdict;
-use harness::{guard, scenarios};
 use libtest_mimic::{Arguments, Failed, Trial};
+use suite::expect::Expectations;
+use suite::profile::Profile;
+use suite::run::Row;
+use suite::runner::Runner;
+use suite::scenario::{Level, Scenario, Seat};
+use suite::scenarios;
+use suite::verdict::Verdict;
+use testbed::catalog::{self, Stanza, Supports};
+use testbed::guard;
+use testbed::subject::Subject;
 
 /// One scenario of so many is tried on a fault that does not name it.
 const SAMPLE: usize = 12;

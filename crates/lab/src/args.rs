@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use harness::measure::plan::Plan;
-use harness::profile::Profile;
+use measure::plan::Plan;
+use suite::profile::Profile;
 
 /// When a request times out, or its client leaves, does the work really stop?
 #[derive(Debug, Parser)]

@@ -7,15 +7,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use harness::catalog::{self, Catalog, Stanza, Supports};
-use harness::expect::Expectations;
-use harness::noise::Noise;
-use harness::report::{self, Judged, Row, Run};
-use harness::runner::Runner;
-use harness::scenario::Scenario;
-use harness::subject::{self, Setup, Subject};
-use harness::verdict::Verdict;
-use harness::{guard, probe, programs, scenarios};
+use report::formats;
+use suite::expect::Expectations;
+use suite::run::{Judged, Row, Run};
+use suite::runner::Runner;
+use suite::scenario::Scenario;
+use suite::verdict::Verdict;
+use suite::{probe, scenarios};
+use testbed::catalog::{self, Catalog, Stanza, Supports};
+use testbed::noise::Noise;
+use testbed::subject::{self, Setup, Subject};
+use testbed::{build, guard, machine, toolchains};
 
 use crate::args::{Check, CheckFormat};
 use crate::progress::{Progress, color, print, say};
@@ -38,7 +40,7 @@ pub(crate) fn check(args: &Check) -> Result<ExitCode, String> {
     let mut run = Run {
         profile: args.profile,
         noise,
-        kernel: report::kernel(),
+        kernel: machine::kernel(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         servers: Vec::new(),
         results: Vec::new(),
@@ -88,7 +90,7 @@ fn judge(candidate: &Candidate, args: &Check, chosen: &[&'static Scenario]) -> (
         Candidate::Own(subject) => (subject.name().to_owned(), probed(subject), None),
         Candidate::Listed(stanza) => {
             let name = stanza.name.clone();
-            if let Some(why) = catalog::root().ok().and_then(|root| programs::missing(stanza, &root)) {
+            if let Some(why) = catalog::root().ok().and_then(|root| toolchains::missing(stanza, &root)) {
                 let row = Row::whole_server(&name, WHOLE, Verdict::Unsupported, format!("absent: {why}"));
                 return (Judged { name, version: None, status: "absent" }, vec![row]);
             }
@@ -112,7 +114,7 @@ fn prepared(stanza: &Stanza, no_build: bool) -> Result<(Subject, Expectations), 
     let root = catalog::root()?;
     if !no_build {
         say(&format!("{}: building", stanza.name));
-        subject::build(stanza, &root)?;
+        build::build(stanza, &root, |_| {})?;
     }
     Ok((Subject::listed(stanza, &root, None)?, Expectations::read(&root, &stanza.name)?))
 }
@@ -204,10 +206,10 @@ fn side_by_side(
 
 fn show(run: &Run, format: CheckFormat) {
     match format {
-        CheckFormat::Human => print(report::human(run, color())),
-        CheckFormat::Json => print(report::json(run)),
-        CheckFormat::Junit => print(report::junit(run)),
-        CheckFormat::Markdown => print(report::markdown(run)),
+        CheckFormat::Human => print(formats::human(run, color())),
+        CheckFormat::Json => print(formats::json(run)),
+        CheckFormat::Junit => print(formats::junit(run)),
+        CheckFormat::Markdown => print(formats::markdown(run)),
     }
 }
 

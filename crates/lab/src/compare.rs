@@ -4,30 +4,30 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use harness::catalog::{self, Catalog, Stanza};
-use harness::expect::Expectations;
-use harness::guard;
-use harness::measure::machine::{Binary, Machine};
-use harness::measure::plan::Plan;
-use harness::measure::results::{self, Chosen, Compared, Limits, Results, Status};
-use harness::measure::{build, export, turns};
-use harness::noise::Noise;
-use harness::profile::Profile;
-use harness::report::Row;
-use harness::scenario::{Scenario, Seat};
-use harness::scenarios;
-use harness::subject::{self, Setup, Subject};
-use harness::verdict::{Level, Verdict};
+use measure::plan::Plan;
+use measure::results::{self, Chosen, Compared, Limits, Results, Status};
+use measure::schedule;
+use report::export;
+use report::terminal::tables;
+use suite::expect::Expectations;
+use suite::profile::Profile;
+use suite::run::Row;
+use suite::scenario::{Scenario, Seat};
+use suite::scenarios;
+use suite::verdict::{Level, Verdict};
+use testbed::build;
+use testbed::catalog::{self, Catalog, Stanza};
+use testbed::guard;
+use testbed::machine::{Binary, Machine};
+use testbed::noise::Noise;
+use testbed::subject::{self, Setup, Subject};
 
 use crate::args::Compare;
 use crate::progress::{color, print, say};
 
 mod judge;
-mod leave;
 mod meter;
 mod peers;
-mod pictures;
-pub(crate) mod tables;
 
 use meter::Meter;
 
@@ -222,9 +222,11 @@ fn is_quick(scenario: &Scenario) -> bool {
     scenario.id == scenarios::GATE || scenario.id == "disconnect/fin" || (light && area)
 }
 
-fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant) -> turns::Measured {
-    let meter = Meter::start("measuring", turns::count(plan, subjects.len(), floors));
-    turns::take(plan, subjects, floors, since, &mut |server, what| meter.step(&format!("{server}: {what}")))
+fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant) -> schedule::Measured {
+    let meter = Meter::start("measuring", schedule::count(plan, subjects.len(), floors));
+    schedule::take(plan, subjects, floors, since, &mut |server, what| {
+        meter.step(&format!("{server}: {what}"))
+    })
 }
 
 /// What was measured must be what was judged: the files have not changed meanwhile.

@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use comfy_table::{Cell, CellAlignment, Color};
-use harness::measure::results::Results;
-use harness::measure::series::{self, Better, Figure};
-use harness::measure::words;
-use harness::report::Row;
-use harness::verdict::Verdict;
+use measure::results::Results;
+use measure::series::{self, Better, Figure};
+use report::summary;
+use report::terminal::tables;
 use serde::Serialize;
+use suite::run::Row;
+use suite::verdict::Verdict;
 
 use crate::args::{Diff, ListFormat};
-use crate::compare::tables;
 use crate::progress::{color, print};
 use crate::report::read;
 
@@ -207,10 +207,10 @@ impl Spread {
 
     fn say(&self, unit: &str) -> String {
         let short = |value: f64| match unit {
-            "bytes" => words::megabytes(value.max(0.0) as u64),
+            "bytes" => summary::megabytes(value.max(0.0) as u64),
             "ms" if value.abs() < 100.0 => format!("{value:.1} ms"),
             "ms" => format!("{value:.0} ms"),
-            _ if value.abs() >= 100.0 => words::number(value.abs().round() as u64),
+            _ if value.abs() >= 100.0 => summary::number(value.abs().round() as u64),
             _ => format!("{value:.1}").trim_end_matches(".0").to_owned(),
         };
         let median = short(self.median);
@@ -272,7 +272,7 @@ mod tests {
     /// A run of one server with these latenesses, turn by turn, and this verdict.
     fn run(turns: &[&[f64]], verdict: &str) -> Results {
         let mut document: serde_json::Value =
-            serde_json::from_str(include_str!("diff/run.json")).expect("the document is JSON");
+            serde_json::from_str(measure::fixtures::RUN).expect("the document is JSON");
         document["measured"]["overshoot"][0]["turns_ms"] = turns.iter().map(|turn| turn.to_vec()).collect();
         document["results"][0]["verdict"] = verdict.into();
         Results::parse(&document.to_string()).expect("the document is a run")
@@ -323,7 +323,7 @@ mod tests {
     fn a_file_that_cannot_be_read_is_named_with_its_field() {
         let error = read(std::path::Path::new("/no/such.json")).unwrap_err();
         assert!(error.starts_with("failed to read `/no/such.json`"), "{error}");
-        let text = include_str!("diff/run.json").replace("\"cores\": 2", "\"cores\": \"two\"");
+        let text = measure::fixtures::RUN.replace("\"cores\": 2", "\"cores\": \"two\"");
         let error = Results::parse(&text).unwrap_err();
         assert!(error.starts_with("field `machine.cores`: invalid type: string \"two\""), "{error}");
     }

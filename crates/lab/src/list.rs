@@ -4,13 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use harness::catalog::{self, Catalog};
-use harness::measure::export::schema;
-use harness::programs;
-use harness::report::pages;
-use harness::scenario::Scenario;
-use harness::scenarios;
+use report::export::schema;
+use report::pages;
 use serde_json::json;
+use suite::scenario::Scenario;
+use suite::scenarios;
+use testbed::catalog::{self, Catalog};
+use testbed::toolchains;
 
 use crate::args::{List, ListFormat};
 use crate::progress::print;
@@ -47,7 +47,7 @@ fn as_json(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) -> serde_json::
         .servers
         .iter()
         .map(|server| {
-            let missing = programs::missing(server, root);
+            let missing = toolchains::missing(server, root);
             json!({"name": server.name, "about": server.about, "peer": server.peer, "missing": missing})
         })
         .collect();
@@ -58,7 +58,7 @@ fn show(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
     let mut servers = table(&["server", "what it is"]);
     for server in &catalog.servers {
         let absent =
-            programs::missing(server, root).map(|why| format!(" (absent: {why})")).unwrap_or_default();
+            toolchains::missing(server, root).map(|why| format!(" (absent: {why})")).unwrap_or_default();
         servers.add_row([server.name.clone(), format!("{}{absent}", server.about)]);
     }
     let mut rows = table(&["scenario", "level", "promise"]);

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use harness::guard;
-use harness::load::row::Latency;
-use harness::load::{Load, Pace, Row};
-use harness::measure::words::number;
-use harness::server::parse_url;
-use harness::wire::Request;
+use load::row::Latency;
+use load::{Load, Pace, Row};
+use report::summary::number;
+use testbed::guard;
+use testbed::server::parse_url;
+use wire::Request;
 
 use crate::progress::print;
 
@@ -28,7 +28,7 @@ pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
     guard::limit_descriptors(None)
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
     let load = Load::new(parse_url(host)?, None, Request::get(format!("/{path}")), args.connections, pace);
-    let row = load.run().map_err(|failure| failure.text().to_owned())?.row;
+    let row = load.run().map_err(|failure| failure.to_string())?.row;
     if args.json {
         let json = serde_json::to_string_pretty(&row).expect("a row holds nothing that JSON cannot say");
         print(format_args!("{json}\n"));

@@ -18,8 +18,8 @@ mod report;
 mod show;
 
 fn main() -> ExitCode {
-    harness::guard::exec_if_asked();
-    harness::load::floor::serve_if_asked();
+    testbed::guard::exec_if_asked();
+    testbed::floor::serve_if_asked();
     let outcome = match args::Args::parse().command {
         args::Command::List(args) => list::list(&args),
         args::Command::Check(args) => check::check(&args),
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         args::Command::Explain { id } => list::explain(&id),
         args::Command::Docs { check } => list::docs(check),
     };
-    harness::guard::kill_all();
+    testbed::guard::kill_all();
     outcome.unwrap_or_else(|error| {
         eprintln!("lab: {error}");
         ExitCode::from(2)

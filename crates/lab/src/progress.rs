@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
-use harness::report::Row;
-use harness::verdict::Verdict;
 use indicatif::{ProgressBar, ProgressStyle};
+use suite::run::Row;
+use suite::verdict::Verdict;
 
 /// Shows how far a server's scenarios are.
 pub(crate) struct Progress {
@@ -21,7 +21,7 @@ pub(crate) fn print(result: impl Display) {
     match write!(out, "{result}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("lab: failed to write to stdout: {error}");
-            harness::guard::kill_all();
+            testbed::guard::kill_all();
             std::process::exit(2);
         }
         _ => {}

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use harness::catalog;
-use harness::measure::export;
-use harness::measure::learned;
-use harness::measure::results::Results;
+use measure::results::Results;
+use report::export;
+use report::findings;
+use report::terminal::tables;
+use testbed::catalog;
 
 use crate::args::{Learned, Report};
 use crate::compare;
-use crate::compare::tables;
 use crate::progress::{color, print};
 
 /// Prints the tables of each document and writes its page and its other files.
@@ -36,7 +36,7 @@ pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
 pub(crate) fn learned(args: &Learned) -> Result<ExitCode, String> {
     let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
     let results = read(&args.file.clone().map_or_else(last, Ok)?)?;
-    print(learned::markdown::page(&learned::learn(&results)));
+    print(findings::markdown::page(&findings::learn(&results)));
     Ok(ExitCode::SUCCESS)
 }
 

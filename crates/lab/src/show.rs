@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use harness::catalog::{self, Catalog};
-use harness::census;
-use harness::guard;
-use harness::programs;
-use harness::subject::{self, Setup, Subject};
-use harness::trace::Trace;
-use harness::wire::{Request, Wire};
-use harness::witness::Word;
+use testbed::build;
+use testbed::catalog::{self, Catalog};
+use testbed::census;
+use testbed::guard;
+use testbed::subject::{Setup, Subject};
+use testbed::toolchains;
+use testbed::witness::Word;
+use wire::trace::Trace;
+use wire::{Request, Wire};
 
 use crate::args::{Leave, Show};
 use crate::progress::{color, print, say};
@@ -43,12 +44,12 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanza = catalog.find(&args.server)?;
-    if let Some(why) = programs::missing(stanza, &root) {
+    if let Some(why) = toolchains::missing(stanza, &root) {
         return Err(format!("{} is absent: {why}", stanza.name));
     }
     guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
     say(&format!("building {}", stanza.name));
-    subject::build(stanza, &root)?;
+    build::build(stanza, &root, |_| {})?;
     let flags = args.flag.iter().map(|flag| {
         flag.split_once('=').ok_or_else(|| format!("--flag `{flag}`: it takes NAME=VALUE, such as threads=1"))
     });
@@ -59,7 +60,7 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
     let witness = server.witness().ok_or("the server has no witness")?;
 
     let trace = Trace::default();
-    let text = |failure: harness::verdict::Failure| failure.text().to_owned();
+    let text = |error: wire::Error| error.to_string();
     let mut wire = Wire::connect(server.address(), Instant::now() + WATCH, &trace).map_err(text)?;
     let mut request = Request::get(&args.target).id("show");
     if let Some(deadline) = args.deadline {

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::conformance("async-std", env!("CARGO_BIN_EXE_server-async-std"))
+    suite::conformance("async-std", env!("CARGO_BIN_EXE_server-async-std"))
 }

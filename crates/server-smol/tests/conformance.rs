@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::conformance("smol", env!("CARGO_BIN_EXE_server-smol"))
+    suite::conformance("smol", env!("CARGO_BIN_EXE_server-smol"))
 }

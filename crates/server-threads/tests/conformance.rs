@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::conformance("threads", env!("CARGO_BIN_EXE_server-threads"))
+    suite::conformance("threads", env!("CARGO_BIN_EXE_server-threads"))
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::conformance("tokio", env!("CARGO_BIN_EXE_server-tokio"))
+    suite::conformance("tokio", env!("CARGO_BIN_EXE_server-tokio"))
 }

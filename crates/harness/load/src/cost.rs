@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use procfs::process::Process;
 
-use crate::verdict::Failure;
-
 /// A reading of `/proc/PID`.
 #[derive(Debug, Clone, Default)]
 pub struct Cost {
@@ -30,8 +28,8 @@ impl Cost {
     ///
     /// # Errors
     /// When the process is gone.
-    pub fn read(pid: u32) -> Result<Self, Failure> {
-        read(pid).map_err(|error| Failure::harness(format!("failed to read /proc/{pid}: {error}")))
+    pub fn read(pid: u32) -> Result<Self, testbed::Error> {
+        read(pid).map_err(|source| testbed::Error::Proc { pid, source })
     }
 
     /// What was spent since `before`.

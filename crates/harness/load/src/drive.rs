@@ -14,7 +14,7 @@ use super::Load;
 use super::link::{Heard, Link};
 use super::pace::{Pace, Share};
 use super::tally::{Outcome, Tally};
-use crate::verdict::Failure;
+use crate::Error;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 512;
@@ -35,9 +35,9 @@ pub(super) struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     /// Opens the connections of thread `number` of `of`.
-    pub(super) fn open(load: &'a Load, request: &'a [u8], number: usize, of: usize) -> Result<Self, Failure> {
+    pub(super) fn open(load: &'a Load, request: &'a [u8], number: usize, of: usize) -> Result<Self, Error> {
         let epoll =
-            epoll::create(CreateFlags::CLOEXEC).map_err(|error| failed("make an epoll", error.into()))?;
+            epoll::create(CreateFlags::CLOEXEC).map_err(|error| Error::new("make an epoll", error))?;
         let mut driver = Self {
             load,
             request,
@@ -49,7 +49,7 @@ impl<'a> Driver<'a> {
             chunk: vec![0; CHUNK],
         };
         for index in 0..(load.connections + of - 1 - number) / of {
-            let link = Link::open(load.to).map_err(|error| failed("open a connection", error))?;
+            let link = Link::open(load.to).map_err(|error| Error::new("open a connection", error))?;
             driver.watch(&link, index)?;
             driver.links.push(Some(link));
             driver.idle.push_back(index);
@@ -57,14 +57,14 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
-    fn watch(&self, link: &Link, index: usize) -> Result<(), Failure> {
+    fn watch(&self, link: &Link, index: usize) -> Result<(), Error> {
         let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&self.epoll, &link.stream, EventData::new_u64(index as u64), interest)
-            .map_err(|error| failed("watch a connection", error.into()))
+            .map_err(|error| Error::new("watch a connection", error))
     }
 
     /// Keeps the schedule from `begin_at`, then waits for the answers; what is still missing then is censored.
-    pub(super) fn run(mut self, begin_at: Instant) -> Result<Tally, Failure> {
+    pub(super) fn run(mut self, begin_at: Instant) -> Result<Tally, Error> {
         // A timer may come this late on purpose, to save wake-ups; a schedule wants it on time. Where the kernel
         // refuses, the send lag in the row says so.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000));
@@ -83,7 +83,7 @@ impl<'a> Driver<'a> {
             let nap = Timespec { tv_sec: nap.as_secs() as i64, tv_nsec: i64::from(nap.subsec_nanos()) };
             match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&nap)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(failed("wait for connections", error.into())),
+                Err(error) => return Err(Error::new("wait for connections", error)),
             }
             let woken_at = Instant::now();
             for event in events.drain(..) {
@@ -135,7 +135,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Writes and reads what a connection allows.
-    fn serve(&mut self, index: usize, come_by: Option<Instant>, over_at: Instant) -> Result<(), Failure> {
+    fn serve(&mut self, index: usize, come_by: Option<Instant>, over_at: Instant) -> Result<(), Error> {
         let closed_loop = self.is_closed_loop();
         let Some(link) = &mut self.links[index] else { return Ok(()) };
         link.push(self.request);
@@ -167,7 +167,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Opens a connection in the place of one that has ended.
-    fn replace(&mut self, index: usize) -> Result<(), Failure> {
+    fn replace(&mut self, index: usize) -> Result<(), Error> {
         self.tally.reopened += 1;
         self.idle.retain(|idle| *idle != index);
         self.links[index] = None;
@@ -195,8 +195,4 @@ impl<'a> Driver<'a> {
 fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
-fn failed(what: &str, error: std::io::Error) -> Failure {
-    Failure::harness(format!("failed to {what}: {error}"))
 }

@@ -10,28 +10,27 @@
 //! # Layout
 //! - [`pace`]: when requests are due; `link`: one connection; `drive`: the readiness loop of one thread.
 //! - [`tally`]: what is counted on the way; [`row`]: what is said in the end; [`validity`]: whether it may be believed.
-//! - [`cost`]: what the server paid, from outside; [`floor`]: a server that does nothing, to compare with.
+//! - [`cost`]: what the server paid, from outside.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::verdict::Failure;
-use crate::wire::Request;
+use wire::Request;
 
 pub mod cost;
 mod drive;
-pub mod floor;
+mod error;
 mod link;
 pub mod pace;
 pub mod row;
 pub mod tally;
 pub mod validity;
 
+use cost::Cost;
+pub use error::Error;
 pub use pace::Pace;
 pub use row::Row;
 pub use tally::Sample;
-
-use cost::Cost;
 use tally::Tally;
 
 /// What is asked of the generator.
@@ -77,7 +76,7 @@ impl Load {
     ///
     /// # Errors
     /// When the connections cannot be opened, or the sockets not be watched.
-    pub fn run(&self) -> Result<Done, Failure> {
+    pub fn run(&self) -> Result<Done, Error> {
         let threads = self.threads.clamp(1, self.connections.max(1));
         let bytes = self.request.bytes();
         let mut drivers = Vec::with_capacity(threads);
@@ -86,7 +85,7 @@ impl Load {
         }
         let before = self.pid.and_then(|pid| Cost::read(pid).ok());
         let begin_at = Instant::now();
-        let tallies: Vec<Result<Tally, Failure>> = std::thread::scope(|scope| {
+        let tallies: Vec<Result<Tally, Error>> = std::thread::scope(|scope| {
             let running: Vec<_> =
                 drivers.into_iter().map(|driver| scope.spawn(move || driver.run(begin_at))).collect();
             running.into_iter().map(|thread| thread.join().expect("a driver does not panic")).collect()

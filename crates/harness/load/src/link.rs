@@ -5,8 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
-
-use crate::wire::response;
+use wire::response;
 
 /// How long opening a connection may take before the load begins.
 const OPEN: Duration = Duration::from_secs(5);

@@ -54,7 +54,7 @@ pub fn is_only_late(row: &Row) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::row::{Censored, Lag, Little, Rate};
+    use crate::row::{Censored, Lag, Little, Rate};
 
     /// A row that breaks no rule, each figure just inside its bound.
     fn sound() -> Row {

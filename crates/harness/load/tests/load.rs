@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use harness::load::{Load, Pace};
-use harness::wire::Request;
+use load::{Load, Pace};
+use wire::Request;
 
 /// Answers `answers` requests on each connection, with this, and then says nothing more and keeps it open.
 fn server(answer: &'static str, answers: usize) -> SocketAddr {

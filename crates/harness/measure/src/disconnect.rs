@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::server::Server;
+use testbed::witness::{Witness, Word};
+use wire::trace::Trace;
+use wire::{Leave, Request, Wire};
 
-use super::plan;
-use super::stats::ms_between;
-use super::tail::How;
-use crate::server::Server;
-use crate::trace::Trace;
-use crate::verdict::Failure;
-use crate::wire::{Leave, Request, Wire};
-use crate::witness::{Witness, Word};
+use crate::plan;
+use crate::stats::ms_between;
+use crate::zombie::How;
 
 /// How long work is watched past its natural end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -67,7 +67,7 @@ pub const ACTIONS: &[Action] = &[
     Action { name: "POST, whole unread, FIN", sends: Sends::Whole, ..POST },
 ];
 
-/// What a [`Gap`](super::turns::Gap) calls the measurement of one action.
+/// What a [`Gap`](crate::schedule::Gap) calls the measurement of one action.
 pub fn gap(action: &str) -> String {
     format!("leaving by {action}")
 }
@@ -111,7 +111,7 @@ impl Heard {
         took.sort_by(f64::total_cmp);
         let (median_ms, worst_ms) = match took[..] {
             [] => (0.0, 0.0),
-            [.., worst] => (crate::noise::quantile(&took, 0.5), worst),
+            [.., worst] => (testbed::noise::quantile(&took, 0.5), worst),
         };
         (tries > 0).then_some(Self { tries, canceled: took.len(), median_ms, worst_ms })
     }

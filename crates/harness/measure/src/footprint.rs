@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::proc;
+use testbed::server::Server;
+use wire::Request;
+use wire::burst::Storm;
 
-use super::plan;
-use super::stats::Line;
-use crate::proc;
-use crate::server::Server;
-use crate::storm::Storm;
-use crate::verdict::Failure;
-use crate::wire::Request;
+use crate::plan;
+use crate::stats::Line;
 
 /// What every server is started with: a deadline that no held request meets.
 pub const FLAGS: &[(&str, &str)] = &[("--request-timeout", "60s")];

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use load::{Load, Pace, Row, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::server::Server;
+use wire::Request;
+use wire::burst::Storm;
 
-use super::plan::{self, Burst};
-use super::stats::{Summary, ms_between};
-use crate::load::{Load, Pace, Row, Sample};
-use crate::server::Server;
-use crate::storm::Storm;
-use crate::verdict::Failure;
-use crate::wire::Request;
+use crate::plan::{self, Burst};
+use crate::stats::{Summary, ms_between};
 
 /// How long answers are waited for beyond the work.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -141,8 +141,9 @@ pub fn worst(slots: &[&Slot]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use load::tally::Outcome;
+
     use super::*;
-    use crate::load::tally::Outcome;
 
     #[test]
     fn a_request_belongs_to_the_slot_in_which_it_was_due() {

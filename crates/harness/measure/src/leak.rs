@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::census;
+use testbed::proc;
+use testbed::server::Server;
+use wire::Request;
+use wire::burst::Storm;
 
-use super::plan;
-use super::stats::Line;
-use crate::census;
-use crate::proc;
-use crate::server::Server;
-use crate::storm::Storm;
-use crate::verdict::Failure;
-use crate::wire::Request;
+use crate::plan;
+use crate::stats::Line;
 
 /// How long work may outlive its natural end.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -7,29 +7,23 @@
 //! - *Quiesce*: from the storm's last answer until no work is left.
 //!
 //! # Layout
-//! - [`plan`]: what is measured, how often, in which order; [`turns`]: does it.
-//! - [`overshoot`], [`tail`], [`leave`], [`storm`], [`fast`], [`memory`], [`strip`], [`leak`]: a measurement each;
-//!   [`stats`]: what becomes of samples.
-//! - [`results`]: everything of a run as one document; [`machine`]: where it ran; [`build`](mod@build): what was built.
-//! - [`learned`]: what the run taught, across all its servers; [`words`]: what the figures mean, in sentences;
-//!   [`page`]: the report as one HTML file; [`series`]: every sample in one list; [`export`]: files for other programs.
+//! - [`plan`]: what is measured, how often, in which order; [`schedule`]: does it.
+//! - [`overshoot`], [`zombie`], [`disconnect`], [`storm`], [`throughput`], [`footprint`], [`interference`], [`leak`]: a
+//!   measurement each; [`stats`]: what becomes of samples.
+//! - [`results`]: everything of a run as one document; [`series`]: every sample in one list.
 
-pub mod build;
-pub mod export;
-pub mod fast;
+pub mod disconnect;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
+pub mod footprint;
+pub mod interference;
 pub mod leak;
-pub mod learned;
-pub mod leave;
-pub mod machine;
-pub mod memory;
 pub mod overshoot;
-pub mod page;
 pub mod plan;
 pub mod results;
+pub mod schedule;
 pub mod series;
 pub mod stats;
 pub mod storm;
-pub mod strip;
-pub mod tail;
-pub mod turns;
-pub mod words;
+pub mod throughput;
+pub mod zombie;

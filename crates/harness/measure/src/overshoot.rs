@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use load::tally::Outcome;
+use load::{self, Load, Pace};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::server::Server;
+use wire::burst::Storm;
+use wire::trace::Trace;
+use wire::{Request, Wire};
 
-use super::stats::{Summary, ms_between};
-use crate::load::tally::Outcome;
-use crate::load::{self, Load, Pace};
-use crate::server::Server;
-use crate::storm::Storm;
-use crate::trace::Trace;
-use crate::verdict::Failure;
-use crate::wire::{Request, Wire};
+use crate::stats::{Summary, ms_between};
 
 /// How long an answer is waited for after its deadline.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -131,7 +131,7 @@ pub fn at_once(server: &Server, count: usize, deadline: Duration) -> Result<Vec<
         Storm::launch(server.address(), vec![request; count], Instant::now() + deadline + PATIENCE)?;
     // What is not answered by then is a sample without an answer, and shows as that.
     storm.drive(Instant::now() + deadline + PATIENCE)?;
-    let sample = |shot: &crate::storm::Shot| Sample {
+    let sample = |shot: &wire::burst::Shot| Sample {
         status: shot.status(),
         intended_at: shot.intended_at,
         sent_at: shot.sent_at,

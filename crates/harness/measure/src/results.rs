@@ -2,14 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::profile::Profile;
+use suite::run::Row;
+use suite::verdict::Verdict;
+use testbed::machine::{Binary, Machine};
+use testbed::noise::Noise;
 
-use super::machine::{Binary, Machine};
-use super::plan::Plan;
-use super::turns::Measured;
-use crate::noise::Noise;
-use crate::profile::Profile;
-use crate::report::Row;
-use crate::verdict::Verdict;
+use crate::plan::Plan;
+use crate::schedule::Measured;
 
 /// The version of the document's shape; it grows when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -204,7 +204,7 @@ pub fn area(row: &Row) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::words::tests::{empty, life};
+    use crate::fixtures::{empty, life};
 
     #[test]
     fn servers_that_miss_alike_share_a_line_and_the_red_ones_come_first() {

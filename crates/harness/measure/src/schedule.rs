@@ -2,24 +2,25 @@
 
 use std::time::Instant;
 
-use super::fast::{self, Fast};
-use super::leak::{self, Leak};
-use super::leave::{self, ACTIONS, Action};
-use super::memory::{self, Memory, State};
-use super::overshoot::{self, Overshoot};
-use super::plan::{Plan, STYLES, order};
-use super::stats::ms_between;
-use super::storm;
-use super::strip::{self, Strip};
-use super::tail;
-use crate::load::Row;
-use crate::server::Server;
-use crate::subject::{Setup, Subject};
-use crate::verdict::Failure;
+use load::Row;
+use suite::verdict::Failure;
+use testbed::server::Server;
+use testbed::subject::{Setup, Subject};
 
-mod measured;
+use crate::disconnect::{self, ACTIONS, Action};
+use crate::footprint::{self, Memory, State};
+use crate::interference::{self, Strip};
+use crate::leak::{self, Leak};
+use crate::overshoot::{self, Overshoot};
+use crate::plan::{Plan, STYLES, order};
+use crate::stats::ms_between;
+use crate::storm;
+use crate::throughput::{self, Fast};
+use crate::zombie;
 
-pub use measured::{Gap, Measured};
+mod samples;
+
+pub use samples::{Gap, Measured};
 
 /// How many turns there are in all.
 pub fn count(plan: &Plan, servers: usize, floors: &[Subject]) -> usize {
@@ -56,10 +57,10 @@ pub fn take(
     };
     let throughput =
         taker.each(&with_floors, "/fast, back to back", plan.fast.throughput_turns, NOTHING, |seat| {
-            fast::throughput(seat.server, &plan.fast).map(|row| vec![row])
+            throughput::throughput(seat.server, &plan.fast).map(|row| vec![row])
         });
     let latency = taker.each(&with_floors, "/fast, in step", plan.fast.latency_turns, NOTHING, |seat| {
-        fast::latency(seat.server, &plan.fast)
+        throughput::latency(seat.server, &plan.fast)
     });
     let (throughput, latency) =
         (throughput.into_iter().flat_map(fast).collect(), latency.into_iter().flat_map(fast).collect());
@@ -69,23 +70,23 @@ pub fn take(
     let mut tails = taker.each_of(ABREAST, &servers, "tails", plan.tail.turns, with_witness, |seat| {
         let supported = |style: &&str| *style != SPIN && seat.subject.supports(&format!("style:{style}"));
         let styles: Vec<&'static str> = STYLES.iter().copied().filter(supported).collect();
-        tail::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
+        zombie::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
     });
     let spins = |subject: &&Subject| subject.supports("witness") && subject.supports("style:spin");
     let spinning: Vec<&Subject> = servers.iter().copied().filter(spins).collect();
     tails.extend(taker.each(&spinning, "tails, spin", plan.tail.turns, with_witness, |seat| {
-        tail::watch(seat.server, seat.subject.name(), &[SPIN], &plan.tail, seat.turn)
+        zombie::watch(seat.server, seat.subject.name(), &[SPIN], &plan.tail, seat.turn)
     }));
     let with_context = Needs { supports: &["witness", "style:context"], flags: &[] };
     let departures = taker.each(&servers, "leaving", plan.leave.turns, with_context, |seat| {
         let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(need));
         let actions: Vec<Action> = ACTIONS.iter().filter(met).copied().collect();
-        leave::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
+        disconnect::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
     });
     for turn in &departures {
         for action in &turn.brought.unborn {
             let why = "the work of such a request does not begin, so there is none to cancel";
-            taker.gap(servers[turn.index], &leave::gap(action.name), &Failure::unsupported(why));
+            taker.gap(servers[turn.index], &disconnect::gap(action.name), &Failure::unsupported(why));
         }
     }
     let mut storms = Vec::new();
@@ -144,7 +145,7 @@ const IDLE: Needs<'static> = Needs { supports: &["process"], flags: &[] };
 
 /// What it takes to hold requests that do not time out.
 const IN_FLIGHT: Needs<'static> =
-    Needs { supports: &["process", "flag:--request-timeout"], flags: memory::FLAGS };
+    Needs { supports: &["process", "flag:--request-timeout"], flags: footprint::FLAGS };
 
 impl Needs<'_> {
     fn are_met_by(&self, subject: &Subject) -> bool {
@@ -275,7 +276,7 @@ impl Taker<'_> {
             let able = floors.iter().filter(|floor| needs.are_met_by(floor));
             let servers: Vec<&Subject> = subjects.iter().copied().chain(able).collect();
             let taken =
-                self.each(&servers, what, turns, needs, |seat| memory::watch(seat.server, plan, state));
+                self.each(&servers, what, turns, needs, |seat| footprint::watch(seat.server, plan, state));
             all.extend(
                 taken
                     .into_iter()
@@ -293,7 +294,7 @@ impl Taker<'_> {
             let (what, named) = (format!("/fast beside {}", burst.style), format!("style:{}", burst.style));
             let needs = Needs { supports: &[&named], flags: &[] };
             let taken = self.each(servers, &what, plan.turns, needs, |seat| {
-                strip::watch(seat.server, seat.subject.name(), plan, burst, seat.turn)
+                interference::watch(seat.server, seat.subject.name(), plan, burst, seat.turn)
             });
             all.extend(taken.into_iter().map(|turn| turn.brought));
         }

@@ -1,8 +1,8 @@
 //! Every sample of a run in one flat list, for the files that others read and for the comparison of two runs.
 
-use super::memory::State;
-use super::results::Results;
-use super::stats::Summary;
+use crate::footprint::State;
+use crate::results::Results;
+use crate::stats::Summary;
 
 /// The samples of one server in one measurement.
 #[derive(Debug, Clone, PartialEq)]
@@ -208,7 +208,7 @@ fn add(all: &mut Vec<Series>, series: Series, turn: usize, value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::words::tests::{empty, latenesses, life};
+    use crate::fixtures::{empty, latenesses, life};
 
     #[test]
     fn samples_are_gathered_by_server_measurement_and_turn() {

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::census::Census;
+use testbed::proc;
+use testbed::server::Server;
+use wire::burst as client;
+use wire::trace::Trace;
+use wire::{Request, Wire};
 
-use super::plan;
-use super::stats::ms_between;
-use crate::census::Census;
-use crate::proc;
-use crate::server::Server;
-use crate::storm as client;
-use crate::trace::Trace;
-use crate::verdict::Failure;
-use crate::wire::{Request, Wire};
+use crate::plan;
+use crate::stats::ms_between;
 
 /// How long work may outlive its natural end before the storm counts as never quiet.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -156,7 +156,7 @@ pub fn watch(
             .and_then(|storm| drive(storm, &waiting, give_up_at));
         over.store(true, Ordering::Relaxed);
         let (quiet_ms, seen) = reader.join().expect("the reader does not panic")?;
-        Ok((shots?, quiet_ms, seen))
+        Ok::<_, Failure>((shots?, quiet_ms, seen))
     })?;
     readings.extend(seen);
     std::thread::sleep(SETTLE);
@@ -179,7 +179,11 @@ type Shot = (Option<u16>, Option<Instant>);
 
 /// Drives the storm in short steps, so that the number of those who still wait is always fresh. The connections
 /// close when all are answered.
-fn drive(mut storm: client::Storm, waiting: &AtomicUsize, give_up_at: Instant) -> Result<Vec<Shot>, Failure> {
+fn drive(
+    mut storm: client::Storm,
+    waiting: &AtomicUsize,
+    give_up_at: Instant,
+) -> Result<Vec<Shot>, wire::Error> {
     loop {
         let all = storm.drive(Instant::now() + Duration::from_millis(5))?;
         let left = storm.shots().iter().filter(|shot| !shot.is_done()).count();

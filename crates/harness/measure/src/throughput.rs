@@ -1,14 +1,14 @@
 //! How many `/fast` requests a server answers, and how fast: back to back, and in step with a schedule.
 
+use load::{Load, Pace, Row, validity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::server::Server;
+use wire::Request;
 
-use super::plan;
-use super::stats::Summary;
-use crate::load::{Load, Pace, Row, validity};
-use crate::server::Server;
-use crate::verdict::Failure;
-use crate::wire::Request;
+use crate::plan;
+use crate::stats::Summary;
 
 /// How often a turn in step is tried, when its requests leave late.
 const TRIES: usize = 3;
@@ -64,7 +64,7 @@ fn warm_up(server: &Server, plan: &plan::Fast) -> Result<(), Failure> {
 
 fn load(server: &Server, plan: &plan::Fast, pace: Pace) -> Result<Row, Failure> {
     let load = Load::new(server.address(), server.pid(), Request::get("/fast"), plan.connections, pace);
-    load.run().map(|done| done.row)
+    Ok(load.run().map(|done| done.row)?)
 }
 
 /// All turns of one server.

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::verdict::Failure;
+use testbed::server::Server;
+use testbed::witness::{Witness, Word};
+use wire::Request;
+use wire::burst::{Shot, Storm};
 
-use super::plan;
-use super::stats::ms_between;
-use crate::server::Server;
-use crate::storm::{Shot, Storm};
-use crate::verdict::Failure;
-use crate::wire::Request;
-use crate::witness::{Witness, Word};
+use crate::plan;
+use crate::stats::ms_between;
 
 /// How long the work is watched past its natural end before it counts as "still running".
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -10,8 +10,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::page;
-use super::results::Results;
+use measure::results::Results;
+
+use crate::page;
 
 pub mod hlog;
 pub mod samples;
@@ -59,7 +60,7 @@ fn failed(path: &Path, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::page::tests::crowd;
+    use crate::page::tests::crowd;
 
     #[test]
     fn what_is_written_is_valid_by_the_published_schema() {
@@ -68,7 +69,7 @@ mod tests {
         assert!(paths.iter().all(|path| path.metadata().unwrap().len() > 0), "{paths:?}");
         let document = std::fs::read_to_string(&paths[0]).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
-        let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/results.schema.json");
+        let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/results.schema.json");
         let published = std::fs::read_to_string(published).unwrap();
         let schema = jsonschema::draft202012::new(&serde_json::from_str(&published).unwrap()).unwrap();
         let document = serde_json::from_str(&document).unwrap();

@@ -3,13 +3,13 @@
 //! Every cell comes from the run. A reason is shown only where the run agrees with it: the reason of a known deviation by
 //! its verdict, a sentence of ours by the fates and verdicts that it is about.
 
-use super::results::{Compared, Results, Status, area};
-use crate::report::Row;
-use crate::verdict::{Level, Verdict};
+use measure::results::{Compared, Results, Status, area};
+use suite::run::Row;
+use suite::verdict::{Level, Verdict};
 
+mod explanations;
 mod figures;
 pub mod markdown;
-mod told;
 
 /// Everything learned.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ pub fn learn(results: &Results) -> Learned<'_> {
     let disconnect = Table {
         title: "The client leaves",
         note: "Whether the work of a client that left stopped; where it was timed, the median of five.",
-        told: told::disconnect(results),
+        told: explanations::disconnect(results),
         ..verdicts(results, is(&["disconnect"]))
     };
     let timeouts = Table {
@@ -174,7 +174,7 @@ fn verdicts(results: &Results, wanted: impl Fn(&Row) -> bool) -> Table {
 /// The cell of a verdict; one that is not as promised finds its reason, or adds it.
 fn judged(row: &Row, reasons: &mut Vec<Reason>) -> Cell {
     let figure = |name: &str| row.figures.iter().find(|(have, _)| have == name).map(|(_, value)| *value);
-    let timed = figure("cancel_median_ms").or_else(|| figure("zombie_ms")).map(super::words::span);
+    let timed = figure("cancel_median_ms").or_else(|| figure("zombie_ms")).map(crate::summary::span);
     match row.verdict {
         Verdict::Unsupported => Cell::none(),
         Verdict::Pass if row.level == Level::Info => {

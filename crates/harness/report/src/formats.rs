@@ -4,9 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-
-use super::{Row, Run};
-use crate::verdict::Verdict;
+use suite::run::{Row, Run};
+use suite::verdict::Verdict;
 
 /// The run as one JSON document.
 pub fn json(run: &Run) -> String {
@@ -148,10 +147,11 @@ fn case(row: &Row) -> TestCase {
 
 #[cfg(test)]
 mod tests {
+    use suite::profile::Profile;
+    use suite::run::Judged;
+    use testbed::noise::Noise;
+
     use super::*;
-    use crate::noise::Noise;
-    use crate::profile::Profile;
-    use crate::report::Judged;
 
     fn run() -> Run {
         let row = |id, verdict, observed: &str| Row::whole_server("tokio", id, verdict, observed);

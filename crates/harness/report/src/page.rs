@@ -1,14 +1,14 @@
 //! The report: one HTML file with everything inside, for a reader who has never heard of cancellation.
 
 use askama::Template;
+use measure::plan::STYLES;
+use measure::results::Results;
+use measure::zombie::{Fate, How, Life};
+use suite::run::Row;
+use suite::verdict::Verdict;
 
-use super::learned;
-use super::plan::STYLES;
-use super::results::Results;
-use super::tail::{Fate, How, Life};
-use super::words::{self, number, span, tied};
-use crate::report::Row;
-use crate::verdict::Verdict;
+use crate::findings;
+use crate::summary::{self, number, span, tied};
 
 pub mod curves;
 pub mod gantt;
@@ -58,7 +58,7 @@ struct Page<'a> {
 #[derive(Template)]
 #[template(path = "learned.html")]
 struct LearnedPart {
-    tables: Vec<learned::Table>,
+    tables: Vec<findings::Table>,
 }
 
 /// A row of a table: its header, and cells with a class each.
@@ -112,7 +112,7 @@ pub fn render(results: &Results) -> Result<String, String> {
         results,
         deadline: planned(results.plan.tail.deadline),
         work: planned(results.plan.tail.work),
-        verdict: words::verdict(results).iter().map(|text| tied(text)).collect(),
+        verdict: summary::verdict(results).iter().map(|text| tied(text)).collect(),
         gantts: gantt::all(results),
         areas: results.areas(),
         matrix: matrix::areas(results),
@@ -126,12 +126,12 @@ pub fn render(results: &Results) -> Result<String, String> {
         tails: tails(results),
         late: late(results),
         late_pictures: curves::late(results),
-        late_told: words::overshoot(results).iter().map(|text| tied(text)).collect(),
+        late_told: summary::overshoot(results).iter().map(|text| tied(text)).collect(),
         storms: storms(results),
         speed: speed::all(results),
         memories: memory::all(results),
         heats: heat::all(results),
-        learned: LearnedPart { tables: learned::learn(results).tables }
+        learned: LearnedPart { tables: findings::learn(results).tables }
             .render()
             .map_err(|error| format!("failed to render what was learned: {error}"))?,
         facts: facts(results),
@@ -153,7 +153,11 @@ fn misses(results: &Results, red: bool) -> Vec<Miss<'_>> {
     let is_red = |verdict: Verdict| verdict.is_red() || verdict == Verdict::Error;
     let misses = results.misses().into_iter().filter(|(_, row)| is_red(row.verdict) == red);
     misses
-        .map(|(servers, row)| Miss { class: matrix::class(row.verdict), servers: words::list(&servers), row })
+        .map(|(servers, row)| Miss {
+            class: matrix::class(row.verdict),
+            servers: summary::list(&servers),
+            row,
+        })
         .collect()
 }
 
@@ -168,7 +172,7 @@ fn tails(results: &Results) -> Vec<Tail<'_>> {
     let mut tails = Vec::new();
     for style in STYLES {
         for name in results.names() {
-            let worst = words::worst(results, name, style);
+            let worst = summary::worst(results, name, style);
             let lives = results.measured.tails_of(name, style);
             let Some(life) = lives.into_iter().find(|life| Some(life.fate(limit)) == worst) else { continue };
             let (class, fate) = match life.fate(limit) {
@@ -196,7 +200,7 @@ fn tails(results: &Results) -> Vec<Tail<'_>> {
 }
 
 fn late(results: &Results) -> Vec<Late<'_>> {
-    let line = |o: &'_ super::overshoot::Overshoot| {
+    let line = |o: &'_ measure::overshoot::Overshoot| {
         let figures = o.summary_ms.map(|s| [s.p50, s.p99, s.max].map(|ms| format!("{ms:.2} ms")));
         (o.summary_ms.map_or(0, |summary| summary.count), figures.unwrap_or_default())
     };
@@ -224,13 +228,13 @@ fn storms(results: &Results) -> Vec<StormOf<'_>> {
         style,
         pictures: curves::storms(results, style),
         rows: results.names().into_iter().filter_map(|name| storm_line(results, name, style)).collect(),
-        told: words::storms(results, style).iter().map(|text| tied(text)).collect(),
+        told: summary::storms(results, style).iter().map(|text| tied(text)).collect(),
     });
     storms.filter(|storm| !storm.rows.is_empty()).collect()
 }
 
 fn storm_line<'a>(results: &Results, name: &'a str, style: &str) -> Option<Line<'a>> {
-    let storm = words::representative(&results.measured.storms_of(name, style))?;
+    let storm = summary::representative(&results.measured.storms_of(name, style))?;
     let (before, peak, after) = (storm.before(), storm.peak(), storm.after());
     let left = storm.left_behind();
     let mut cells = vec![
@@ -239,7 +243,8 @@ fn storm_line<'a>(results: &Results, name: &'a str, style: &str) -> Option<Line<
         ("", storm.quiesce_ms().map_or("never".to_owned(), |ms| span(ms.max(0.0)))),
         ("", format!("{:.1}", storm.zombie_area())),
     ];
-    let way = |of: &dyn Fn(super::storm::Reading) -> String| ("", [before, peak, after].map(of).join(" → "));
+    let way =
+        |of: &dyn Fn(measure::storm::Reading) -> String| ("", [before, peak, after].map(of).join(" → "));
     cells.push(way(&|reading| number(reading.threads)));
     cells.push(way(&|reading| number(reading.descriptors)));
     cells.push(way(&|reading| format!("{:.1}", reading.pss as f64 / 1e6)));
@@ -271,4 +276,4 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
 }
 
 #[cfg(test)]
-pub(in crate::measure) mod tests;
+pub(crate) mod tests;

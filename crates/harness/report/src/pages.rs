@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::scenario::{Scenario, Seat};
+use suite::scenario::{Scenario, Seat};
 
 /// The page of one scenario, as Markdown.
 pub fn page(scenario: &Scenario) -> String {

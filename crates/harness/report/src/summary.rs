@@ -1,10 +1,10 @@
 //! What the figures mean, in sentences made from the figures.
 
-use super::overshoot::Overshoot;
-use super::results::Results;
-use super::stats::Summary;
-use super::storm::Storm;
-use super::tail::Fate;
+use measure::overshoot::Overshoot;
+use measure::results::Results;
+use measure::stats::Summary;
+use measure::storm::Storm;
+use measure::zombie::Fate;
 
 /// What work of a style does, to follow "work that".
 pub fn style(style: &str) -> &'static str {
@@ -109,7 +109,7 @@ pub fn verdict(results: &Results) -> Vec<String> {
     let mut groups: Vec<(Vec<&str>, Vec<&str>, f64)> = Vec::new();
     let mut clean = Vec::new();
     for name in &names {
-        let tails = super::plan::STYLES.iter().filter_map(|style| match worst(results, name, style)? {
+        let tails = measure::plan::STYLES.iter().filter_map(|style| match worst(results, name, style)? {
             Fate::Zombie(ms) | Fate::Endless(ms) => Some((*style, ms)),
             _ => None,
         });
@@ -163,7 +163,7 @@ fn otherwise(results: &Results, server: &str) -> Option<String> {
 
 /// A sentence for each style: what became of the work on which server.
 pub fn tails(results: &Results) -> Vec<String> {
-    super::plan::STYLES.iter().filter_map(|name| tail(results, name)).collect()
+    measure::plan::STYLES.iter().filter_map(|name| tail(results, name)).collect()
 }
 
 /// What became of the work in one style.

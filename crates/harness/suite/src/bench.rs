@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::census::{self, Census};
+use testbed::census::{self, Census};
+use testbed::proc::{self, Usage};
+use testbed::server::Server;
+use testbed::subject::Subject;
+use testbed::witness::{Witness, Word};
+use wire::burst::{Shot, Storm};
+use wire::trace::Trace;
+use wire::{Answer, Request, Wire};
+
 use crate::ensure;
-use crate::proc::{self, Usage};
 use crate::profile::Profile;
-use crate::server::Server;
-use crate::storm::{Shot, Storm};
-use crate::subject::Subject;
-use crate::trace::Trace;
 use crate::verdict::Failure;
-use crate::wire::{Answer, Request, Wire};
-use crate::witness::{Witness, Word};
 
 /// One attempt at one scenario.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Bench {
     /// # Errors
     /// When the server does not take it.
     pub fn connect(&self) -> Result<Wire, Failure> {
-        Wire::connect(self.server.address(), self.give_up_at, &self.trace)
+        Ok(Wire::connect(self.server.address(), self.give_up_at, &self.trace)?)
     }
 
     /// A new connection with the smallest buffers there are, for a client that does not read.
@@ -107,7 +108,7 @@ impl Bench {
     /// # Errors
     /// When the server does not take it.
     pub fn connect_narrow(&self) -> Result<Wire, Failure> {
-        Wire::connect_narrow(self.server.address(), self.give_up_at, &self.trace)
+        Ok(Wire::connect_narrow(self.server.address(), self.give_up_at, &self.trace)?)
     }
 
     /// Opens a connection whose client can take only little at a time.
@@ -115,7 +116,7 @@ impl Bench {
     /// # Errors
     /// When the server does not accept.
     pub fn connect_slow(&self) -> Result<Wire, Failure> {
-        Wire::connect_slow(self.server.address(), self.give_up_at, &self.trace)
+        Ok(Wire::connect_slow(self.server.address(), self.give_up_at, &self.trace)?)
     }
 
     /// Sends the request on a new connection and reads its answer.
@@ -123,7 +124,7 @@ impl Bench {
     /// # Errors
     /// When there is no answer.
     pub fn ask(&self, request: &Request) -> Result<Answer, Failure> {
-        self.connect()?.ask(request)
+        Ok(self.connect()?.ask(request)?)
     }
 
     /// Sends all the requests at once, a connection each.
@@ -132,7 +133,7 @@ impl Bench {
     /// When the sockets cannot be made.
     pub fn storm(&self, requests: Vec<Request>) -> Result<Storm, Failure> {
         self.trace.say(0, &format!("storm of {} requests", requests.len()));
-        Storm::launch(self.server.address(), requests, self.give_up_at)
+        Ok(Storm::launch(self.server.address(), requests, self.give_up_at)?)
     }
 
     /// Checks that a shot was answered 504, never early. Gives the lateness, which is not judged.
@@ -247,7 +248,7 @@ impl Bench {
         what: &str,
         wanted: impl Fn(&Census) -> bool,
     ) -> Result<(Census, Instant), Failure> {
-        census::wait_until(self.admin()?, within, what, wanted)
+        Ok(census::wait_until(self.admin()?, within, what, wanted)?)
     }
 
     /// The server's process as the kernel sees it; scenarios that use it need `process`.
@@ -255,7 +256,7 @@ impl Bench {
     /// # Errors
     /// When we did not start the server or it is gone.
     pub fn usage(&self) -> Result<Usage, Failure> {
-        proc::usage(self.server.pid().ok_or_else(|| Failure::unsupported("not our process"))?)
+        Ok(proc::usage(self.server.pid().ok_or_else(|| Failure::unsupported("not our process"))?)?)
     }
 
     fn admin(&self) -> Result<std::net::SocketAddr, Failure> {

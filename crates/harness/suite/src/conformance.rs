@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use testbed::catalog::{Catalog, root};
+use testbed::guard;
+use testbed::subject::Subject;
 
-use crate::catalog::{Catalog, root};
 use crate::expect::Expectations;
 use crate::profile::Profile;
 use crate::runner::Runner;
 use crate::scenario::Scenario;
-use crate::subject::Subject;
+use crate::scenarios;
 use crate::verdict::Verdict;
-use crate::{guard, scenarios};
 
 /// Judges the server `name` of the list, built at `executable`, with every scenario as a test.
 ///

@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::census::Census;
-use crate::server::Server;
-use crate::trace::Trace;
+use testbed::census::Census;
+use testbed::server::Server;
+use wire::trace::Trace;
+use wire::{Answer, Request, Wire};
+
 use crate::verdict::Failure;
-use crate::wire::{Answer, Request, Wire};
 
 /// How long one question may take; a server that does not answer lacks what was asked for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -79,7 +80,7 @@ fn slow(query: &str) -> Request {
 }
 
 fn ask(server: &Server, request: &Request) -> Result<Answer, Failure> {
-    Wire::connect(server.address(), Instant::now() + PATIENCE, &Trace::default())?.ask(request)
+    Ok(Wire::connect(server.address(), Instant::now() + PATIENCE, &Trace::default())?.ask(request)?)
 }
 
 fn status(server: &Server, request: &Request) -> Option<u16> {

@@ -4,15 +4,10 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use testbed::noise::Noise;
 
-use crate::noise::Noise;
 use crate::profile::Profile;
 use crate::verdict::{Level, Verdict};
-
-mod formats;
-pub mod pages;
-
-pub use formats::{human, json, junit, markdown};
 
 /// One scenario's result on one server.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -125,12 +120,6 @@ impl Run {
             0
         }
     }
-}
-
-/// The kernel's release, from `/proc`.
-pub fn kernel() -> String {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
-    release.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -5,16 +5,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use testbed::census::Census;
+use testbed::server::Server;
+use testbed::subject::{Setup, Subject};
+use wire::trace::Trace;
+
 use crate::bench::Bench;
-use crate::census::Census;
 use crate::expect::Expectations;
 use crate::profile::Profile;
-use crate::report::Row;
+use crate::run::Row;
 use crate::scenario::{Outcome, Scenario, Seat};
-use crate::seats::Seats;
-use crate::server::Server;
-use crate::subject::{Setup, Subject};
-use crate::trace::Trace;
+use crate::slots::Seats;
 use crate::verdict::{Failure, Kind, judge};
 
 /// How much longer than a scenario's own limit the watchdog waits: enough for it to say itself what it missed.

@@ -6,8 +6,8 @@
 //! [`Bench`] to an [`Outcome`]. A whole one:
 //!
 //! ```
-//! use harness::ensure;
-//! use harness::scenario::{Bench, Judges, Level, Outcome, Scenario};
+//! use suite::ensure;
+//! use suite::scenario::{Bench, Judges, Level, Outcome, Scenario};
 //!
 //! const ANSWERS_504: Scenario = Scenario {
 //!     id: "deadline/answers-504",
@@ -48,7 +48,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::subject::Setup;
+use testbed::subject::Setup;
 
 pub use crate::bench::Bench;
 pub use crate::verdict::{Failure, Level, Observed};

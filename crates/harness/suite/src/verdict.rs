@@ -172,6 +172,26 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl From<wire::Error> for Failure {
+    fn from(error: wire::Error) -> Self {
+        let text = error.to_string();
+        if error.is_local() { Self::Harness(text) } else { Self::Broken(text) }
+    }
+}
+
+impl From<testbed::Error> for Failure {
+    fn from(error: testbed::Error) -> Self {
+        let text = error.to_string();
+        if error.is_local() { Self::Harness(text) } else { Self::Broken(text) }
+    }
+}
+
+impl From<load::Error> for Failure {
+    fn from(error: load::Error) -> Self {
+        Self::Harness(error.to_string())
+    }
+}
+
 /// Fails the scenario with a message unless the condition holds.
 #[macro_export]
 macro_rules! ensure {

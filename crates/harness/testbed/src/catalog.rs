@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::programs;
+use crate::toolchains;
 
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
@@ -126,7 +126,7 @@ pub fn root() -> Result<PathBuf, String> {
         std::env::current_dir().map_err(|error| format!("failed to find the current folder: {error}"))?;
     let upwards = here.ancestors().find(|folder| folder.join(FILE).is_file()).map(Path::to_path_buf);
     // A test binary or an installed command may run anywhere; the sources it was built from are the next guess.
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).map(Path::to_path_buf);
     upwards
         .or_else(|| built.filter(|folder| folder.join(FILE).is_file()))
         .ok_or_else(|| format!("no `{FILE}` here or above; run this inside the repository"))
@@ -151,7 +151,7 @@ pub fn words(command: &str, root: &Path) -> Result<Vec<OsString>, String> {
         None => word.into(),
     };
     let mut words: Vec<OsString> = words.into_iter().map(resolve).collect();
-    if let Some(own) = words[0].to_str().and_then(|program| programs::own(program, root)) {
+    if let Some(own) = words[0].to_str().and_then(|program| toolchains::own(program, root)) {
         words[0] = own.into();
     }
     Ok(words)

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use wire::trace::Trace;
+use wire::{Request, Wire};
 
-use crate::trace::Trace;
-use crate::verdict::Failure;
-use crate::wire::{Request, Wire};
+use crate::Error;
 
 /// How long the census may take to answer; its thread shares nothing with the runtime under test.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -88,14 +88,12 @@ impl Census {
     ///
     /// # Errors
     /// When the admin address does not answer with a census.
-    pub fn read(admin: SocketAddr) -> Result<Self, Failure> {
-        let mut wire = Wire::connect(admin, Instant::now() + PATIENCE, &Trace::default())?;
+    pub fn read(admin: SocketAddr) -> Result<Self, Error> {
+        let wire = Wire::connect(admin, Instant::now() + PATIENCE, &Trace::default());
+        let mut wire = wire.map_err(Error::Admin)?;
         let request = Request::get("/census").header("Connection", "close");
-        let answer = wire
-            .ask(&request)
-            .map_err(|failure| Failure::broken(format!("the census did not answer: {}", failure.text())))?;
-        serde_json::from_slice(&answer.response.body)
-            .map_err(|error| Failure::broken(format!("the census is no census: {error}")))
+        let answer = wire.ask(&request).map_err(Error::NoCensus)?;
+        serde_json::from_slice(&answer.response.body).map_err(Error::NotACensus)
     }
 
     /// True when no request, no work and no request's context is left.
@@ -121,7 +119,7 @@ pub fn wait_until(
     within: Duration,
     what: &str,
     wanted: impl Fn(&Census) -> bool,
-) -> Result<(Census, Instant), Failure> {
+) -> Result<(Census, Instant), Error> {
     let start_at = Instant::now();
     loop {
         let census = Census::read(admin)?;
@@ -130,8 +128,7 @@ pub fn wait_until(
             return Ok((census, now));
         }
         if now - start_at >= within {
-            let line = census.line();
-            return Err(Failure::broken(format!("not {what} after {within:.1?}: {line}")));
+            return Err(Error::Unsettled { what: what.to_owned(), within, last: census.line() });
         }
         std::thread::sleep(Duration::from_millis(2));
     }

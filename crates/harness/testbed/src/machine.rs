@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::catalog::{self, Stanza};
-use crate::report;
 
 /// The machine and the toolchain.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +34,7 @@ impl Machine {
         let rustc = Command::new("rustc").arg("-V").current_dir(root).output().ok();
         let rustc = rustc.filter(|output| output.status.success());
         Self {
-            kernel: report::kernel(),
+            kernel: kernel(),
             cpu: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| field(&text, "model name")),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory: fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
@@ -48,6 +47,12 @@ impl Machine {
             rustc: rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()),
         }
     }
+}
+
+/// The kernel's release, from `/proc`.
+pub fn kernel() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
+    release.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 /// The value of the first line `name : value`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use procfs::process::Process;
 use serde::Serialize;
 
-use crate::verdict::Failure;
+use crate::Error;
 
 /// One reading of `/proc/<pid>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -31,8 +31,8 @@ fn milliseconds<S: serde::Serializer>(cpu: &Duration, serializer: S) -> Result<S
 ///
 /// # Errors
 /// When the process is gone or `/proc` cannot be read.
-pub fn usage(pid: u32) -> Result<Usage, Failure> {
-    read(pid).map_err(|error| Failure::harness(format!("failed to read /proc/{pid}: {error}")))
+pub fn usage(pid: u32) -> Result<Usage, Error> {
+    read(pid).map_err(|source| Error::Proc { pid, source })
 }
 
 fn read(pid: u32) -> procfs::ProcResult<Usage> {
@@ -63,6 +63,6 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_is_the_harness_s_problem() {
-        assert!(matches!(usage(u32::MAX / 4), Err(Failure::Harness(_))));
+        assert!(usage(u32::MAX / 4).is_err_and(|error| error.is_local()));
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catalog::{self, Stanza, Supports};
+use crate::floor;
 use crate::guard::{Child, Launch};
-use crate::load::floor;
 use crate::server::{self, Server};
 use crate::witness::Witness;
 
@@ -200,15 +200,6 @@ fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {
         words.extend([name.into(), value.into()]);
     }
     words
-}
-
-/// Runs a stanza's build command at `root`.
-///
-/// # Errors
-/// The command and the end of what it said.
-pub fn build(stanza: &Stanza, root: &Path) -> Result<(), String> {
-    let Some(command) = &stanza.build else { return Ok(()) };
-    output(command, root).map(drop).map_err(|error| format!("failed to build: {error}"))
 }
 
 /// The first line that a stanza's version command prints.

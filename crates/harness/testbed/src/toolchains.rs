@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::build;
 use crate::catalog::{self, Stanza};
 use crate::guard::{Child, Launch};
-use crate::measure::build;
 use crate::subject;
 
 /// The file that pins the Go that is installed, with its hashes.

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::guard::{self, Child, Launch};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::{Pid, Signal};
+use testbed::guard::{self, Child, Launch};
 
 /// The argument that makes this program start a child, say its number, and wait.
 const PARENT: &str = "__parent";

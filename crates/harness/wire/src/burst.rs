@@ -10,9 +10,8 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::verdict::Failure;
-use crate::wire::response::{self, Response};
-use crate::wire::{End, Request};
+use crate::response::{self, Response};
+use crate::{End, Error, Request};
 
 /// One request of a storm and what became of it.
 #[derive(Debug)]
@@ -73,19 +72,19 @@ impl Storm {
     ///
     /// # Errors
     /// When sockets cannot be made: the harness's limits, not the server's.
-    pub fn launch(to: SocketAddr, requests: Vec<Request>, give_up_at: Instant) -> Result<Self, Failure> {
+    pub fn launch(to: SocketAddr, requests: Vec<Request>, give_up_at: Instant) -> Result<Self, Error> {
         let epoll =
-            epoll::create(CreateFlags::CLOEXEC).map_err(|error| harness("make an epoll", error.into()))?;
+            epoll::create(CreateFlags::CLOEXEC).map_err(|error| local("make an epoll", error.into()))?;
         let mut storm = Self { shots: Vec::with_capacity(requests.len()), epoll, give_up_at };
         for request in requests {
-            let mut shot = open(to, &request).map_err(|error| harness("open a connection", error))?;
+            let mut shot = open(to, &request).map_err(|error| local("open a connection", error))?;
             // On loopback a connection is open before the call is back, so most requests leave here.
             write(&mut shot);
             let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
             let number = EventData::new_u64(storm.shots.len() as u64);
             let stream = shot.stream.as_ref().expect("a new shot has its stream");
             epoll::add(&storm.epoll, stream, number, interest)
-                .map_err(|error| harness("watch a connection", error.into()))?;
+                .map_err(|error| local("watch a connection", error.into()))?;
             storm.shots.push(shot);
         }
         Ok(storm)
@@ -100,7 +99,7 @@ impl Storm {
     ///
     /// # Errors
     /// When the sockets cannot be watched.
-    pub fn drive(&mut self, until: Instant) -> Result<bool, Failure> {
+    pub fn drive(&mut self, until: Instant) -> Result<bool, Error> {
         let mut events: Vec<Event> = Vec::with_capacity(256);
         let mut left = self.shots.iter().filter(|shot| !shot.is_done()).count();
         while left > 0 {
@@ -112,7 +111,7 @@ impl Storm {
             let nap = Timespec { tv_sec: 0, tv_nsec: i64::from(nap.subsec_nanos()) };
             match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&nap)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(harness("wait for connections", error.into())),
+                Err(error) => return Err(local("wait for connections", error.into())),
             }
             let woken_at = Instant::now();
             for event in events.drain(..) {
@@ -133,7 +132,7 @@ impl Storm {
     ///
     /// # Errors
     /// When some are not within the watchdog's time: how many, and of how many.
-    pub fn finish(mut self) -> Result<Vec<Shot>, Failure> {
+    pub fn finish(mut self) -> Result<Vec<Shot>, Error> {
         self.answered()?;
         Ok(self.shots)
     }
@@ -142,11 +141,10 @@ impl Storm {
     ///
     /// # Errors
     /// As [`Storm::finish`].
-    pub fn answered(&mut self) -> Result<&[Shot], Failure> {
+    pub fn answered(&mut self) -> Result<&[Shot], Error> {
         if !self.drive(self.give_up_at)? {
             let lost = self.shots.iter().filter(|shot| !shot.is_done()).count();
-            let all = self.shots.len();
-            return Err(Failure::broken(format!("{lost} of {all} requests got no answer")));
+            return Err(Error::Unanswered { lost, of: self.shots.len() });
         }
         Ok(&self.shots)
     }
@@ -180,8 +178,8 @@ impl Storm {
     }
 }
 
-fn harness(what: &str, error: std::io::Error) -> Failure {
-    Failure::harness(format!("failed to {what}: {error}"))
+fn local(what: &'static str, source: std::io::Error) -> Error {
+    Error::Local { what, source }
 }
 
 fn open(to: SocketAddr, request: &Request) -> std::io::Result<Shot> {

@@ -11,15 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::trace::Trace;
-use crate::verdict::Failure;
-
-pub mod leave;
-pub mod request;
-pub mod response;
-
-pub use leave::Leave;
-pub use request::Request;
-pub use response::Response;
+use crate::{Error, Request, Response, response};
 
 /// A response and when it came.
 #[derive(Debug, Clone)]
@@ -75,7 +67,7 @@ impl Wire {
     ///
     /// # Errors
     /// When the server refuses or does not accept.
-    pub fn connect(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
+    pub fn connect(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Error> {
         Self::connect_with(to, give_up_at, trace, |_| Ok(()))
     }
 
@@ -83,7 +75,7 @@ impl Wire {
     ///
     /// # Errors
     /// As [`Wire::connect`].
-    pub fn connect_narrow(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
+    pub fn connect_narrow(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Error> {
         Self::connect_with(to, give_up_at, trace, |socket| {
             socket.set_recv_buffer_size(2304)?;
             // The kernel gives a sender room for so many segments: small ones shrink the server's buffer.
@@ -95,7 +87,7 @@ impl Wire {
     ///
     /// # Errors
     /// As [`Wire::connect`].
-    pub fn connect_slow(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Failure> {
+    pub fn connect_slow(to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Result<Self, Error> {
         Self::connect_with(to, give_up_at, trace, |socket| {
             socket.set_recv_buffer_size(8 * 1024)?;
             socket.set_tcp_mss(256)
@@ -107,11 +99,11 @@ impl Wire {
         give_up_at: Instant,
         trace: &Trace,
         prepare: impl FnOnce(&Socket) -> std::io::Result<()>,
-    ) -> Result<Self, Failure> {
-        let refused = |error| Failure::broken(format!("failed to connect to {to}: {error}"));
+    ) -> Result<Self, Error> {
+        let refused = |source| Error::Connect { to, source };
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))
             .and_then(|socket| prepare(&socket).map(|()| socket))
-            .map_err(|error| Failure::harness(format!("failed to create a socket: {error}")))?;
+            .map_err(|source| Error::Local { what: "create a socket", source })?;
         let limit = give_up_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         socket.connect_timeout(&to.into(), limit).map_err(refused)?;
         socket.set_tcp_nodelay(true).map_err(refused)?;
@@ -134,10 +126,10 @@ impl Wire {
     ///
     /// # Errors
     /// When the connection is gone or the server stops reading.
-    pub fn send(&mut self, bytes: &[u8]) -> Result<Instant, Failure> {
+    pub fn send(&mut self, bytes: &[u8]) -> Result<Instant, Error> {
         self.trace.bytes(self.number, '>', bytes);
         self.sent_at = Instant::now();
-        self.stream.write_all(bytes).map_err(|error| Failure::broken(format!("failed to send: {error}")))?;
+        self.stream.write_all(bytes).map_err(Error::Send)?;
         Ok(self.sent_at)
     }
 
@@ -145,7 +137,7 @@ impl Wire {
     ///
     /// # Errors
     /// As [`Wire::send`] and [`Wire::answer`].
-    pub fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+    pub fn ask(&mut self, request: &Request) -> Result<Answer, Error> {
         self.send(&request.bytes())?;
         if request.is_head() { self.answer_to_head() } else { self.answer() }
     }
@@ -154,7 +146,7 @@ impl Wire {
     ///
     /// # Errors
     /// When none comes, or something that is no response, or the connection ends before its first byte.
-    pub fn answer(&mut self) -> Result<Answer, Failure> {
+    pub fn answer(&mut self) -> Result<Answer, Error> {
         self.read_answer(false)
     }
 
@@ -162,14 +154,14 @@ impl Wire {
     ///
     /// # Errors
     /// As [`Wire::answer`].
-    pub fn answer_to_head(&mut self) -> Result<Answer, Failure> {
+    pub fn answer_to_head(&mut self) -> Result<Answer, Error> {
         self.read_answer(true)
     }
 
-    fn read_answer(&mut self, head_only: bool) -> Result<Answer, Failure> {
+    fn read_answer(&mut self, head_only: bool) -> Result<Answer, Error> {
         loop {
             let parsed = response::parse(&self.buffer, self.ended.is_some(), head_only);
-            if let Some((response, used)) = parsed.map_err(|error| Failure::broken(error.to_string()))? {
+            if let Some((response, used)) = parsed.map_err(Error::Malformed)? {
                 let first_byte_at = self.arrived_at.unwrap_or_else(Instant::now);
                 self.buffer.drain(..used);
                 self.arrived_at = (!self.buffer.is_empty()).then_some(first_byte_at);
@@ -178,13 +170,11 @@ impl Wire {
             }
             if let Some((end, at)) = self.ended {
                 let after = at.saturating_duration_since(self.sent_at);
-                return Err(Failure::broken(format!(
-                    "{end:?} instead of an answer, {after:.0?} after sending"
-                )));
+                return Err(Error::Ended { how: end, after });
             }
             if !self.fill(self.give_up_at)? {
                 let waited = self.sent_at.elapsed();
-                return Err(Failure::broken(format!("no answer within the watchdog's {waited:.1?}")));
+                return Err(Error::Silent { waited });
             }
         }
     }
@@ -193,7 +183,7 @@ impl Wire {
     ///
     /// # Errors
     /// When the socket cannot be watched.
-    pub fn end(&mut self, within: Duration) -> Result<(End, Instant), Failure> {
+    pub fn end(&mut self, within: Duration) -> Result<(End, Instant), Error> {
         let until = (Instant::now() + within).min(self.give_up_at);
         while self.ended.is_none() {
             if !self.fill(until)? {
@@ -207,7 +197,7 @@ impl Wire {
     ///
     /// # Errors
     /// When the socket cannot be watched.
-    pub fn stray(&mut self, within: Duration) -> Result<&[u8], Failure> {
+    pub fn stray(&mut self, within: Duration) -> Result<&[u8], Error> {
         let until = (Instant::now() + within).min(self.give_up_at);
         while self.ended.is_none() && self.fill(until)? {}
         Ok(&self.buffer)
@@ -227,7 +217,7 @@ impl Wire {
     ///
     /// # Errors
     /// When the socket cannot be watched.
-    pub fn fill(&mut self, until: Instant) -> Result<bool, Failure> {
+    pub fn fill(&mut self, until: Instant) -> Result<bool, Error> {
         self.sip(until, 16 * 1024)
     }
 
@@ -235,7 +225,7 @@ impl Wire {
     ///
     /// # Errors
     /// As [`Wire::fill`].
-    pub fn sip(&mut self, until: Instant, most: usize) -> Result<bool, Failure> {
+    pub fn sip(&mut self, until: Instant, most: usize) -> Result<bool, Error> {
         if self.ended.is_some() {
             return Ok(true);
         }
@@ -288,7 +278,7 @@ impl Wire {
 }
 
 /// Waits until `stream` has bytes, has ended or has failed; false at `until`.
-fn readable(stream: &TcpStream, until: Instant) -> Result<bool, Failure> {
+fn readable(stream: &TcpStream, until: Instant) -> Result<bool, Error> {
     let left = until.saturating_duration_since(Instant::now());
     let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
     let mut watched = [PollFd::new(stream, PollFlags::IN)];
@@ -296,6 +286,6 @@ fn readable(stream: &TcpStream, until: Instant) -> Result<bool, Failure> {
         Ok(ready) => Ok(ready > 0),
         // Interrupted: the caller's loop comes back with what time is left.
         Err(rustix::io::Errno::INTR) => Ok(true),
-        Err(error) => Err(Failure::harness(format!("failed to poll a socket: {error}"))),
+        Err(error) => Err(Error::Local { what: "poll a socket", source: error.into() }),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::wire::response::preview;
+use crate::response::preview;
 
 /// The most lines kept; a storm says the same a thousand times.
 const MOST: usize = 200;

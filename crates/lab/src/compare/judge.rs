@@ -3,12 +3,12 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness::profile::Profile;
-use harness::report::Row;
-use harness::runner::Runner;
-use harness::scenario::Scenario;
-use harness::scenarios;
-use harness::verdict::Verdict;
+use suite::profile::Profile;
+use suite::run::Row;
+use suite::runner::Runner;
+use suite::scenario::Scenario;
+use suite::scenarios;
+use suite::verdict::Verdict;
 
 use super::Ready;
 use super::meter::Meter;
@@ -71,7 +71,7 @@ fn jobs(servers: &[usize], chosen: &[&'static Scenario]) -> Vec<Job> {
 
 #[cfg(test)]
 mod tests {
-    use harness::scenario::Seat;
+    use suite::scenario::Seat;
 
     use super::*;
 

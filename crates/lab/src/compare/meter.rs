@@ -4,9 +4,9 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::report::Row;
-use harness::verdict::Verdict;
 use indicatif::{ProgressBar, ProgressStyle};
+use suite::run::Row;
+use suite::verdict::Verdict;
 
 use crate::progress::say;
 

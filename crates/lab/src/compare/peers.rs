@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use harness::catalog::{Catalog, Stanza};
-use harness::measure::words;
-use harness::programs;
+use report::summary;
+use testbed::catalog::{Catalog, Stanza};
+use testbed::toolchains;
 
 use crate::progress::say;
 
 /// Why each server is absent, `None` for those that can be had; gets a Go first when one is wanted and may be got.
 pub(super) fn absent(stanzas: &[Stanza], root: &Path, no_install: bool) -> Vec<Option<String>> {
-    let missing = |stanza: &Stanza| programs::missing(stanza, root);
+    let missing = |stanza: &Stanza| toolchains::missing(stanza, root);
     let wants_go = stanzas.iter().any(|stanza| needs_go(stanza) && missing(stanza).is_some());
     let refused = match (wants_go, no_install) {
         (false, _) => None,
         (true, true) => Some("--no-install forbids to fetch one".to_owned()),
-        (true, false) => programs::install_go(root, say).err(),
+        (true, false) => toolchains::install_go(root, say).err(),
     };
     let why = |stanza: &Stanza| match (missing(stanza)?, &refused) {
         (missing, Some(refused)) if needs_go(stanza) => Some(format!("{missing}, and {refused}")),
@@ -34,7 +34,7 @@ pub(super) fn offer(catalog: &Catalog, root: &Path, no_install: bool) -> String 
         .servers
         .iter()
         .filter(|server| server.peer)
-        .map(|server| (server, programs::missing(server, root)))
+        .map(|server| (server, toolchains::missing(server, root)))
         .collect();
     let names = |wanted: &dyn Fn(&Stanza, &Option<String>) -> bool| -> Vec<&str> {
         let found = peers.iter().filter(|(server, missing)| wanted(server, missing));
@@ -44,10 +44,10 @@ pub(super) fn offer(catalog: &Catalog, root: &Path, no_install: bool) -> String 
     let to_get = names(&|server, missing| missing.is_some() && needs_go(server) && !no_install);
     let mut text = String::from("Not in this run: the peers. `lab compare --peers` takes them all");
     if !here.is_empty() {
-        text += &format!("; {} can be built and run here", words::list(&here));
+        text += &format!("; {} can be built and run here", summary::list(&here));
     }
     if !to_get.is_empty() {
-        text += &format!("; for {} it installs Go into target/ first, with pip", words::list(&to_get));
+        text += &format!("; for {} it installs Go into target/ first, with pip", summary::list(&to_get));
     }
     for (server, missing) in &peers {
         if let Some(missing) = missing.as_ref().filter(|_| !to_get.contains(&server.name.as_str())) {

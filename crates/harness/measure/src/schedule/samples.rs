@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::measure::fast::Fast;
-use crate::measure::leak::Leak;
-use crate::measure::leave::{Departure, Heard};
-use crate::measure::memory::Memory;
-use crate::measure::overshoot::Overshoot;
-use crate::measure::stats::Summary;
-use crate::measure::storm::Storm;
-use crate::measure::strip::Strip;
-use crate::measure::tail::{How, Life};
+use crate::disconnect::{Departure, Heard};
+use crate::footprint::Memory;
+use crate::interference::Strip;
+use crate::leak::Leak;
+use crate::overshoot::Overshoot;
+use crate::stats::Summary;
+use crate::storm::Storm;
+use crate::throughput::Fast;
+use crate::zombie::{How, Life};
 
 /// Everything measured, sample by sample.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

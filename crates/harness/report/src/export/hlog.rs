@@ -8,9 +8,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-
-use crate::measure::results::Results;
-use crate::measure::series::{self, Series};
+use measure::results::Results;
+use measure::series::{self, Series};
 
 /// Three digits that count, as everywhere else.
 const DIGITS: u8 = 3;
@@ -113,12 +112,12 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+    use load::Row;
+    use load::row::Latency;
+    use measure::fixtures::{empty, latenesses};
+    use measure::throughput::Fast;
 
     use super::*;
-    use crate::load::Row;
-    use crate::load::row::Latency;
-    use crate::measure::fast::Fast;
-    use crate::measure::words::tests::{empty, latenesses};
 
     /// The log as a standard reader sees it: tag, begin, length and histogram of each interval.
     fn read(log: &str) -> Vec<(String, Duration, Duration, Histogram<u64>)> {

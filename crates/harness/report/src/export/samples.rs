@@ -1,7 +1,7 @@
 //! Every sample as a line of a table: `server,measurement,turn,unit,value`.
 
-use crate::measure::results::Results;
-use crate::measure::series;
+use measure::results::Results;
+use measure::series;
 
 /// The header.
 const HEADER: [&str; 5] = ["server", "measurement", "turn", "unit", "value"];
@@ -25,8 +25,9 @@ pub fn render(results: &Results) -> String {
 
 #[cfg(test)]
 mod tests {
+    use measure::fixtures::{empty, life};
+
     use super::*;
-    use crate::measure::words::tests::{empty, life};
 
     #[test]
     fn every_sample_is_a_line_that_can_be_read_back() {

@@ -1,8 +1,7 @@
 //! The shape of `results.json`, made from the types that write it.
 
+use measure::results::{Results, SCHEMA};
 use schemars::generate::SchemaSettings;
-
-use crate::measure::results::{Results, SCHEMA};
 
 /// The schema as a JSON document (draft 2020-12).
 pub fn render() -> String {
@@ -16,10 +15,10 @@ pub fn render() -> String {
 
 #[cfg(test)]
 mod tests {
+    use measure::fixtures::whole;
     use serde_json::Value;
 
     use super::*;
-    use crate::measure::words::tests::whole;
 
     fn validator() -> jsonschema::Validator {
         jsonschema::draft202012::new(&serde_json::from_str(&render()).unwrap()).unwrap()
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_published_schema_is_the_one_that_the_types_make() {
-        let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/results.schema.json");
+        let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/results.schema.json");
         let published = std::fs::read_to_string(published).unwrap();
         assert!(published == render(), "run `lab docs`");
     }

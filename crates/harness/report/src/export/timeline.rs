@@ -7,11 +7,10 @@
 
 use std::collections::BTreeMap;
 
+use measure::results::Results;
+use measure::storm::Storm;
+use measure::zombie::{Fate, Life};
 use serde_json::{Value, json};
-
-use crate::measure::results::Results;
-use crate::measure::storm::Storm;
-use crate::measure::tail::{Fate, Life};
 
 /// From the end of one measurement to the begin of the next, in milliseconds.
 const APART: f64 = 1000.0;
@@ -148,8 +147,9 @@ fn micros(ms: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use measure::fixtures::whole;
+
     use super::*;
-    use crate::measure::words::tests::whole;
 
     fn events() -> Vec<Value> {
         let document: Value = serde_json::from_str(&render(&whole())).unwrap();

@@ -1,10 +1,11 @@
 //! Sentences of ours, each with the condition under which the run agrees with it.
 
-use super::super::results::{Results, area};
-use super::super::tail::Fate;
-use super::super::words::{self, list, span};
-use crate::report::Row;
-use crate::verdict::{Level, Verdict};
+use measure::results::{Results, area};
+use measure::zombie::Fate;
+use suite::run::Row;
+use suite::verdict::{Level, Verdict};
+
+use crate::summary::{self, list, span};
 
 /// What the servers do when their client leaves, server by server, as the verdicts say.
 pub(super) fn disconnect(results: &Results) -> Vec<String> {
@@ -102,7 +103,7 @@ pub(super) fn unanswered(results: &Results, server: &str, style: &str) -> bool {
 pub(super) fn style(results: &Results, style: &str) -> Option<String> {
     let mut groups: Vec<(Fate, Vec<&str>, f64)> = Vec::new();
     for name in results.names() {
-        let Some(fate) = words::worst(results, name, style) else { continue };
+        let Some(fate) = summary::worst(results, name, style) else { continue };
         let silent = unanswered(results, name, style);
         let same = |(have, who, _): &&mut (Fate, Vec<&str>, f64)| {
             let same_silence = unanswered(results, who[0], style) == silent;

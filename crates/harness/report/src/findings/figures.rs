@@ -1,13 +1,14 @@
 //! The tables of what was measured.
 
-use super::super::leave::{ACTIONS, Action};
-use super::super::plan::STYLES;
-use super::super::results::Results;
-use super::super::storm::Storm;
-use super::super::tail::Fate;
-use super::super::words::{self, list, megabytes, number, span};
-use super::{Cell, Line, Table, told};
-use crate::report::Row;
+use measure::disconnect::{ACTIONS, Action};
+use measure::plan::STYLES;
+use measure::results::Results;
+use measure::storm::Storm;
+use measure::zombie::Fate;
+use suite::run::Row;
+
+use super::{Cell, Line, Table, explanations};
+use crate::summary::{self, list, megabytes, number, span};
 
 /// Servers whose work is a thread, in two languages; and a third way, for comparison.
 const TWINS: [&str; 2] = ["threads", "python-threading"];
@@ -15,12 +16,12 @@ const BESIDE: &str = "go-context";
 
 /// Styles of work by servers: how long work went on after its answer.
 pub(super) fn styles(results: &Results) -> Table {
-    let cell = |server: &str, style: &str| match words::worst(results, server, style) {
+    let cell = |server: &str, style: &str| match summary::worst(results, server, style) {
         None => Cell::none(),
         Some(Fate::Stopped(ms)) => Cell::new("good", format!("stops, {}", span(ms))),
         Some(Fate::Zombie(ms)) => Cell::new("bad", format!("zombie, {}", span(ms))),
         Some(Fate::Endless(ms)) => Cell::new("bad", format!("zombie, over {}", span(ms))),
-        Some(Fate::HeldAnswer(ms)) if told::unanswered(results, server, style) => {
+        Some(Fate::HeldAnswer(ms)) if explanations::unanswered(results, server, style) => {
             Cell::new("bad", format!("runs out, no answer, {} late", span(ms)))
         }
         Some(Fate::HeldAnswer(ms)) => Cell::new("odd", format!("504 late by {}", span(ms))),
@@ -40,7 +41,7 @@ pub(super) fn styles(results: &Results) -> Table {
         first: "server",
         columns: STYLES.iter().map(|style| (*style).to_owned()).collect(),
         lines: results.names().into_iter().filter(measured).map(line).collect(),
-        told: STYLES.iter().filter_map(|style| told::style(results, style)).collect(),
+        told: STYLES.iter().filter_map(|style| explanations::style(results, style)).collect(),
         reasons: Vec::new(),
     }
 }
@@ -131,9 +132,9 @@ impl<'a> Twin<'a> {
     /// What was measured of a server in style drop; `None` when something is missing or no work was left.
     fn of(results: &'a Results, name: &'a str) -> Option<Self> {
         let lives = results.measured.tails_of(name, "drop");
-        let Fate::Zombie(zombie_ms) = words::worst(results, name, "drop")? else { return None };
+        let Fate::Zombie(zombie_ms) = summary::worst(results, name, "drop")? else { return None };
         let storms = results.measured.storms_of(name, "drop");
-        let storm = words::representative(&storms)?;
+        let storm = summary::representative(&storms)?;
         let row = results.results.iter().find(|row| row.server == name && row.id == "leak/zombies-of-100");
         let hundred = row.and_then(|row| figure(row, "zombies").zip(figure(row, "zombie_ms")));
         Some(Self {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::super::words::{list, tied};
 use super::{Learned, Reason, Table};
+use crate::summary::{list, tied};
 
 /// Writes the page.
 pub fn page(learned: &Learned<'_>) -> String {

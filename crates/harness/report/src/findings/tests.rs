@@ -1,5 +1,6 @@
+use measure::fixtures::{empty, life, storm};
+
 use super::*;
-use crate::measure::words::tests::{empty, life, storm};
 
 fn row(server: &str, id: &str, verdict: Verdict, expected: Option<&str>) -> Row {
     let expected = expected.map(str::to_owned);
@@ -44,12 +45,12 @@ fn a_sentence_is_told_only_of_servers_whose_verdicts_agree() {
         row("b", "disconnect/rst", Verdict::Pass, None),
         row("b", "disconnect/fin", Verdict::Pass, None),
     ];
-    let told = told::disconnect(&results);
+    let told = explanations::disconnect(&results);
     assert_eq!(told.len(), 1, "of so few scenarios no more can be said: {told:?}");
     for id in ["disconnect/pipelined-later-fin", "disconnect/body-partial-unread-fin"] {
         results.results.push(row("b", id, Verdict::Pass, None));
     }
-    let told = told::disconnect(&results);
+    let told = explanations::disconnect(&results);
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].starts_with("b: hear of every client"), "{told:?}");
     assert!(told[1].starts_with("a: stop at a reset and not at a close"), "{told:?}");

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use measure::overshoot::Overshoot;
+use measure::results::Results;
+use measure::storm::{Reading, Storm};
+
 use super::scale::{Scale, Tick, round};
-use crate::measure::overshoot::Overshoot;
-use crate::measure::results::Results;
-use crate::measure::storm::{Reading, Storm};
-use crate::measure::words::{self, number};
+use crate::summary::{self, number};
 
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 338.0;
@@ -41,7 +42,7 @@ pub fn storms(results: &Results, style: &str) -> Vec<StormPicture> {
     let names = results.names();
     let storms: Vec<&Storm> = names
         .iter()
-        .filter_map(|name| words::representative(&results.measured.storms_of(name, style)))
+        .filter_map(|name| summary::representative(&results.measured.storms_of(name, style)))
         .collect();
     let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
     let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().threads)).max().unwrap_or(1);
@@ -70,7 +71,7 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
         (left, Some(_)) => format!(
             "{} works outlived the last answer, by up to {}: {:.0} task-seconds for nobody.",
             number(left),
-            words::span(storm.quiesce_ms().unwrap_or(0.0)),
+            summary::span(storm.quiesce_ms().unwrap_or(0.0)),
             storm.zombie_area()
         ),
         (left, None) => {
@@ -80,7 +81,7 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
     StormPicture {
         name: storm.server.clone(),
         told,
-        caption: words::tied(&caption),
+        caption: summary::tied(&caption),
         requests: line(|reading| reading.requests),
         work: line(|reading| reading.work),
         threads: line(|reading| reading.threads),
@@ -159,7 +160,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
             LateLine {
                 name: o.server.clone(),
                 ink: super::ink(results, &o.server),
-                figure: words::tied(&words::span(p99(o))),
+                figure: summary::tied(&summary::span(p99(o))),
                 points: staircase(&samples, &late, &share),
             }
         });
@@ -167,7 +168,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
             .iter()
             .filter_map(|o| {
                 let summary = o.summary_ms?;
-                let (p50, p99) = (words::span(summary.p50), words::span(summary.p99));
+                let (p50, p99) = (summary::span(summary.p50), summary::span(summary.p99));
                 Some(format!("{} half within {p50}, 99 of 100 within {p99}", o.server))
             })
             .collect();
@@ -179,7 +180,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
                 format!("{} at once", number(at_once as u64))
             },
             told: told.join("; "),
-            caption: words::tied(&caption(&shown)),
+            caption: summary::tied(&caption(&shown)),
             lines: lines.collect(),
             noise: round(late.at(results.noise.p99_ms) - LEFT),
             xs: late.ticks(0, |ms| format!("{ms} ms")),
@@ -197,13 +198,13 @@ fn caption(shown: &[&Overshoot]) -> String {
     match ranked[..] {
         [] => String::new(),
         [(server, late)] => {
-            format!("99 of 100 answers of {server} came within {} of their deadline.", words::span(late))
+            format!("99 of 100 answers of {server} came within {} of their deadline.", summary::span(late))
         }
         [first, .., last] => format!(
             "99 of 100 answers came within {} of their deadline on {}, and within {} on {}.",
-            words::span(first.1),
+            summary::span(first.1),
             first.0,
-            words::span(last.1),
+            summary::span(last.1),
             last.0
         ),
     }

@@ -1,10 +1,11 @@
 //! The first picture: requests and their work as bars over time, one picture for each style of work.
 
+use measure::plan::STYLES;
+use measure::results::Results;
+use measure::zombie::{Fate, Life};
+
 use super::scale::{Scale, Tick, round};
-use crate::measure::plan::STYLES;
-use crate::measure::results::Results;
-use crate::measure::tail::{Fate, Life};
-use crate::measure::words::{self, span};
+use crate::summary::{self, span};
 
 /// The width of every small picture; it is drawn about this many pixels wide on every screen.
 pub const WIDTH: f64 = 360.0;
@@ -88,7 +89,7 @@ pub fn all(results: &Results) -> Vec<Gantt> {
 }
 
 fn of(results: &Results, style: &'static str) -> Option<Gantt> {
-    let told = words::tail(results, style)?;
+    let told = summary::tail(results, style)?;
     let lives = results.measured.tails.iter();
     let last = lives.filter_map(|life| Some(life.answered_ms?.max(life.ended_ms.unwrap_or(life.watched_ms))));
     let longest = results.names().iter().map(|name| name.chars().count()).max().unwrap_or(0);
@@ -113,10 +114,10 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
             servers.push(lanes);
         }
     }
-    let told = words::tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
+    let told = summary::tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
     Some(Gantt {
         style,
-        what: words::style(style),
+        what: summary::style(style),
         told,
         height: y + 18.0,
         bottom: y,
@@ -209,9 +210,10 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
+    use measure::fixtures::{empty, life};
+    use measure::zombie::How;
+
     use super::*;
-    use crate::measure::tail::How;
-    use crate::measure::words::tests::{empty, life};
 
     fn drawn(tail: f64) -> Gantt {
         let mut results = empty(&["threads"]);

@@ -1,10 +1,11 @@
 //! The sixth picture: what `/fast` feels while a burst of `/slow` times out beside it, a strip for each server, the hotter
 //! the later.
 
+use measure::interference::{Slot, Strip};
+use measure::results::Results;
+
 use super::scale::{Scale, Tick};
-use crate::measure::results::Results;
-use crate::measure::strip::{Slot, Strip};
-use crate::measure::words::{self, number, tied};
+use crate::summary::{self, number, tied};
 
 const RIGHT: f64 = 344.0;
 const TOP: f64 = 18.0;
@@ -129,7 +130,7 @@ fn worst(strip: &Strip, after: bool) -> Option<f64> {
 }
 
 fn figures(strip: &Strip) -> [String; 3] {
-    let say = |after| worst(strip, after).map_or("-".to_owned(), words::span);
+    let say = |after| worst(strip, after).map_or("-".to_owned(), summary::span);
     let missing: usize = strip.slots.iter().map(|slot| slot.missing).sum();
     [say(false), say(true), number(missing as u64)]
 }
@@ -141,13 +142,13 @@ fn caption(shown: &[&Strip]) -> String {
     match ranked[..] {
         [] => String::new(),
         [(server, worst)] => {
-            format!("During the burst the slowest answer of {server} took {}.", words::span(worst))
+            format!("During the burst the slowest answer of {server} took {}.", summary::span(worst))
         }
         [least, .., most] => format!(
             "During the burst the slowest answer took {} on {}, and {} on {}.",
-            words::span(least.1),
+            summary::span(least.1),
             least.0,
-            words::span(most.1),
+            summary::span(most.1),
             most.0
         ),
     }
@@ -155,10 +156,11 @@ fn caption(shown: &[&Strip]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use load::Row;
+    use measure::fixtures::empty;
+    use measure::stats::Summary;
+
     use super::*;
-    use crate::load::Row;
-    use crate::measure::stats::Summary;
-    use crate::measure::words::tests::empty;
 
     fn slot(at_ms: f64, ms: Option<f64>) -> Slot {
         let latency_ms = ms.and_then(|ms| Summary::of([ms]));

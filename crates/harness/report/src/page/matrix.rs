@@ -1,10 +1,10 @@
 //! The fifth picture: scenarios by servers. A cell opens what stands behind it: its scenarios, and what each of them sent
 //! and received, which [`packed`](super::packed) holds.
 
-use crate::measure::plan::STYLES;
-use crate::measure::results::{Results, area};
-use crate::report::Row;
-use crate::verdict::Verdict;
+use measure::plan::STYLES;
+use measure::results::{Results, area};
+use suite::run::Row;
+use suite::verdict::Verdict;
 
 /// A row of the matrix, or of the table of scenarios.
 #[derive(Debug)]
@@ -157,8 +157,9 @@ pub fn left_out(results: &Results) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use measure::fixtures::{empty, whole};
+
     use super::*;
-    use crate::measure::words::tests::{empty, whole};
 
     #[test]
     fn every_cell_opens_what_it_is_about() {

@@ -1,11 +1,12 @@
 //! The fourth picture: memory by requests in flight, the points, and the line whose slope is what a request costs.
 
+use measure::footprint::{Memory, State};
+use measure::results::Results;
+use testbed::floor;
+
 use super::ink;
 use super::scale::{Scale, Tick, round};
-use crate::load::floor;
-use crate::measure::memory::{Memory, State};
-use crate::measure::results::Results;
-use crate::measure::words::{number, tied};
+use crate::summary::{number, tied};
 
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 338.0;
@@ -112,7 +113,7 @@ fn fit(memory: &Memory, ink: String, held: &Scale, size: &Scale) -> Option<Fit> 
     let line = memory.pss?;
     let most = memory.readings.iter().map(|reading| reading.held).max()? as f64;
     let at = |x: f64| size.at((line.base + line.slope * x) / 1e6);
-    let point = |reading: &crate::measure::memory::Reading| {
+    let point = |reading: &measure::footprint::Reading| {
         (held.at(reading.held as f64), size.at(reading.pss as f64 / 1e6))
     };
     Some(Fit {
@@ -161,10 +162,11 @@ fn floor_told(shown: &[&Memory]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use measure::fixtures::empty;
+    use measure::footprint::Reading;
+    use measure::stats::Line;
+
     use super::*;
-    use crate::measure::memory::Reading;
-    use crate::measure::stats::Line;
-    use crate::measure::words::tests::empty;
 
     fn memory(server: &str, turn: usize, slope: f64) -> Memory {
         let reading = |held: usize| Reading {

@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use measure::results::Results;
 use serde::Serialize;
+use suite::run::Row;
 
 use super::matrix;
-use crate::measure::results::Results;
-use crate::report::Row;
 
 /// All rows together have at most so many characters, so that the page stays small; 13 servers need 900,000.
 const MOST: usize = 1_600_000;
@@ -84,11 +84,11 @@ mod tests {
     use std::io::Read;
 
     use flate2::read::GzDecoder;
+    use measure::fixtures::{empty, whole};
     use serde_json::Value;
+    use suite::verdict::Verdict;
 
     use super::*;
-    use crate::measure::words::tests::{empty, whole};
-    use crate::verdict::Verdict;
 
     fn unpack(text: &str) -> Vec<Value> {
         let mut json = String::new();

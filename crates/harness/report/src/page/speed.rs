@@ -1,11 +1,12 @@
 //! How many `/fast` a server answers, and how fast: a bar for each server, with what its turns spread over.
 
+use load::Row;
+use measure::results::Results;
+use measure::stats::Summary;
+use measure::throughput::{Fast, Standing, standings};
+
 use super::scale::{Scale, Tick, round};
-use crate::load::Row;
-use crate::measure::fast::{Fast, Standing, standings};
-use crate::measure::results::Results;
-use crate::measure::stats::Summary;
-use crate::measure::words::{number, tied};
+use crate::summary::{number, tied};
 
 const WIDTH: f64 = 360.0;
 const RIGHT: f64 = 344.0;

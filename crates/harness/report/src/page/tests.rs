@@ -1,13 +1,14 @@
 use std::sync::LazyLock;
 
+use load::Row as LoadRow;
+use measure::fixtures::{empty, latenesses, life, storm};
+use measure::footprint::{Memory, Reading, State};
+use measure::interference::{Slot, Strip};
+use measure::stats::Summary;
+use measure::storm::Reading as StormReading;
+use measure::throughput::Fast;
+
 use super::*;
-use crate::load::Row as LoadRow;
-use crate::measure::fast::Fast;
-use crate::measure::memory::{Memory, Reading, State};
-use crate::measure::stats::Summary;
-use crate::measure::storm::Reading as StormReading;
-use crate::measure::strip::{Slot, Strip};
-use crate::measure::words::tests::{empty, latenesses, life, storm};
 
 fn page() -> String {
     let mut results = empty(&["tokio", "thr<eads"]);
@@ -21,7 +22,7 @@ fn page() -> String {
 static CROWDED: LazyLock<String> = LazyLock::new(|| render(&crowd()).unwrap());
 
 /// A run of 13 servers and 222 scenarios with everything measured, as long as a real one.
-pub(in crate::measure) fn crowd() -> Results {
+pub(crate) fn crowd() -> Results {
     let names: Vec<String> = (0..13).map(|n| format!("a-server-with-a-name-{n}")).collect();
     let mut results = empty(&names.iter().map(String::as_str).collect::<Vec<_>>());
     for name in &names {

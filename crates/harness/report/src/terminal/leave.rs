@@ -1,12 +1,12 @@
 //! The table of departures: what a client did, and whether the work of each server heard of it.
 
 use comfy_table::{Cell, Color, ColumnConstraint, Table};
-use harness::measure::leave::{self, ACTIONS, Heard};
-use harness::measure::results::Results;
-use harness::measure::turns::Gap;
-use harness::measure::words::span;
+use measure::disconnect::{self, ACTIONS, Heard};
+use measure::results::Results;
+use measure::schedule::Gap;
 
 use super::tables::{WIDTH, red, table};
+use crate::summary::span;
 
 /// The width of `0.2 / 16.1 ms`; a longer name makes its column wider.
 const CELL: usize = 13;
@@ -91,13 +91,13 @@ fn canceled(results: &Results, name: &str) -> String {
 
 /// True for a gap that the sentences tell.
 pub(super) fn tells(gap: &Gap) -> bool {
-    gap.unsupported && ACTIONS.iter().any(|action| gap.what == leave::gap(action.name))
+    gap.unsupported && ACTIONS.iter().any(|action| gap.what == disconnect::gap(action.name))
 }
 
 /// Why there is a `-` in the server's column.
 fn unborn(results: &Results, name: &str) -> Option<String> {
     let is_gap = |action: &str| {
-        let what = leave::gap(action);
+        let what = disconnect::gap(action);
         results.measured.gaps.iter().any(|gap| gap.server == name && gap.what == what)
     };
     let actions: Vec<&str> = ACTIONS.iter().map(|action| action.name).filter(|name| is_gap(name)).collect();
@@ -109,8 +109,8 @@ fn unborn(results: &Results, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use harness::measure::leave::Departure;
-    use harness::measure::tail::How;
+    use measure::disconnect::Departure;
+    use measure::zombie::How;
 
     use super::*;
 
@@ -126,7 +126,7 @@ mod tests {
 
     /// A run in which 99 clients of x left by FIN and were heard, the last late, and none could leave by the last action.
     fn run() -> Results {
-        let mut results = Results::parse(include_str!("../diff/run.json")).expect("the document is a run");
+        let mut results = Results::parse(measure::fixtures::RUN).expect("the document is a run");
         let departure = |last_ms| Departure {
             server: "x".into(),
             action: "FIN".into(),
@@ -136,7 +136,7 @@ mod tests {
         };
         results.measured.departures =
             (1..=99).map(|number| departure(if number < 99 { 0.2 } else { 9.0 })).collect();
-        let what = leave::gap("POST, whole unread, FIN");
+        let what = disconnect::gap("POST, whole unread, FIN");
         results.measured.gaps =
             vec![Gap { server: "x".into(), what, unsupported: true, why: "no work".into() }];
         results

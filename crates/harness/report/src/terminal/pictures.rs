@@ -1,14 +1,14 @@
 //! The report's first three pictures in characters: requests and their work, storms over time, lateness as a curve.
 
 use comfy_table::{Cell, CellAlignment, Table};
-use harness::measure::page::scale::Scale;
-use harness::measure::plan::STYLES;
-use harness::measure::results::Results;
-use harness::measure::storm::{Reading, Storm};
-use harness::measure::tail::{Fate, Life};
-use harness::measure::words::{self, span};
+use measure::plan::STYLES;
+use measure::results::Results;
+use measure::storm::{Reading, Storm};
+use measure::zombie::{Fate, Life};
 
 use super::tables::table;
+use crate::page::scale::Scale;
+use crate::summary::{self, span};
 
 /// Columns of a bar of the first picture.
 const BAR: usize = 46;
@@ -29,7 +29,7 @@ pub(super) fn gantt(results: &Results, color: bool) -> Option<Table> {
         left(&["style", "server", "█ work, ▒ work after its answer, ░ its answer is late", ""], color);
     for style in STYLES {
         for name in results.names() {
-            let worst = words::worst(results, name, style);
+            let worst = summary::worst(results, name, style);
             let limit = results.limits.zombie_ms;
             let lives = results.measured.tails_of(name, style);
             let Some(life) = lives.into_iter().find(|life| Some(life.fate(limit)) == worst) else { continue };
@@ -68,7 +68,7 @@ pub(super) fn storms(results: &Results, style: &str, color: bool) -> Option<Tabl
     let names = results.names();
     let storms: Vec<&Storm> = names
         .iter()
-        .filter_map(|name| words::representative(&results.measured.storms_of(name, style)))
+        .filter_map(|name| summary::representative(&results.measured.storms_of(name, style)))
         .collect();
     let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
     let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().requests)).max()?;
@@ -119,7 +119,7 @@ pub(super) fn late(results: &Results, color: bool) -> Option<Table> {
             level(within as f64 / samples.len().max(1) as f64)
         };
         let curve: String = (0..LATE).map(share).collect();
-        table.add_row([Cell::new(words::number(o.at_once as u64)), Cell::new(&o.server), Cell::new(curve)]);
+        table.add_row([Cell::new(summary::number(o.at_once as u64)), Cell::new(&o.server), Cell::new(curve)]);
     }
     let noise = "░".repeat(scale.at(results.noise.p99_ms).round() as usize);
     table.add_row([Cell::new(""), Cell::new("noise"), Cell::new(noise)]);

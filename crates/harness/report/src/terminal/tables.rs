@@ -5,24 +5,24 @@ use std::fmt::Write;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
 };
-use harness::measure::plan::STYLES;
-use harness::measure::results::{Compared, Results, Status};
-use harness::measure::tail::Fate;
-use harness::measure::words::{self, megabytes, number, span};
-use harness::report::Row;
-use harness::verdict::Verdict;
+use measure::plan::STYLES;
+use measure::results::{Compared, Results, Status};
+use measure::zombie::Fate;
+use suite::run::Row;
+use suite::verdict::Verdict;
 
 use super::leave;
 use super::pictures;
+use crate::summary::{self, megabytes, number, span};
 
 mod held;
 mod speed;
 
 /// The widest line.
-pub(crate) const WIDTH: u16 = 100;
+pub const WIDTH: u16 = 100;
 
 /// Everything that is printed of a run.
-pub(crate) fn print(results: &Results, color: bool) -> String {
+pub fn print(results: &Results, color: bool) -> String {
     let mut text = String::new();
     let mut section = |title: &str, table: Option<Table>, sentences: Vec<String>| {
         if table.is_none() && sentences.is_empty() {
@@ -48,13 +48,13 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
     section(
         "Does the work stop? (how long it went on after its 504 had been read)",
         zombies(results, color),
-        words::verdict(results).into_iter().chain(words::tails(results)).collect(),
+        summary::verdict(results).into_iter().chain(summary::tails(results)).collect(),
     );
     section("Requests and their work, over time", pictures::gantt(results, color), Vec::new());
     section(
         "How late is the 504? (from the deadline to its first byte)",
         overshoot(results, color),
-        words::overshoot(results),
+        summary::overshoot(results),
     );
     section("Lateness as a curve (further left is earlier)", pictures::late(results, color), Vec::new());
     let departures = leave::tables(results, color);
@@ -73,7 +73,7 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
             "A storm of {} requests that time out, work in style {style} (before → peak → after)",
             number(plan.requests as u64)
         );
-        section(&title, storms(results, style, color), words::storms(results, style));
+        section(&title, storms(results, style, color), summary::storms(results, style));
         let title = format!("The same storm over time, style {style}");
         section(&title, pictures::storms(results, style, color), Vec::new());
     }
@@ -116,7 +116,8 @@ pub(crate) fn print(results: &Results, color: bool) -> String {
     text
 }
 
-pub(crate) fn table(header: &[&str], color: bool) -> Table {
+/// Returns an empty table with a header, in the style of them all.
+pub fn table(header: &[&str], color: bool) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     if color {
@@ -146,7 +147,8 @@ fn fit(table: &mut Table) {
     }
 }
 
-pub(crate) fn red(text: impl ToString) -> Cell {
+/// Returns a cell that is red where colors are on.
+pub fn red(text: impl ToString) -> Cell {
     Cell::new(text).fg(Color::Red).add_attribute(Attribute::Bold)
 }
 
@@ -171,7 +173,7 @@ fn matrix(results: &Results, color: bool) -> Table {
                 let (passed, all) = results.score(&server.name, area);
                 let broken = results.results.iter().any(|row| {
                     row.server == server.name
-                        && harness::measure::results::area(row) == *area
+                        && measure::results::area(row) == *area
                         && (row.verdict.is_red() || row.verdict == Verdict::Error)
                 });
                 let score = format!("{passed}/{all}");
@@ -194,7 +196,7 @@ fn misses(results: &Results) -> Vec<String> {
             (Verdict::Xfail | Verdict::Xpass | Verdict::Flaky, Some(why)) => format!(" (expected: {why})"),
             _ => String::new(),
         };
-        format!("{} {} {}: {}{why}", row.verdict, words::list(&servers), row.id, row.observed)
+        format!("{} {} {}: {}{why}", row.verdict, summary::list(&servers), row.id, row.observed)
     };
     let lines: Vec<String> = results.misses().into_iter().map(line).collect();
     if lines.is_empty() { vec!["Every promise was kept.".to_owned()] } else { lines }
@@ -211,7 +213,7 @@ fn zombies(results: &Results, color: bool) -> Option<Table> {
     for name in results.names() {
         let mut cells = vec![Cell::new(name)];
         for style in STYLES {
-            let worst = words::worst(results, name, style);
+            let worst = summary::worst(results, name, style);
             let lives = results.measured.tails_of(name, style);
             let beats = lives.iter().map(|life| life.beats_after).max().unwrap_or(0);
             cells.push(match worst {
@@ -259,9 +261,9 @@ fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
     let header = ["server", "live work", "left over", "quiet after", "threads", "descriptors", "PSS, MB"];
     let mut table = table(&header, color);
     for name in results.names() {
-        let Some(storm) = words::representative(&results.measured.storms_of(name, style)) else { continue };
+        let Some(storm) = summary::representative(&results.measured.storms_of(name, style)) else { continue };
         let (before, peak, after) = (storm.before(), storm.peak(), storm.after());
-        let way = |of: fn(&harness::measure::storm::Reading) -> u64| {
+        let way = |of: fn(&measure::storm::Reading) -> u64| {
             format!("{} → {} → {}", number(of(&before)), number(of(&peak)), number(of(&after)))
         };
         let size = |bytes: u64| megabytes(bytes).trim_end_matches(" MB").to_owned();
@@ -280,9 +282,9 @@ fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
 }
 
 /// Breaks a sentence into lines that fit, each with this indent.
-pub(crate) fn wrap(sentence: &str, indent: &str) -> String {
+pub fn wrap(sentence: &str, indent: &str) -> String {
     let mut text = String::new();
-    for (number, paragraph) in words::tied(sentence).lines().enumerate() {
+    for (number, paragraph) in summary::tied(sentence).lines().enumerate() {
         if number > 0 {
             text.push('\n');
         }

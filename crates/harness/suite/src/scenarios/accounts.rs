@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use testbed::witness::Word;
+use wire::Request;
+
 use crate::ensure;
 use crate::scenario::{Bench, Judges, Outcome, Scenario, Seat};
-use crate::wire::Request;
-use crate::witness::Word;
 
 const WORK: &[Judges] = &[Judges::Work];
 
@@ -103,7 +104,7 @@ fn cleanup_ran(bench: &Bench) -> Outcome {
     for shot in storm.answered()? {
         bench.shot_is_504(shot, bench.deadline())?;
     }
-    let all = |census: &crate::census::Census| census.work.canceled >= before.canceled + 20;
+    let all = |census: &testbed::census::Census| census.work.canceled >= before.canceled + 20;
     let (census, _) = bench.census_until(bench.patience(), "all canceled", all)?;
     let live = census.work.live - before.live.min(census.work.live);
     ensure!(live == 0, "20 canceled, and {live} of them still live: {}", census.line());
@@ -156,7 +157,7 @@ fn counted(bench: &Bench) -> Outcome {
         bench.shot_is_504(&shot, bench.deadline())?;
     }
     let (after, _) = bench.census_until(bench.patience(), "quiet", |census| census.is_quiet())?;
-    let grown = |map: fn(&crate::census::Census) -> u64| map(&after) - map(&before);
+    let grown = |map: fn(&testbed::census::Census) -> u64| map(&after) - map(&before);
     let figures = [
         ("requests started", grown(|census| census.requests.started)),
         ("answered 504", grown(|census| census.requests.answered.get("504").copied().unwrap_or(0))),
@@ -174,7 +175,7 @@ fn zombie_is_counted(bench: &Bench) -> Outcome {
     let before = bench.census()?.work;
     let answer = bench.ask(&bench.slow_for(bench.ms(900), bench.deadline(), "style=detached"))?;
     bench.is_504(&answer, bench.deadline())?;
-    let one_more = |census: &crate::census::Census| census.work.zombie == before.zombie + 1;
+    let one_more = |census: &testbed::census::Census| census.work.zombie == before.zombie + 1;
     bench.census_until(bench.ms(300), "a zombie", one_more)?;
     let (_, at) =
         bench.census_until(bench.patience(), "over", |census| census.work.zombie == before.zombie)?;
@@ -190,7 +191,7 @@ fn contexts_released(bench: &Bench) -> Outcome {
         bench.shot_is_504(&shot, bench.deadline())?;
     }
     let (connections, contexts) = (before.connections.live, before.contexts.live);
-    let back = |census: &crate::census::Census| {
+    let back = |census: &testbed::census::Census| {
         census.is_quiet() && census.connections.live <= connections && census.contexts.live <= contexts
     };
     let (after, _) = bench.census_until(bench.patience(), "back where it was", back)?;

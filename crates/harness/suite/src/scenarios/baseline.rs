@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use testbed::noise::quantile;
+use wire::Request;
+
 use crate::ensure;
-use crate::noise::quantile;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
-use crate::wire::Request;
 
 /// The area's scenarios.
 pub const SCENARIOS: &[Scenario] = &[
@@ -264,7 +265,7 @@ fn json_answers(bench: &Bench) -> Outcome {
 
 fn upload_counts(bench: &Bench) -> Outcome {
     let body = vec![b'x'; 70_000];
-    let counted = |answer: crate::wire::Answer, how: &str| {
+    let counted = |answer: wire::Answer, how: &str| {
         let bytes = answer.response.json().and_then(|json| json.get("bytes")?.as_u64());
         ensure!(bytes == Some(70_000), "{how}: {} {}", answer.status(), answer.response.text());
         Ok(())
@@ -298,7 +299,7 @@ fn census_adds_up(bench: &Bench) -> Outcome {
     let admin = bench.server().admin().ok_or_else(|| Failure::unsupported("no census"))?;
     let text = |path: &str| {
         let until = std::time::Instant::now() + bench.patience();
-        let mut wire = crate::wire::Wire::connect(admin, until, bench.trace())?;
+        let mut wire = wire::Wire::connect(admin, until, bench.trace())?;
         wire.ask(&Request::get(path).header("Connection", "close")).map(|answer| answer.response)
     };
     let json = text("/census")?.json().ok_or_else(|| Failure::broken("the census is no JSON"))?;

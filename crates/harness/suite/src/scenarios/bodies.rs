@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use wire::{End, Request, Wire};
+
 use crate::ensure;
 use crate::scenario::{Bench, Judges, Outcome, Scenario};
-use crate::wire::{End, Request, Wire};
 
 /// The scenarios, which stand in the area `deadline`.
 pub const SCENARIOS: &[Scenario] = &[

@@ -1,9 +1,10 @@
 //! Bodies whose length is in doubt, or over the limit.
 
+use wire::{Answer, End, Request, response};
+
 use crate::ensure;
 use crate::scenario::{Bench, Judges, Outcome, Scenario};
 use crate::scenarios::heads::{is_refused, reply};
-use crate::wire::{Answer, End, Request, response};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 /// What a body in doubt may be answered with.

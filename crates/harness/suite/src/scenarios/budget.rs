@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use wire::Request;
+
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
-use crate::wire::Request;
 
 /// The scenarios, which stand in the area `deadline`.
 pub const SCENARIOS: &[Scenario] = &[

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::census::Census;
-use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario, Seat};
-use crate::wire::{End, Request, Wire};
-use crate::witness::Word;
+use testbed::census::Census;
+use testbed::witness::Word;
+use wire::{End, Request, Wire};
 
 use super::disconnect::{BASE, Leave, canceled, request, send, told};
+use crate::ensure;
+use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario, Seat};
 
 const WRITES: &str = "a server that learns of the end from a write that fails learns it one chunk later, or never \
     when the next chunk is long in coming";

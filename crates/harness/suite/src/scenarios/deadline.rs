@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::noise::quantile;
+use wire::{End, Request};
+
 use crate::ensure;
-use crate::noise::quantile;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
-use crate::wire::{End, Request};
 
 /// The area's scenarios.
 pub const SCENARIOS: &[Scenario] = &[

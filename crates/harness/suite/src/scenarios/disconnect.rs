@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::noise::quantile;
+use testbed::witness::Word;
+pub(super) use wire::Leave;
+use wire::{Request, Wire};
+
 use crate::ensure;
-use crate::noise::quantile;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
-pub(super) use crate::wire::Leave;
-use crate::wire::{Request, Wire};
-use crate::witness::Word;
 
 /// What these scenarios have in common: work that listens to its context, and a witness who hears it.
 pub(super) const BASE: Scenario =
@@ -283,7 +284,7 @@ fn blocking_is_no_request(bench: &Bench) -> Outcome {
     let id = send(&mut wire, &bench.slow_for(bench.ms(1500), bench.ms(1800), "style=blocking"))?;
     bench.work_begins(&id)?;
     let left_at = wire.reset();
-    let gone = |census: &crate::census::Census| {
+    let gone = |census: &testbed::census::Census| {
         census.requests.live <= before.requests.live && census.connections.live <= before.connections.live
     };
     let (census, at) = bench.census_until(bench.patience(), "rid of the request", gone)?;

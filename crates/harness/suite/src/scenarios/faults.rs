@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::census::Census;
+use testbed::witness::Word;
+use wire::{End, Request, Wire};
+
 use crate::bench::Bench;
-use crate::census::Census;
 use crate::ensure;
 use crate::scenario::{Failure, Judges, Observed, Outcome, Scenario, Seat};
-use crate::wire::{End, Request, Wire};
-use crate::witness::Word;
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 
@@ -120,7 +121,7 @@ fn panic_once(bench: &Bench) -> Result<(), Failure> {
     match wire.ask(&Request::get("/panic").id(bench.id())) {
         Ok(answer) => ensure!(answer.status() == 500, "{} instead of 500 for /panic", answer.status()),
         Err(_) if wire.is_over() => return Ok(()),
-        Err(failure) => return Err(failure),
+        Err(failure) => return Err(failure.into()),
     }
     let (end, _) = wire.end(bench.patience())?;
     ensure!(end != End::Silence, "the connection is still open behind the panic's 500");

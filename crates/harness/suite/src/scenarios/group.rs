@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
-use crate::wire::{Answer, Request};
-use crate::witness::Word;
+use testbed::witness::Word;
+use wire::{Answer, Request};
 
 use super::disconnect::{Leave, send, told};
+use crate::ensure;
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Work];
 const BASE: Scenario = Scenario { judges: BOTH, needs: &["witness", "endpoint:/fanout"], ..Scenario::BASE };

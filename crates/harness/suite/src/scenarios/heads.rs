@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use wire::{Answer, End, Wire, response};
+
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario};
-use crate::wire::{Answer, End, Wire, response};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 
@@ -174,7 +175,7 @@ pub(super) fn reply(bench: &Bench, bytes: &[u8]) -> Result<(Wire, Option<Answer>
     let hung = Failure::broken(format!("neither answered nor closed: {}", response::preview(bytes)));
     match answered {
         Ok(None) => Err(hung),
-        _ => wire.answer().map(|answer| (wire, Some(answer))),
+        _ => Ok(wire.answer().map(|answer| (wire, Some(answer)))?),
     }
 }
 
@@ -361,7 +362,7 @@ fn too_many_headers(bench: &Bench) -> Outcome {
 fn byte_by_byte(bench: &Bench) -> Outcome {
     let id = bench.id();
     let mut wire = bench.connect()?;
-    for byte in crate::wire::Request::get("/fast").id(&id).bytes() {
+    for byte in wire::Request::get("/fast").id(&id).bytes() {
         wire.send(&[byte])?;
     }
     let answer = wire.answer()?;

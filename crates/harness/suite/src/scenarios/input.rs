@@ -1,8 +1,9 @@
 //! Bad input: every malformed parameter gets the contract's answer, and nothing hostile is reflected.
 
+use wire::Request;
+
 use crate::ensure;
 use crate::scenario::{Bench, Outcome, Scenario};
-use crate::wire::Request;
 
 /// The scenarios, which stand in the area `baseline`.
 pub const SCENARIOS: &[Scenario] = &[
@@ -168,7 +169,7 @@ fn request_id_hostile(bench: &Bench) -> Outcome {
             Ok(answer) => answer.response,
             // Closing without an answer reflects nothing.
             Err(_) if wire.is_over() => continue,
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(failure.into()),
         };
         ensure!(matches!(answer.status, 200 | 400), "{} for the id {shown}", answer.status);
         ensure!(answer.header("x-evil").is_none(), "a header was injected by {shown}");

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::census::Census;
+use testbed::census::Census;
+use testbed::proc::Usage;
+use wire::burst::Storm;
+use wire::{Request, Wire};
+
 use crate::ensure;
-use crate::proc::Usage;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
-use crate::storm::Storm;
-use crate::wire::{Request, Wire};
 
 /// Rounds of each storm. The first two warm pools and allocators up; from the second on nothing may grow.
 const ROUNDS: usize = 5;

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::noise::quantile;
+use wire::burst::Storm;
+
 use crate::ensure;
-use crate::noise::quantile;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
-use crate::storm::Storm;
 
 /// The scenarios, which stand in the area `deadline`.
 pub const SCENARIOS: &[Scenario] = &[

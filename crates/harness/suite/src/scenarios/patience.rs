@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use wire::Request;
+
 use super::disconnect::{self, canceled};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Outcome, Scenario};
-use crate::wire::Request;
 
 /// How often the client asks.
 const TRIES: usize = 5;

@@ -1,11 +1,11 @@
 //! What a client's leaving means is the server's to say: `--on-disconnect serve` and `detach`.
 
-use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
-use crate::wire::{End, Wire};
-use crate::witness::Word;
+use testbed::witness::Word;
+use wire::{End, Wire};
 
 use super::disconnect::{self, Leave, send, stops};
+use crate::ensure;
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
 
 const SERVE: &[(&str, &str)] = &[("--on-disconnect", "serve")];
 const DETACH: &[(&str, &str)] = &[("--on-disconnect", "detach")];
@@ -207,7 +207,7 @@ fn answered(bench: &Bench) -> Outcome {
 fn serve_pipelined(bench: &Bench) -> Outcome {
     let requests = [bench.slow_for(bench.ms(200), bench.ms(1800), ""), bench.fast()];
     let mut wire = bench.connect()?;
-    wire.send(&requests.iter().flat_map(crate::wire::Request::bytes).collect::<Vec<_>>())?;
+    wire.send(&requests.iter().flat_map(wire::Request::bytes).collect::<Vec<_>>())?;
     wire.half_close();
     for request in &requests {
         let answer = wire.answer()?;

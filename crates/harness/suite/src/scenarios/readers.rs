@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
-use crate::wire::{End, Request};
-use crate::witness::Word;
+use testbed::witness::Word;
+use wire::{End, Request};
 
 use super::{crowd, timeouts};
+use crate::ensure;
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
 
 /// `--write-timeout` of these scenarios.
 const WRITE: Duration = Duration::from_millis(600);

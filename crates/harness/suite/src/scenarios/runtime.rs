@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use testbed::noise::quantile;
+use wire::{Request, Wire};
+
 use crate::ensure;
-use crate::noise::quantile;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
-use crate::wire::{Request, Wire};
 
 /// The path of Go's leak profile under the admin address, in its readable form.
 const PROFILE: &str = "/debug/pprof/goroutineleak?debug=1";

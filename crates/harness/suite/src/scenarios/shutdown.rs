@@ -6,11 +6,11 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use testbed::witness::Word;
+use wire::{Answer, End, Request, Wire};
 
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
-use crate::wire::{Answer, End, Request, Wire};
-use crate::witness::Word;
 
 const ANSWER: &[Judges] = &[Judges::Answer];
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];

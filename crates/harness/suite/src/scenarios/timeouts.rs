@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use wire::{Answer, End, Request, Wire};
+
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
-use crate::wire::{Answer, End, Request, Wire};
 
 /// `--read-header-timeout` of these scenarios.
 pub(super) const HEADER: Duration = Duration::from_millis(400);

@@ -1,10 +1,10 @@
 //! The client leaves while bytes of its own lie unread before the server: the end hides behind them.
 
-use crate::ensure;
-use crate::scenario::{Bench, Failure, Outcome, Scenario, Seat};
-use crate::wire::{Request, Wire};
+use wire::{Request, Wire};
 
 use super::disconnect::{self, Leave, send, stops};
+use crate::ensure;
+use crate::scenario::{Bench, Failure, Outcome, Scenario, Seat};
 
 const HIDES: &str = "whoever looks for the end of a connection by reading finds the bytes first, so a client that \
     pipelines, or sends a body that nobody reads, can make a server work for nobody at no cost to itself";
@@ -235,7 +235,7 @@ fn while_reading(bench: &Bench, leave: Leave) -> Outcome {
     for _ in 0..3 {
         let before = bench.census()?;
         let ended =
-            |census: &crate::census::Census| census.requests.ended.get("disconnect").copied().unwrap_or(0);
+            |census: &testbed::census::Census| census.requests.ended.get("disconnect").copied().unwrap_or(0);
         let mut wire = bench.connect()?;
         wire.send(&Request::post_part("/upload", 100, *b"0123456789").id(bench.id()).bytes())?;
         bench.census_until(bench.patience(), "running", |census| census.requests.live > 0)?;

@@ -1,8 +1,9 @@
 //! Values that belong to a request: they arrive wherever its work runs, and nowhere else.
 
+use wire::{Answer, Request};
+
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Outcome, Scenario};
-use crate::wire::{Answer, Request};
 
 const NEEDS: &[&str] = &["endpoint:/values"];
 const BASE: Scenario = Scenario { needs: NEEDS, ..Scenario::BASE };

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::witness::Word;
+use wire::Answer;
+
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario};
-use crate::wire::Answer;
-use crate::witness::Word;
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Work];
 const STOPS: &str = "a 504 sets the client free; only stopped work sets the server free";

@@ -1,14 +1,14 @@
 //! The tables of what a server holds: memory by connections, what `/fast` feels of a burst, what storms leave behind.
 
 use comfy_table::{Cell, Color};
-use harness::measure::memory::{Memory, State};
-use harness::measure::results::Results;
-use harness::measure::stats::Summary;
-use harness::measure::strip::{self, Strip};
-use harness::measure::words::{list, number, span};
+use measure::footprint::{Memory, State};
+use measure::interference::{self, Strip};
+use measure::results::Results;
+use measure::stats::Summary;
 
 use super::speed::Section;
 use super::{red, table};
+use crate::summary::{list, number, span};
 
 /// How much of the change of memory a line must explain to be called one.
 const FIT: f64 = 0.98;
@@ -132,7 +132,7 @@ fn strips(results: &Results, style: &str, color: bool) -> Option<Section> {
         let worst = |during: bool| {
             let of = turns.iter().filter_map(|strip| {
                 let (before, beside) = strip.before_and_during();
-                strip::worst(if during { &beside } else { &before })
+                interference::worst(if during { &beside } else { &before })
             });
             Summary::of(of).map_or("-".to_owned(), |summary| span(summary.p50))
         };
@@ -172,7 +172,7 @@ fn shades(strip: &Strip) -> String {
         ms if ms < 250.0 => '▓',
         _ => '█',
     };
-    let slot = |slot: &strip::Slot| {
+    let slot = |slot: &interference::Slot| {
         if slot.missing > 0 { '█' } else { slot.latency_ms.map_or(' ', |summary| shade(summary.max)) }
     };
     strip.slots.iter().map(slot).collect()
@@ -185,7 +185,7 @@ fn leaks(results: &Results, color: bool) -> Option<Section> {
     let header = ["server", "rounds", "work", "threads", "descriptors", "heap and stacks, kB", "fit, R²"];
     let mut table = table(&header, color);
     for leak in all {
-        let slope = |line: Option<harness::measure::stats::Line>, unit: f64| match line {
+        let slope = |line: Option<measure::stats::Line>, unit: f64| match line {
             // Adding zero takes the sign off a zero that was rounded from below.
             Some(line) => format!("{:+.1}", (line.slope / unit * 10.0).round() / 10.0 + 0.0),
             None => "-".to_owned(),

@@ -1,13 +1,13 @@
 //! The tables of `/fast`: how many a second, how fast, and what each costs.
 
 use comfy_table::{Cell, Color, Table};
-use harness::load::row::Row;
-use harness::measure::fast::{Fast, Standing, standings};
-use harness::measure::results::Results;
-use harness::measure::stats::Summary;
-use harness::measure::words::number;
+use load::row::Row;
+use measure::results::Results;
+use measure::stats::Summary;
+use measure::throughput::{Fast, Standing, standings};
 
 use super::table;
+use crate::summary::number;
 
 /// A title, a table and what it means.
 pub(super) type Section = (String, Option<Table>, Vec<String>);

@@ -1,7 +1,7 @@
-use harness::load::Row as Load;
-use harness::measure::fast::Fast;
-use harness::measure::storm::{Reading, Storm};
-use harness::measure::tail::{How, Life};
+use load::Row as Load;
+use measure::storm::{Reading, Storm};
+use measure::throughput::Fast;
+use measure::zombie::{How, Life};
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn thirteen() -> (Vec<&'static str>, Results) {
         "actix",
         "actix-no-half-closed",
     ];
-    let mut results = Results::parse(include_str!("../../diff/run.json")).expect("the document is a run");
+    let mut results = Results::parse(measure::fixtures::RUN).expect("the document is a run");
     let first = results.servers.remove(0);
     for name in &names {
         let server = (*name).to_owned();

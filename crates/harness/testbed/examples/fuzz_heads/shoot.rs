@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use harness::wire::response::{parse, preview};
 use socket2::SockRef;
+use wire::response::{parse, preview};
 
 use crate::{heads, strict};
 

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use harness::catalog::{self, Catalog, Supports};
-use harness::census::Census;
-use harness::guard;
-use harness::proc::{self, Usage};
-use harness::server::Server;
-use harness::subject::{self, Setup, Subject};
+use testbed::catalog::{self, Catalog, Supports};
+use testbed::census::Census;
+use testbed::proc::{self, Usage};
+use testbed::server::Server;
+use testbed::subject::{Setup, Subject};
+use testbed::{build, guard};
 
 use crate::shoot::{Plan, Tally};
 
@@ -94,7 +94,7 @@ fn subjects(names: &[String]) -> Result<Vec<Subject>, String> {
             return Ok(Subject::executable(name, Path::new(name), Supports::All));
         }
         let stanza = catalog.find(name)?;
-        subject::build(stanza, &root)?;
+        build::build(stanza, &root, |_| {})?;
         Subject::listed(stanza, &root, None)
     };
     names.iter().map(subject).collect()
@@ -103,9 +103,8 @@ fn subjects(names: &[String]) -> Result<Vec<Subject>, String> {
 /// What a server holds when nobody asks anything of it.
 fn at_rest(server: &Server) -> Result<(Census, Usage), String> {
     let admin = server.admin().ok_or("the server has no census")?;
-    let census = Census::read(admin).map_err(|failure| failure.text().to_owned())?;
-    let usage =
-        proc::usage(server.pid().ok_or("not our process")?).map_err(|failure| failure.text().to_owned())?;
+    let census = Census::read(admin).map_err(|failure| failure.to_string())?;
+    let usage = proc::usage(server.pid().ok_or("not our process")?).map_err(|failure| failure.to_string())?;
     Ok((census, usage))
 }
 

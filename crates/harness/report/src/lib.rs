@@ -1,0 +1,16 @@
+//! A finished run, for people and machines.
+//!
+//! # Layout
+//!
+//! - [`formats`]: verdicts as text, JSON, JUnit XML and Markdown; [`pages`]: the table of scenarios as a document.
+//! - [`summary`]: what the figures mean, in sentences; [`findings`]: what a run shows across all its servers.
+//! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
+//! - [`export`]: files for other programs.
+
+pub mod export;
+pub mod findings;
+pub mod formats;
+pub mod page;
+pub mod pages;
+pub mod summary;
+pub mod terminal;

@@ -1,0 +1,27 @@
+//! Servers under test: how they are listed, built, started and stopped, and what is seen of them from outside.
+//!
+//! Real processes, real sockets, no cooperation beyond the contract that every server of the lab keeps.
+//!
+//! # Layout
+//!
+//! - [`catalog`]: the server list; [`toolchains`]: what its servers need; [`build`](mod@build): the build of one.
+//! - [`subject`]: a server of any kind that can be started; [`server`]: one that runs; [`floor`]: one that does nothing.
+//! - [`guard`]: processes that cannot outlive us.
+//! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
+//! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
+
+pub mod build;
+pub mod catalog;
+pub mod census;
+mod error;
+pub mod floor;
+pub mod guard;
+pub mod machine;
+pub mod noise;
+pub mod proc;
+pub mod server;
+pub mod subject;
+pub mod toolchains;
+pub mod witness;
+
+pub use error::Error;
