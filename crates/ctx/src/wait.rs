@@ -183,17 +183,6 @@ impl Parker {
         let _ = PARKER.try_with(|cell| cell.set(Some(self)));
     }
 
-    /// Blocks until woken, or at most for `timeout`; tells whether it was woken.
-    pub(crate) fn park_once(&self, timeout: Duration) -> bool {
-        let begin = Instant::now();
-        while !self.park(Some(timeout.saturating_sub(begin.elapsed()))) {
-            if begin.elapsed() >= timeout {
-                return false;
-            }
-        }
-        true
-    }
-
     /// Blocks until woken or for `timeout`, or shorter; tells whether it was woken.
     pub(crate) fn park(&self, timeout: Option<Duration>) -> bool {
         let up = lock(&self.flag.up);

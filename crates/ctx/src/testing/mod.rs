@@ -1,10 +1,9 @@
-//! Checkers for what tests seldom see: a future dropped at each of its awaits, and work that outlived its
-//! context.
+//! A checker for what tests seldom see: work that outlived its context.
 //!
-//! Deadlines are tested with a [`ManualClock`](crate::ManualClock).
+//! Deadlines are tested with a [`ManualClock`](crate::ManualClock). A future that is dropped at each of its awaits in
+//! turn is the business of a crate of its own, `drop-at-await`: it knows nothing of contexts, so this crate does not
+//! depend on it and does not re-export it.
 
-mod awaits;
 mod leaks;
 
-pub use awaits::{Outcome, cancel_at_every_await, cancel_at_every_await_in_task};
 pub use leaks::{Guard, Leak, LeakCheck, guard};
