@@ -2,8 +2,8 @@
 //!
 //! # Writing one
 //!
-//! A scenario is a constant of type [`Scenario`] in the table of its area (`scenarios/<area>.rs`) and a function from a
-//! [`Bench`] to an [`Outcome`]. A whole one:
+//! A scenario is a constant of type [`Scenario`] in the table of its topic (`scenarios/<area>/<topic>.rs`) and a function from
+//! a [`Bench`] to an [`Outcome`]. A whole one:
 //!
 //! ```
 //! use suite::ensure;

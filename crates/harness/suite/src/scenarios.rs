@@ -2,57 +2,29 @@
 
 use crate::scenario::Scenario;
 
-pub mod accounts;
-pub mod baseline;
-pub mod bodies;
-pub mod bounds;
-pub mod budget;
-pub mod crowd;
-pub mod deadline;
-pub mod disconnect;
-pub mod faults;
-pub mod group;
-pub mod heads;
-pub mod input;
-pub mod leak;
-pub mod load;
-pub mod patience;
-pub mod policy;
-pub mod readers;
-pub mod runtime;
-pub mod shutdown;
-pub mod signals;
-pub mod timeouts;
-pub mod unread;
-pub mod values;
-pub mod work;
+mod baseline;
+mod deadline;
+mod disconnect;
+mod faults;
+mod group;
+mod leak;
+mod shutdown;
+mod timeouts;
+mod values;
+mod work;
 
-/// The areas in the order of the table.
-const AREAS: &[&[Scenario]] = &[
+/// The areas in the order of the table: each a module, whose files are its topics.
+const AREAS: &[&[&[Scenario]]] = &[
     baseline::SCENARIOS,
-    input::SCENARIOS,
     deadline::SCENARIOS,
-    budget::SCENARIOS,
-    bodies::SCENARIOS,
-    load::SCENARIOS,
     work::SCENARIOS,
-    accounts::SCENARIOS,
     disconnect::SCENARIOS,
-    unread::SCENARIOS,
-    crowd::SCENARIOS,
-    patience::SCENARIOS,
-    policy::SCENARIOS,
     timeouts::SCENARIOS,
-    readers::SCENARIOS,
     values::SCENARIOS,
     group::SCENARIOS,
-    heads::SCENARIOS,
-    bounds::SCENARIOS,
     faults::SCENARIOS,
     shutdown::SCENARIOS,
-    signals::SCENARIOS,
     leak::SCENARIOS,
-    runtime::SCENARIOS,
 ];
 
 /// The scenario that gates all others: without it, "not a lab server".
@@ -60,7 +32,7 @@ pub const GATE: &str = "baseline/fast-200";
 
 /// Every scenario, the gate first.
 pub fn all() -> Vec<&'static Scenario> {
-    AREAS.iter().copied().flatten().collect()
+    AREAS.iter().copied().flatten().copied().flatten().collect()
 }
 
 /// The scenarios that a pattern selects (see [`pattern::selects`](crate::pattern::selects)).
@@ -81,6 +53,7 @@ pub fn select(patterns: &str) -> Result<Vec<&'static Scenario>, String> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use super::*;
 
@@ -93,6 +66,33 @@ mod tests {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '/' | '-');
             assert!(id.matches('/').count() == 1 && id.chars().all(plain), "`{id}`");
         }
+    }
+
+    /// The ids in the source of each area's folder, with the folder's name.
+    fn ids_by_folder() -> Vec<(String, String)> {
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scenarios");
+        let list = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut found = Vec::new();
+        for folder in list(Path::new(sources)).filter(|path| path.is_dir()) {
+            let area = folder.file_name().unwrap().to_str().unwrap();
+            for file in list(&folder) {
+                let text = std::fs::read_to_string(&file).unwrap();
+                let ids = text.split("id: \"").skip(1).filter_map(|rest| rest.split('"').next());
+                found.extend(ids.map(|id| (area.to_owned(), id.to_owned())));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_scenario_stands_in_the_folder_of_its_area() {
+        let found = ids_by_folder();
+        for (area, id) in &found {
+            assert_eq!(id.split('/').next(), Some(area.as_str()), "`{id}` stands in `{area}/`");
+        }
+        let written: BTreeSet<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
+        let table: BTreeSet<&str> = all().iter().map(|scenario| scenario.id).collect();
+        assert_eq!(written, table, "left: ids in the folders; right: ids in the table");
     }
 
     #[test]

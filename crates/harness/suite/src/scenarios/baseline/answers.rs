@@ -8,8 +8,8 @@ use wire::Request;
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
 
-/// The area's scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/fast-200",
         promise: "/fast answers 200 at once",

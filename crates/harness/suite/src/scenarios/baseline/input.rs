@@ -5,8 +5,8 @@ use wire::Request;
 use crate::ensure;
 use crate::scenario::{Bench, Outcome, Scenario};
 
-/// The scenarios, which stand in the area `baseline`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/bad-parameter",
         promise: "each malformed or out-of-range parameter of /slow gets a 400 that names it",

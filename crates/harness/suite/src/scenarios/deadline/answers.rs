@@ -8,8 +8,8 @@ use wire::{End, Request};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
 
-/// The area's scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/answers-504",
         promise: "work longer than its deadline is answered 504",

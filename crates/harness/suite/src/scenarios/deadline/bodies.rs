@@ -7,8 +7,8 @@ use wire::{End, Request, Wire};
 use crate::ensure;
 use crate::scenario::{Bench, Judges, Outcome, Scenario};
 
-/// The scenarios, which stand in the area `deadline`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/stalled-body",
         promise: "a body that stalls does not hold up the 504",

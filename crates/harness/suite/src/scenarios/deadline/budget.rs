@@ -7,8 +7,8 @@ use wire::Request;
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 
-/// The scenarios, which stand in the area `deadline`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/zero-budget",
         promise: "no time left: 504 at once, and the work is never started",

@@ -8,8 +8,8 @@ use wire::burst::Storm;
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
 
-/// The scenarios, which stand in the area `deadline`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/thousand-at-once",
         promise: "1,000 requests at once are answered 504 each, none lost and none early",

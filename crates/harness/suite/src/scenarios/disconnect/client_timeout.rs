@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use wire::Request;
 
-use super::disconnect::{self, canceled};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Outcome, Scenario};
+use crate::scenarios::disconnect::{self, canceled};
 
 /// How often the client asks.
 const TRIES: usize = 5;
 
-/// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[Scenario {
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     id: "disconnect/urlopen-gives-up",
     promise: "a client that gives up after its own timeout and asks again, five times, never has two works running",
     flags: &[("--request-timeout", "9s")],

@@ -3,9 +3,9 @@
 use testbed::witness::Word;
 use wire::{End, Wire};
 
-use super::disconnect::{self, Leave, send, stops};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
+use crate::scenarios::disconnect::{self, Leave, send, stops};
 
 const SERVE: &[(&str, &str)] = &[("--on-disconnect", "serve")];
 const DETACH: &[(&str, &str)] = &[("--on-disconnect", "detach")];
@@ -15,8 +15,8 @@ const COMMIT: &str =
     "a payment that has begun must not hang on the client's connection: it is done once, or not at all";
 const ANSWER: &[Judges] = &[Judges::Answer];
 
-/// The scenarios, which stand in the area `disconnect`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/serve-half-close",
         promise: "under `serve` a client that shuts down its sending half gets its answer, and the connection is closed",

@@ -6,20 +6,20 @@ use testbed::census::Census;
 use testbed::witness::Word;
 use wire::{End, Request, Wire};
 
-use super::disconnect::{BASE, Leave, canceled, request, send, told};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario, Seat};
+use crate::scenarios::disconnect::{
+    BASE, BLOCKED, Leave, canceled, request, send, stream, told, unread_stream,
+};
 
 const WRITES: &str = "a server that learns of the end from a write that fails learns it one chunk later, or never \
     when the next chunk is long in coming";
 const STREAM: &[&str] = &["witness", "endpoint:/stream"];
-/// What a stream needs that is to be blocked.
-pub(super) const BLOCKED: &[&str] = &["witness", "endpoint:/stream", "keep-alive"];
 /// Enough time to fill every buffer between a stream and a client that does not read.
 const PATIENT: &[(&str, &str)] = &[("--request-timeout", "15s"), ("--write-timeout", "15s")];
 
-/// The scenarios, which stand in the area `disconnect`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/mid-stream",
         promise: "a client that closes while /stream writes cancels the work",
@@ -167,29 +167,12 @@ fn streaming(bench: &Bench, leave: Leave, every: u64, tries: usize) -> Outcome {
     Ok(told(&took))
 }
 
-fn stream(bench: &Bench, wire: &mut Wire, query: &str) -> Result<String, Failure> {
-    send(wire, &Request::get(format!("/stream?{query}")).id(bench.id()))
-}
-
 fn blocked(bench: &Bench, leave: Leave) -> Outcome {
     let (wire, id, chunks) = blocked_stream(bench)?;
     let (left_at, _kept) = leave.act(wire);
     let mut observed = told(&[canceled(bench, &id, left_at)?]);
     observed.text = format!("blocked after {chunks} chunks; {}", observed.text);
     Ok(observed)
-}
-
-/// A stream whose client reads nothing; gives its id.
-pub(super) fn unread_stream(bench: &Bench) -> Result<(Wire, String), Failure> {
-    let mut wire = bench.connect_narrow()?;
-    // Answers that nobody reads shut the window first: with no segment under way the kernel has no reason to give the
-    // server's buffer more room.
-    let unread: Vec<u8> = (0..20).flat_map(|_| bench.fast().bytes()).collect();
-    wire.send(&unread)?;
-    std::thread::sleep(Duration::from_millis(100));
-    let id = stream(bench, &mut wire, "chunks=10000&every=1ms")?;
-    bench.work_begins(&id)?;
-    Ok((wire, id))
 }
 
 /// The same, once nobody takes its chunks any more; gives their number too.

@@ -2,9 +2,9 @@
 
 use wire::{Request, Wire};
 
-use super::disconnect::{self, Leave, send, stops};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Outcome, Scenario, Seat};
+use crate::scenarios::disconnect::{self, Leave, send, stops};
 
 const HIDES: &str = "whoever looks for the end of a connection by reading finds the bytes first, so a client that \
     pipelines, or sends a body that nobody reads, can make a server work for nobody at no cost to itself";
@@ -16,8 +16,8 @@ const READ: &str =
     "https://github.com/hyperium/hyper/blob/v1.12.0/src/proto/h1/conn.rs (mid_message_detect_eof)";
 const SOURCES: &[&str] = &[READ, KERNEL];
 
-/// The scenarios, which stand in the area `disconnect`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/pipelined-same-segment-fin",
         promise: "a FIN behind a second request that came in the same segment cancels the work",

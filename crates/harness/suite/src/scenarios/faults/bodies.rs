@@ -4,7 +4,7 @@ use wire::{Answer, End, Request, response};
 
 use crate::ensure;
 use crate::scenario::{Bench, Judges, Outcome, Scenario};
-use crate::scenarios::heads::{is_refused, reply};
+use crate::scenarios::faults::{is_refused, reply};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 /// What a body in doubt may be answered with.
@@ -12,8 +12,8 @@ const REFUSALS: &[u16] = &[400, 411, 413, 501];
 /// The most bytes a body may have.
 const MOST: usize = 1024 * 1024;
 
-/// The scenarios, which stand in the area `faults`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/body-too-large",
         promise: "a body announced above 1 MiB is answered 413 before it is sent, and the connection is closed",

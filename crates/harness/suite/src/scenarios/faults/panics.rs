@@ -12,8 +12,8 @@ use crate::scenario::{Failure, Judges, Observed, Outcome, Scenario, Seat};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 
-/// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/panic-handler",
         promise: "a handler that panics is answered 500 and closed, or closed; 100 panics later all else works",

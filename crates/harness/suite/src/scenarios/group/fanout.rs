@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use testbed::witness::Word;
 use wire::{Answer, Request};
 
-use super::disconnect::{Leave, send, told};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenarios::disconnect::{Leave, send, told};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Work];
 const BASE: Scenario = Scenario { judges: BOTH, needs: &["witness", "endpoint:/fanout"], ..Scenario::BASE };
@@ -21,8 +21,8 @@ const SOURCES: &[&str] = &[
     "https://pkg.go.dev/golang.org/x/sync/errgroup#Group.Wait",
 ];
 
-/// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "group/all-done",
         promise: "a group whose children all complete is answered 200, after the last of them",

@@ -47,8 +47,8 @@ const BASE: Scenario = Scenario {
     ..Scenario::BASE
 };
 
-/// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/storm",
         promise: "5 storms of 500 timeouts leave no work, context, connection, thread, descriptor or memory behind",

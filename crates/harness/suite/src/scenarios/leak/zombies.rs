@@ -11,8 +11,8 @@ use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario
 /// The path of Go's leak profile under the admin address, in its readable form.
 const PROFILE: &str = "/debug/pprof/goroutineleak?debug=1";
 
-/// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[ZOMBIES, GOROUTINELEAK];
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[ZOMBIES, GOROUTINELEAK];
 
 const ZOMBIES: Scenario = Scenario {
     id: "leak/zombies-of-100",

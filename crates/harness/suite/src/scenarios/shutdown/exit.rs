@@ -8,8 +8,8 @@ use crate::ensure;
 use crate::scenario::{Bench, Judges, Level, Outcome, Scenario, Seat};
 use crate::scenarios::shutdown::{self, ends_with, is_200, working};
 
-/// The scenarios, which stand in the area `shutdown`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "shutdown/exit-status",
         promise: "SIGTERM to a server without requests: exit 0, at once",

@@ -6,26 +6,7 @@ use wire::{Answer, End, Request, Wire};
 
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
-
-/// `--read-header-timeout` of these scenarios.
-pub(super) const HEADER: Duration = Duration::from_millis(400);
-/// `--read-timeout` of these scenarios.
-const READ: Duration = Duration::from_millis(700);
-/// `--idle-timeout` of these scenarios.
-pub(super) const IDLE: Duration = Duration::from_millis(1000);
-
-/// What these scenarios have in common: short timeouts, and a deadline that is later than all of them.
-pub(super) const BASE: Scenario = Scenario {
-    judges: &[Judges::Connection],
-    flags: &[
-        ("--read-header-timeout", "400ms"),
-        ("--read-timeout", "700ms"),
-        ("--write-timeout", "600ms"),
-        ("--idle-timeout", "1000ms"),
-        ("--request-timeout", "15s"),
-    ],
-    ..Scenario::BASE
-};
+use crate::scenarios::timeouts::{BASE, HEADER, IDLE, READ};
 
 const SLOWLORIS: &str =
     "one client with a few thousand connections that say next to nothing keeps everybody else out";
@@ -38,8 +19,8 @@ const HYPER: &[&str] = &[
 ];
 const GO: &[&str] = &["https://pkg.go.dev/net/http#Server (ReadTimeout)"];
 
-/// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/header-slowloris",
         promise: "a head that stalls is closed at the header timeout, with no answer",

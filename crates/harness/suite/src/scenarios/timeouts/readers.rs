@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use testbed::witness::Word;
 use wire::{End, Request};
 
-use super::{crowd, timeouts};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
+use crate::scenarios::{disconnect, timeouts};
 
 /// `--write-timeout` of these scenarios.
 const WRITE: Duration = Duration::from_millis(600);
@@ -18,13 +18,13 @@ const NOTHING: &str =
     "hyper has no timeout of writing; Go's counts from the head, so a long download dies of it";
 const SOURCES: &[&str] = &["https://pkg.go.dev/net/http#Server (WriteTimeout)"];
 
-/// The scenarios, which stand in the area `timeouts`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/slow-reader",
         promise: "a client that stops reading a /stream is reset at the write timeout, and the work is canceled",
         judges: &[Judges::Work, Judges::Connection],
-        needs: crowd::BLOCKED,
+        needs: disconnect::BLOCKED,
         limit: Duration::from_secs(25),
         sent: "`GET /stream?chunks=10000&every=1ms` behind 20 of `GET /fast` over a connection of the smallest buffers, and nothing is read; \
             `--write-timeout 600ms`",
@@ -75,7 +75,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 fn slow_reader(bench: &Bench) -> Outcome {
-    let (mut wire, id) = crowd::unread_stream(bench)?;
+    let (mut wire, id) = disconnect::unread_stream(bench)?;
     // The server's own buffer may take chunks for longer than the timeout lasts, so the end is all there is to wait for;
     // the deadline is far behind it.
     let (ended_at, how) = bench.work_ends(&id, Duration::from_secs(11))?;

@@ -16,8 +16,8 @@ const LOCAL: &str =
     "a `thread_local` that is set and never cleared; a task that is reused with its `task_local`";
 const TOKIO: &[&str] = &["https://docs.rs/tokio/1.54.1/tokio/macro.task_local.html"];
 
-/// The scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "values/inside-the-work",
         promise: "the request's id and subject arrive inside the work, behind every spawn on the way",
@@ -170,7 +170,7 @@ fn after_a_504(bench: &Bench) -> Outcome {
 
 fn after_a_disconnect(bench: &Bench) -> Outcome {
     for _ in 0..20 {
-        let slow = super::disconnect::request(bench, "").header("X-Subject", "alice");
+        let slow = crate::scenarios::disconnect::request(bench, "").header("X-Subject", "alice");
         let mut wire = bench.connect()?;
         wire.send(&slow.bytes())?;
         bench.work_begins(slow.id_given().unwrap_or_default())?;

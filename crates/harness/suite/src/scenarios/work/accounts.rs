@@ -10,8 +10,8 @@ use crate::scenario::{Bench, Judges, Outcome, Scenario, Seat};
 
 const WORK: &[Judges] = &[Judges::Work];
 
-/// The scenarios, which stand in the area `work`.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "work/cleanup-ran",
         promise: "the guards inside canceled work were dropped before the census says canceled",

@@ -11,8 +11,8 @@ use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Work];
 const STOPS: &str = "a 504 sets the client free; only stopped work sets the server free";
 
-/// The area's scenarios: one per style of work.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of this topic.
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "work/context",
         promise: "work that waits for its context stops at the deadline",
