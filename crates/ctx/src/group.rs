@@ -1,5 +1,9 @@
 //! Structured concurrency: members that cannot outlive their group.
 
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -15,7 +19,11 @@ use crate::wait::{Parker, Waiting};
 /// The group spawns nothing: [`task`](Self::task) and [`job`](Self::job) wrap work that you then spawn, on any
 /// runtime or thread. [`join`](Self::join) and [`wait`](Self::wait) return once every member is *gone*: its
 /// future dropped, its destructors run. Dropping the group without waiting cancels the members' context and
-/// drops each task at its next poll; a job on a thread sees its context end, and no more can be done to it.
+/// drops each task at its next poll. A job on a thread sees its context end, and runs on until it returns.
+///
+/// A member that panics, or that is dropped before it has returned (an aborted task), is a failure like an error
+/// that it returns: the rest is canceled, and the group's result is a [`MemberError`]. A panic goes on after that,
+/// so the runtime or the thread reports it as ever.
 ///
 /// ```
 /// use ctx::{Cause, Context, Group};
@@ -31,7 +39,6 @@ use crate::wait::{Parker, Waiting};
 /// ```
 #[derive(Debug)]
 pub struct Group {
-    ctx: Context,
     shared: Arc<Shared>,
     /// Ends when the group is gone, whether or not anyone waited.
     abandoned: Context,
@@ -40,6 +47,7 @@ pub struct Group {
 
 #[derive(Debug)]
 struct Shared {
+    ctx: Context,
     cancel: Cancel,
     state: Mutex<State>,
 }
@@ -51,8 +59,33 @@ struct State {
     joiner: Option<Waker>,
 }
 
-/// Counts a member for as long as anything of it exists.
-struct Seat(Arc<Shared>);
+/// Why a member of a [`Group`] did not return.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MemberError {
+    /// It panicked with this message.
+    Panicked(String),
+    /// It was dropped before it had returned, while its context was live.
+    Aborted,
+}
+
+impl fmt::Display for MemberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(message) => write!(f, "member of a group panicked: {message}"),
+            Self::Aborted => f.write_str("member of a group was dropped before it had returned"),
+        }
+    }
+}
+
+impl StdError for MemberError {}
+
+/// Counts a member for as long as anything of it exists; one that is dropped without a result has failed.
+struct Seat {
+    group: Arc<Shared>,
+    /// The failure that it is to vanish now; `None` once there is a result.
+    lost: Option<MemberError>,
+}
 
 impl Group {
     /// Makes an empty group whose members end with `ctx` at the latest.
@@ -60,14 +93,14 @@ impl Group {
     pub fn new(ctx: &Context) -> Self {
         let (ctx, cancel) = ctx.with_cancel();
         let (abandoned, abandon) = Context::background().with_cancel();
-        let shared = Arc::new(Shared { cancel, state: Mutex::default() });
-        Self { ctx, shared, abandoned, _abandon: abandon }
+        let shared = Arc::new(Shared { ctx, cancel, state: Mutex::default() });
+        Self { shared, abandoned, _abandon: abandon }
     }
 
     /// Returns the members' context.
     #[must_use]
     pub fn context(&self) -> &Context {
-        &self.ctx
+        &self.shared.ctx
     }
 
     /// Cancels the members' context; they still have to be waited for.
@@ -87,7 +120,7 @@ impl Group {
         M: FnOnce(Context) -> F,
         F: Future<Output = Result<(), Cause>>,
     {
-        member(make(self.ctx.clone()), self.abandoned.clone(), self.seat())
+        member(make(self.shared.ctx.clone()), self.abandoned.clone(), self.seat())
     }
 
     /// Wraps work for a thread; run what is returned there. An error it returns fails the group.
@@ -95,11 +128,11 @@ impl Group {
     where
         M: FnOnce(&Context) -> Result<(), Cause>,
     {
-        let seat = self.seat();
-        let ctx = self.ctx.clone();
+        let mut seat = self.seat();
+        let ctx = self.shared.ctx.clone();
         move || {
-            let result = work(&ctx);
-            seat.0.record(result);
+            let result = seat.watch(|| work(&ctx));
+            seat.record(result);
         }
     }
 
@@ -134,7 +167,7 @@ impl Group {
 
     fn seat(&self) -> Seat {
         lock(&self.shared.state).members += 1;
-        Seat(self.shared.clone())
+        Seat { group: self.shared.clone(), lost: Some(MemberError::Aborted) }
     }
 }
 
@@ -142,7 +175,7 @@ impl Group {
 ///
 /// The seat is the last argument, so that it is free only when the work's destructors have run: a future that
 /// was never polled drops its arguments in order, and one that was has moved the work to an inner block.
-async fn member<F>(work: F, abandoned: Context, seat: Seat)
+async fn member<F>(work: F, abandoned: Context, mut seat: Seat)
 where
     F: Future<Output = Result<(), Cause>>,
 {
@@ -153,11 +186,35 @@ where
             if orphaned.as_mut().is_some_and(|end| end.poll(cx.waker()).is_some()) {
                 return Poll::Ready(Ok(()));
             }
-            work.as_mut().poll(cx)
+            seat.watch(|| work.as_mut().poll(cx))
         })
         .await
     };
-    seat.0.record(result);
+    seat.record(result);
+}
+
+/// Returns the text of a panic, if it has one.
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text").to_owned()
+}
+
+impl Seat {
+    /// Runs a step of the member's work, and notes the message if it panics.
+    fn watch<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        match catch_unwind(AssertUnwindSafe(step)) {
+            Ok(outcome) => outcome,
+            Err(payload) => {
+                self.lost = Some(MemberError::Panicked(message(&*payload)));
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    fn record(&mut self, result: Result<(), Cause>) {
+        self.lost = None;
+        self.group.record(result);
+    }
 }
 
 impl Shared {
@@ -187,8 +244,13 @@ impl Drop for Group {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        if let Some(lost) = self.lost.take() {
+            // Dropped at the end of its context is what the end asks for, and no failure of its own.
+            let ended = if lost == MemberError::Aborted { self.group.ctx.cause() } else { None };
+            self.group.record(Err(ended.unwrap_or_else(|| lost.into())));
+        }
         let joiner = {
-            let mut state = lock(&self.0.state);
+            let mut state = lock(&self.group.state);
             state.members -= 1;
             if state.members == 0 { state.joiner.take() } else { None }
         };

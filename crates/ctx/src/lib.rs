@@ -21,6 +21,6 @@ pub use cancel::{Cancel, Stop, StopOnDrop};
 pub use context::Context;
 pub use driver::{Driver, ManualClock};
 pub use error::{Cause, Error};
-pub use group::Group;
+pub use group::{Group, MemberError};
 pub use join::{Foreign, OnEnd};
 pub use run::Interrupted;

@@ -1,0 +1,114 @@
+//! Groups whose members panic, are aborted, or vanish at the end of their context.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context as Task, Poll, Waker};
+use std::thread;
+use std::time::Instant;
+
+use ctx::{Cause, Context, Error, Group, MemberError};
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Task::from_waker(Waker::noop()))
+}
+
+fn never(_: Instant) -> std::future::Pending<()> {
+    std::future::pending()
+}
+
+/// Returns what the group failed with, once all members are gone.
+fn failure(group: Group) -> Cause {
+    let Poll::Ready(outcome) = poll(pin!(group.join())) else { panic!("all members are gone") };
+    outcome.expect_err("the group has failed")
+}
+
+fn panicked(message: &str) -> Option<MemberError> {
+    Some(MemberError::Panicked(message.to_owned()))
+}
+
+#[test]
+fn a_task_that_panics_fails_its_group_and_cancels_the_rest() {
+    let group = Group::new(&Context::background());
+    let ctx = group.context().clone();
+    let mut waiting = Box::pin(group.task(async |ctx| Err(ctx.done(never).await.into())));
+    assert!(poll(waiting.as_mut()).is_pending());
+    let mut panicking = Box::pin(group.task(async |_ctx| panic!("this panic is part of the test")));
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(panicking.as_mut()))).is_err(), "the panic goes on");
+    assert_eq!(ctx.err(), Some(Error::Canceled));
+    assert!(poll(waiting.as_mut()).is_ready());
+    drop((panicking, waiting));
+    assert_eq!(failure(group).downcast_ref().cloned(), panicked("this panic is part of the test"));
+}
+
+#[test]
+fn a_job_that_panics_fails_its_group_and_cancels_the_rest() {
+    let group = Group::new(&Context::background());
+    let waiting = thread::spawn(group.job(|ctx| Err(ctx.wait().into())));
+    let number = 7;
+    let panicking =
+        thread::spawn(group.job(move |_ctx| panic!("this panic number {number} is part of the test")));
+    assert!(panicking.join().is_err(), "the panic goes on");
+    waiting.join().unwrap();
+    let cause = group.wait().unwrap_err();
+    assert_eq!(cause.downcast_ref().cloned(), panicked("this panic number 7 is part of the test"));
+}
+
+#[test]
+fn a_member_whose_destructor_panics_fails_its_group() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("this panic is part of the test");
+        }
+    }
+    let group = Group::new(&Context::background());
+    let bomb = Bomb;
+    let mut task = Box::pin(group.task(|_ctx| async move {
+        let _bomb = bomb;
+        Ok(())
+    }));
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(task.as_mut()))).is_err());
+    assert_eq!(failure(group).downcast_ref().cloned(), panicked("this panic is part of the test"));
+}
+
+#[test]
+fn a_task_that_is_aborted_fails_its_group_and_cancels_the_rest() {
+    for polled in [false, true] {
+        let group = Group::new(&Context::background());
+        let ctx = group.context().clone();
+        let mut task = Box::pin(group.task(|_ctx| std::future::pending()));
+        if polled {
+            assert!(poll(task.as_mut()).is_pending());
+        }
+        drop(task);
+        assert_eq!(ctx.cause().unwrap().downcast_ref(), Some(&MemberError::Aborted), "polled: {polled}");
+        assert_eq!(failure(group).downcast_ref(), Some(&MemberError::Aborted), "polled: {polled}");
+    }
+}
+
+#[test]
+fn a_job_that_never_runs_fails_its_group() {
+    let group = Group::new(&Context::background());
+    drop(group.job(|_ctx| Ok(())));
+    assert_eq!(failure(group).downcast_ref(), Some(&MemberError::Aborted));
+}
+
+#[test]
+fn a_member_dropped_after_the_end_of_its_context_fails_with_that_end() {
+    let (parent, cancel) = Context::background().with_cancel();
+    let group = Group::new(&parent);
+    let mut task = Box::pin(group.task(|_ctx| std::future::pending()));
+    assert!(poll(task.as_mut()).is_pending());
+    cancel.cancel_cause(Cause::msg("shutting down"));
+    drop(task);
+    assert_eq!(failure(group).to_string(), "shutting down");
+}
+
+#[test]
+fn a_group_of_members_that_all_return_succeeds() {
+    let group = Group::new(&Context::background());
+    let mut task = Box::pin(group.task(async |_ctx| Ok(())));
+    assert!(poll(task.as_mut()).is_ready());
+    group.job(|_ctx| Ok(()))();
+    assert!(matches!(poll(pin!(group.join())), Poll::Ready(Ok(()))));
+}
