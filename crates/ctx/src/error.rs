@@ -34,13 +34,15 @@ impl fmt::Display for Error {
 impl StdError for Error {}
 
 impl From<Error> for std::io::Error {
-    /// Converts to `TimedOut` or `Interrupted`, keeping the error inside.
+    /// Converts to `TimedOut` or `Other`, with the error inside: `get_ref` and `downcast` give it back.
+    ///
+    /// A cancel is not `Interrupted`, though that is the nearest name: `io::copy`, `read_to_end`, `read_exact`,
+    /// `write_all` and their like take that kind for a reason to try again, for ever.
     fn from(error: Error) -> Self {
-        let kind = match error {
-            Error::Canceled => std::io::ErrorKind::Interrupted,
-            Error::DeadlineExceeded => std::io::ErrorKind::TimedOut,
-        };
-        Self::new(kind, error)
+        match error {
+            Error::Canceled => Self::other(error),
+            Error::DeadlineExceeded => Self::new(std::io::ErrorKind::TimedOut, error),
+        }
     }
 }
 
