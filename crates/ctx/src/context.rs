@@ -151,7 +151,9 @@ impl Context {
     /// Waits for the end in a task of any executor.
     ///
     /// `sleep` is the runtime's own sleep-until. It is called at most once, and only when there is a deadline
-    /// that nobody else watches. The end is never early, even if that timer is.
+    /// that nobody else watches. When it says that the time is up, the context ends, whatever the system's clock
+    /// says: under a paused clock of a test, time is what the runtime says. So the end is never early unless the
+    /// runtime's timer is.
     ///
     /// # Cancellation safety
     ///
@@ -204,7 +206,7 @@ impl Context {
         self.node.as_ref().map_or(0, |node| node.waiters())
     }
 
-    /// Counts the live contexts below this one, by walking them.
+    /// Counts the live contexts below this one, by walking them; a merged one counts once.
     #[must_use]
     pub fn descendants(&self) -> usize {
         self.node.as_ref().map_or(0, |node| walk::descendants(node))

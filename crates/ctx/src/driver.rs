@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::timers::Timers;
+use crate::timers::{Runner, Timers};
 use crate::wait::{Parker, Waiting};
 
 /// Expires contexts at their deadline, even when nobody waits for them.
@@ -66,18 +66,20 @@ impl Driver {
     /// Drives on this thread until `until` ends, and returns how it did.
     pub fn run(&self, until: &Context) -> Error {
         let parker = Parker::take();
+        let runner = Runner::new(&self.timers);
         let mut ended = until.node().map(Waiting::new);
         let error = loop {
-            let now = Instant::now();
-            self.timers.expire_due(now);
-            let next = self.timers.next_or_wake(&parker.waker);
+            self.timers.expire_due(Instant::now());
+            let next = runner.next_or_wake(&parker.waker);
             if let Some(error) = ended.as_mut().and_then(|ended| ended.poll(&parker.waker)) {
                 break error;
             }
             let next = next.into_iter().chain(until.alarm()).min();
-            parker.park(next.map(|next| next.saturating_duration_since(now)));
+            // Ending what was due takes time too, so the clock is read again.
+            parker.park(next.map(|next| next.saturating_duration_since(Instant::now())));
         };
         drop(ended);
+        drop(runner);
         parker.put_back();
         error
     }
@@ -88,18 +90,29 @@ impl Driver {
         S: FnMut(Instant) -> F,
         F: Future,
     {
+        let runner = Runner::new(&self.timers);
         let mut ended = until.node().map(Waiting::new);
+        // The time that the runtime's own sleep has told: its clock may run ahead of the system's, as a paused
+        // one does.
+        let mut told = None;
         loop {
-            self.timers.expire_due(Instant::now());
+            let now = told.map_or_else(Instant::now, |told| Instant::now().max(told));
+            self.timers.expire_due(now);
+            if let Some(node) = until.node().filter(|_| until.alarm().is_some_and(|at| at <= now)) {
+                node.expire();
+            }
             let armed = self.timers.next().into_iter().chain(until.alarm()).min();
             let mut timer = pin!(armed.map(&mut sleep));
             let step = std::future::poll_fn(|cx| {
                 if let Some(error) = ended.as_mut().and_then(|ended| ended.poll(cx.waker())) {
                     return Poll::Ready(Some(error));
                 }
-                let next = self.timers.next_or_wake(cx.waker()).into_iter().chain(until.alarm()).min();
-                let fired = timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
-                if fired || next != armed { Poll::Ready(None) } else { Poll::Pending }
+                let next = runner.next_or_wake(cx.waker()).into_iter().chain(until.alarm()).min();
+                if timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready()) {
+                    told = armed.max(told);
+                    return Poll::Ready(None);
+                }
+                if next != armed { Poll::Ready(None) } else { Poll::Pending }
             });
             if let Some(error) = step.await {
                 return error;

@@ -11,26 +11,39 @@ use crate::node::{End, Node, Place};
 /// A cancellation signal of another library that a [`Context`] can follow, without a task in between.
 ///
 /// ```
+/// use std::collections::BTreeMap;
 /// use std::sync::{Arc, Mutex};
 /// use ctx::{Cause, Context, Error, Foreign, OnEnd};
 ///
-/// /// Somebody else's signal: it keeps callbacks, and runs them when it is rung.
+/// /// Another library's signal: it keeps callbacks by number, and runs them when it is rung.
 /// #[derive(Clone, Default)]
-/// struct Bell(Arc<Mutex<Vec<OnEnd>>>);
+/// struct Bell(Arc<Mutex<BTreeMap<u64, OnEnd>>>);
+///
+/// impl Bell {
+///     fn ring(&self, cause: &str) {
+///         let callbacks = std::mem::take(&mut *self.0.lock().unwrap());
+///         callbacks.into_values().for_each(|callback| callback(Error::Canceled, Some(Cause::msg(cause))));
+///     }
+/// }
 ///
 /// impl Foreign for Bell {
 ///     fn on_end(&self, callback: OnEnd) -> Box<dyn FnOnce() + Send> {
-///         self.0.lock().unwrap().push(callback);
+///         let mut callbacks = self.0.lock().unwrap();
+///         let number = callbacks.last_key_value().map_or(0, |(last, _)| last + 1);
+///         callbacks.insert(number, callback);
 ///         let bell = self.clone();
-///         Box::new(move || bell.0.lock().unwrap().clear())
+///         // Takes back this callback and no other.
+///         Box::new(move || drop(bell.0.lock().unwrap().remove(&number)))
 ///     }
 /// }
 ///
 /// let bell = Bell::default();
-/// let (ctx, _cancel) = Context::background().with_foreign(&bell);
-/// let callback = bell.0.lock().unwrap().pop().unwrap();
-/// callback(Error::Canceled, Some(Cause::msg("ding")));
-/// assert_eq!(ctx.cause().unwrap().to_string(), "ding");
+/// let (first, cancel) = Context::background().with_foreign(&bell);
+/// let (second, _c) = Context::background().with_foreign(&bell);
+/// cancel.cancel();
+/// bell.ring("ding");
+/// assert_eq!(first.cause().unwrap().to_string(), "context canceled");
+/// assert_eq!(second.cause().unwrap().to_string(), "ding");
 /// ```
 pub trait Foreign {
     /// Returns the signal's own deadline, if it has one.
@@ -79,8 +92,8 @@ impl Drop for Link {
 impl Context {
     /// Derives a context that ends with the first of `contexts`, with that one's kind and cause.
     ///
-    /// Values and the clock come from the first. Its deadline is the earliest of all. Of none at all it makes
-    /// a child of the background.
+    /// Values and the clock come from the first. Its deadline is the earliest of all. Without any context in the
+    /// list, the new one is a child of the background.
     ///
     /// ```
     /// use ctx::{Cause, Context};

@@ -56,7 +56,8 @@ impl Context {
     /// Runs `work` as [`run`](Self::run) does, but lets it finish for `grace` after the context ended.
     ///
     /// The end of the context is the request to stop. Work that follows it gets `grace` to put its things in
-    /// order, on an async `Drop`'s behalf; only then is it dropped. `sleep` is called at most twice.
+    /// order; only then is it dropped. On a context that has ended before, the work is not started. `sleep` is
+    /// called at most twice.
     ///
     /// # Errors
     ///
@@ -73,9 +74,10 @@ impl Context {
         F: Future,
     {
         let mut work = pin!(work);
-        let error = match Race::new(self, work.as_mut(), &mut sleep).await {
-            Err(Interrupted { error, late: None }) => error,
-            ready => return ready,
+        let mut race = pin!(Race::new(self, work.as_mut(), &mut sleep));
+        let error = match race.as_mut().await {
+            Err(Interrupted { error, late: None }) if race.started => error,
+            over => return over,
         };
         let (patience, _cancel) = self.without_cancel().with_timeout(grace);
         let late = match Race::new(&patience, work, &mut sleep).await {
@@ -116,6 +118,8 @@ pin_project! {
         // Dropped as soon as the race is over, even where the future itself is kept.
         #[pin]
         work: Option<W>,
+        // Whether the work was ever polled.
+        started: bool,
         #[pin]
         done: Done<'a, S, F>,
     }
@@ -123,7 +127,7 @@ pin_project! {
 
 impl<'a, W, S, F> Race<'a, W, S, F> {
     fn new(ctx: &'a Context, work: W, sleep: S) -> Self {
-        Self { ctx, work: Some(work), done: Done::new(ctx.node(), sleep) }
+        Self { ctx, work: Some(work), started: false, done: Done::new(ctx.node(), sleep) }
     }
 }
 
@@ -142,6 +146,7 @@ where
             return Poll::Ready(Err(Interrupted { error, late: None }));
         }
         let work = this.work.as_mut().as_pin_mut().expect("a race that is over is not polled again");
+        *this.started = true;
         let Poll::Ready(output) = work.poll(cx) else { return Poll::Pending };
         this.work.set(None);
         Poll::Ready(match this.ctx.err() {

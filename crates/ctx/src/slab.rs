@@ -56,6 +56,10 @@ impl<T> Slab<T> {
         self.places.iter().flatten()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().flatten()
+    }
+
     pub(crate) fn into_values(self) -> std::iter::Flatten<std::vec::IntoIter<Option<T>>> {
         self.places.into_iter().flatten()
     }

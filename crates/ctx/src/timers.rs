@@ -7,6 +7,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::node::Node;
+use crate::slab::Slab;
 use crate::sync::{Mutex, lock};
 
 /// Lists every deadline set below the context it is attached to.
@@ -25,8 +26,8 @@ struct Heap {
     next: u64,
     /// At this many entries the dead ones are swept out: removal costs nothing until then.
     sweep_at: usize,
-    /// Wakes whoever sleeps until the earliest deadline.
-    alarm: Option<Waker>,
+    /// Wakes those who sleep until the earliest deadline; a driver may run more than once.
+    runners: Slab<Option<Waker>>,
 }
 
 struct Entry {
@@ -39,8 +40,13 @@ const SMALLEST_SWEEP: usize = 64;
 
 impl Timers {
     pub(crate) fn new(manual: Option<Instant>) -> Arc<Self> {
-        let heap =
-            Heap { manual, entries: BinaryHeap::new(), next: 0, sweep_at: SMALLEST_SWEEP, alarm: None };
+        let heap = Heap {
+            manual,
+            entries: BinaryHeap::new(),
+            next: 0,
+            sweep_at: SMALLEST_SWEEP,
+            runners: Slab::default(),
+        };
         Arc::new(Self { heap: Mutex::new(heap) })
     }
 
@@ -70,24 +76,15 @@ impl Timers {
         let order = heap.next;
         heap.next += 1;
         heap.entries.push(Reverse(Entry { at, order, node: Arc::downgrade(node) }));
-        let alarm = if earliest { heap.alarm.take() } else { None };
+        let alarms: Vec<_> =
+            if earliest { heap.runners.iter_mut().filter_map(Option::take).collect() } else { Vec::new() };
         drop(heap);
-        alarm.into_iter().for_each(Waker::wake);
+        alarms.into_iter().for_each(Waker::wake);
     }
 
     /// Returns the earliest deadline listed; it may belong to a context that has ended since.
     pub(crate) fn next(&self) -> Option<Instant> {
         lock(&self.heap).entries.peek().map(|Reverse(entry)| entry.at)
-    }
-
-    /// Returns the earliest deadline, and has `waker` woken when an earlier one comes.
-    pub(crate) fn next_or_wake(&self, waker: &Waker) -> Option<Instant> {
-        let mut heap = lock(&self.heap);
-        let old = heap.alarm.replace(waker.clone());
-        let next = heap.entries.peek().map(|Reverse(entry)| entry.at);
-        drop(heap);
-        drop(old);
-        next
     }
 
     /// Ends whatever is due at `now`, in order, and returns how many that were.
@@ -114,6 +111,36 @@ impl Timers {
             *manual = entry.as_ref().map_or(now, |entry| entry.at).max(*manual);
         }
         entry
+    }
+}
+
+/// One who sleeps until the earliest deadline, and takes the alarm back when dropped.
+pub(crate) struct Runner<'a> {
+    timers: &'a Timers,
+    place: u32,
+}
+
+impl<'a> Runner<'a> {
+    pub(crate) fn new(timers: &'a Timers) -> Self {
+        let place = lock(&timers.heap).runners.insert(None);
+        Self { timers, place }
+    }
+
+    /// Returns the earliest deadline, and has `waker` woken when an earlier one comes.
+    pub(crate) fn next_or_wake(&self, waker: &Waker) -> Option<Instant> {
+        let mut heap = lock(&self.timers.heap);
+        let old = heap.runners.get_mut(self.place).and_then(|alarm| alarm.replace(waker.clone()));
+        let next = heap.entries.peek().map(|Reverse(entry)| entry.at);
+        drop(heap);
+        drop(old);
+        next
+    }
+}
+
+impl Drop for Runner<'_> {
+    fn drop(&mut self) {
+        let alarm = lock(&self.timers.heap).runners.remove(self.place);
+        drop(alarm);
     }
 }
 

@@ -56,13 +56,12 @@ pin_project! {
         sleep: Option<S>,
         #[pin]
         timer: Option<F>,
-        slept: bool,
     }
 }
 
 impl<'a, S, F> Done<'a, S, F> {
     pub(crate) fn new(node: Option<&'a Node>, sleep: S) -> Self {
-        Self { waiting: node.map(Waiting::new), sleep: Some(sleep), timer: None, slept: false }
+        Self { waiting: node.map(Waiting::new), sleep: Some(sleep), timer: None }
     }
 }
 
@@ -84,17 +83,10 @@ where
         }
         if this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready()) {
             this.timer.set(None);
-            *this.slept = true;
+            // The runtime's clock may run ahead of the system's, as a paused one does: it is believed.
+            return Poll::Ready(waiting.node.expire());
         }
-        match this.slept.then(|| waiting.node.err()) {
-            None => Poll::Pending,
-            Some(Some(error)) => Poll::Ready(error),
-            // A timer that fired early is made up for by asking again: the end is never early.
-            Some(None) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        }
+        Poll::Pending
     }
 }
 

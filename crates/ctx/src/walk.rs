@@ -1,5 +1,7 @@
 //! What an end does to the tree below it, and what a drop does to the chain above; neither recurses.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
@@ -82,15 +84,18 @@ pub(crate) fn run_one(callback: Callback) {
     run_all(std::iter::once(callback), |callback| callback());
 }
 
-/// Counts the live nodes below `root`.
+/// Counts the live nodes below `root`; a merged one may be reached by several ways, and counts once.
 pub(crate) fn descendants(root: &Node) -> usize {
-    let mut count = 0;
+    // Kept while it is looked for, so that no other node gets its address.
+    let mut seen = HashMap::new();
     let mut open = root.children();
     while let Some(node) = open.pop() {
-        count += usize::from(node.err().is_none());
-        open.extend(node.children());
+        if let Entry::Vacant(vacant) = seen.entry(Arc::as_ptr(&node)) {
+            open.extend(node.children());
+            vacant.insert(node);
+        }
     }
-    count
+    seen.values().filter(|node| node.err().is_none()).count()
 }
 
 /// Drops a context and whatever only it kept alive, without recursion: chains may be a million long.

@@ -44,7 +44,7 @@ const LOOPS: [(&str, Use); 9] = [
     ("read_to_string", |from| from.read_to_string(&mut String::new()).map(drop)),
     ("read_exact", |from| from.read_exact(&mut [0; 4])),
     ("read_until", |from| BufReader::new(from).read_until(b'\n', &mut Vec::new()).map(drop)),
-    ("bytes", |from| from.bytes().next().expect("no end").map(drop)),
+    ("bytes", |from| BufReader::new(from).bytes().next().expect("no end").map(drop)),
     ("write_all", |to| to.write_all(b"text")),
     ("write_fmt", |to| write!(to, "{}", 7)),
 ];

@@ -1,20 +1,14 @@
-//! Groups whose members panic, are aborted, or vanish at the end of their context.
+//! Groups: the first failure, members that panic or are aborted, and what a join waits for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::task::{Context as Task, Poll, Waker};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::thread;
-use std::time::Instant;
 
 use ctx::{Cause, Context, Error, Group, MemberError};
 
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Task::from_waker(Waker::noop()))
-}
-
-fn never(_: Instant) -> std::future::Pending<()> {
-    std::future::pending()
-}
+use crate::{never, poll};
 
 /// Returns what the group failed with, once all members are gone.
 fn failure(group: Group) -> Cause {
@@ -111,4 +105,70 @@ fn a_group_of_members_that_all_return_succeeds() {
     assert!(poll(task.as_mut()).is_ready());
     group.job(|_ctx| Ok(()))();
     assert!(matches!(poll(pin!(group.join())), Poll::Ready(Ok(()))));
+}
+
+#[test]
+fn the_first_failure_of_a_group_cancels_the_rest_and_is_its_result() {
+    let group = Group::new(&Context::background());
+    let ctx = group.context().clone();
+    let mut failing = Box::pin(group.task(async |_ctx| Err(Cause::msg("no disk"))));
+    let mut waiting = Box::pin(group.task(async |ctx| Err(ctx.done(never).await.into())));
+    assert!(poll(waiting.as_mut()).is_pending());
+    assert!(poll(failing.as_mut()).is_ready());
+    assert_eq!(ctx.cause().map(|cause| cause.to_string()).as_deref(), Some("no disk"));
+    assert!(poll(waiting.as_mut()).is_ready());
+    let mut join = pin!(group.join());
+    let Poll::Ready(Err(cause)) = poll(join.as_mut()) else { panic!("all members are gone") };
+    assert_eq!(cause.to_string(), "no disk");
+}
+
+/// Notes its own destruction.
+struct Noted(Arc<Mutex<Vec<&'static str>>>, &'static str);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.lock().expect("no holder panics").push(self.1);
+    }
+}
+
+#[test]
+fn joining_a_group_awaits_the_destructors_of_its_members() {
+    for polled in [false, true] {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let group = Group::new(&Context::background());
+        let note = Noted(log.clone(), "member");
+        let mut task = Box::pin(group.task(|_ctx| async move {
+            let _note = note;
+            std::future::pending().await
+        }));
+        if polled {
+            assert!(poll(task.as_mut()).is_pending());
+        }
+        let joiner = thread::spawn({
+            let log = log.clone();
+            move || {
+                let result = group.wait();
+                log.lock().unwrap().push("joined");
+                result
+            }
+        });
+        drop(task);
+        assert_eq!(joiner.join().unwrap().unwrap_err().downcast_ref(), Some(&MemberError::Aborted));
+        assert_eq!(*log.lock().unwrap(), ["member", "joined"], "polled: {polled}");
+    }
+}
+
+#[test]
+fn a_group_that_is_dropped_drops_its_tasks_at_their_next_poll() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let group = Group::new(&Context::background());
+    let note = Noted(log.clone(), "member");
+    let mut task = Box::pin(group.task(|_ctx| async move {
+        let _note = note;
+        std::future::pending().await
+    }));
+    assert!(poll(task.as_mut()).is_pending());
+    drop(group);
+    assert!(poll(task.as_mut()).is_ready());
+    assert_eq!(*log.lock().unwrap(), ["member"]);
 }

@@ -1,0 +1,198 @@
+//! Deadlines that a driver watches, or a clock that is turned by hand.
+
+use std::cell::Cell;
+use std::future::pending;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context as Task, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ctx::{Context, Driver, Error};
+
+use crate::{HOUR, clocked, poll};
+
+#[test]
+fn a_driver_ends_contexts_that_nobody_asks() {
+    let (root, stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let base = driver.attach(&root);
+    thread::scope(|scope| {
+        scope.spawn(|| driver.run(&root));
+        // The second is earlier than what the driver already sleeps for.
+        let (_late, _l) = base.with_timeout(HOUR);
+        let (ctx, _c) = base.with_timeout(Duration::from_millis(2));
+        let (send, ended) = std::sync::mpsc::channel();
+        ctx.after_func(move || send.send(Instant::now()).expect("the test waits")).keep();
+        assert!(Some(ended.recv().unwrap()) >= ctx.deadline());
+        stop.cancel();
+    });
+    assert_eq!(base.registered(), 0);
+}
+
+#[test]
+fn a_driver_runs_in_a_task_too() {
+    let (root, stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let base = driver.attach(&root);
+    let armed = Cell::new(None);
+    let mut run = pin!(driver.run_async(&root, |at| {
+        armed.set(Some(at));
+        std::future::poll_fn(move |_| if Instant::now() >= at { Poll::Ready(()) } else { Poll::Pending })
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    let (ctx, _c) = base.with_timeout(Duration::from_millis(1));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(armed.get(), ctx.deadline());
+    while ctx.err().is_none() {
+        assert!(poll(run.as_mut()).is_pending());
+    }
+    stop.cancel();
+    assert_eq!(poll(run.as_mut()), Poll::Ready(Error::Canceled));
+}
+
+#[test]
+fn a_driver_fits_an_event_loop_of_ones_own() {
+    let driver = Driver::new();
+    let base = driver.attach(&Context::background());
+    let (ctx, _c) = base.with_timeout(HOUR);
+    assert_eq!(driver.next_deadline(), ctx.deadline());
+    assert_eq!(driver.expire_due(Instant::now()), 0);
+    assert_eq!(driver.expire_due(Instant::now() + HOUR), 1);
+    assert_eq!(ctx.err(), Some(Error::DeadlineExceeded));
+}
+
+#[test]
+fn a_manual_clock_shows_each_deadline_in_turn() {
+    let (clock, root) = clocked();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let start = clock.now();
+    for seconds in [3, 1, 2] {
+        let (ctx, cancel) = root.with_timeout(Duration::from_secs(seconds));
+        let (seen, inside, keep) = (seen.clone(), clock.clone(), ctx.clone());
+        ctx.after_func(move || {
+            seen.lock().expect("no holder panics").push((inside.now() - start).as_secs());
+            drop(keep);
+        })
+        .keep();
+        cancel.keep();
+    }
+    assert_eq!(clock.advance(HOUR), 3);
+    assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
+    assert_eq!(clock.now(), start + HOUR);
+}
+
+#[test]
+fn a_thread_waits_by_the_manual_clock() {
+    let (clock, root) = clocked();
+    let (ctx, _c) = root.with_timeout(2 * HOUR);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| (ctx.wait_timeout(HOUR), ctx.wait()));
+        while ctx.descendants() == 0 {
+            thread::yield_now();
+        }
+        clock.advance(HOUR);
+        clock.advance(HOUR);
+        let (first, second) = waiter.join().unwrap();
+        assert!(first.is_none() || first == Some(Error::DeadlineExceeded));
+        assert_eq!(second, Error::DeadlineExceeded);
+    });
+}
+
+#[test]
+fn a_driver_that_runs_twice_and_stops_once_still_watches_new_deadlines() {
+    let (root, stop) = Context::background().with_cancel();
+    let (other, stop_other) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let base = driver.attach(&root);
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    let mut task = Task::from_waker(&waker);
+    let mut first = pin!(driver.run_async(&root, |_| pending::<()>()));
+    let mut second = pin!(driver.run_async(&other, |_| pending::<()>()));
+    assert!(first.as_mut().poll(&mut task).is_pending());
+    assert!(second.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_pending());
+    stop_other.cancel();
+    assert!(second.poll(&mut Task::from_waker(Waker::noop())).is_ready());
+    let _ctx = base.with_timeout(HOUR);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1, "the one that still runs is told of a new deadline");
+    stop.cancel();
+}
+
+#[test]
+fn a_driver_that_is_dropped_in_the_middle_is_not_woken_any_more() {
+    let (root, _stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let base = driver.attach(&root);
+    let wakes = Arc::new(Wakes::default());
+    {
+        let waker = Waker::from(wakes.clone());
+        let mut run = pin!(driver.run_async(&root, |_| pending::<()>()));
+        assert!(run.as_mut().poll(&mut Task::from_waker(&waker)).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&wakes), 1);
+    let _ctx = base.with_timeout(HOUR);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_driver_reads_the_clock_again_after_a_burst_of_callbacks() {
+    // The callback of the first deadline runs until after the second one, so there is nothing left to sleep for.
+    let (root, stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let base = driver.attach(&root);
+    let (late, _l) = base.with_timeout(Duration::from_millis(400));
+    let (early, _e) = base.with_timeout(Duration::from_millis(1));
+    let due = late.deadline().unwrap();
+    early
+        .after_func(move || {
+            while Instant::now() < due - Duration::from_millis(5) {
+                thread::yield_now();
+            }
+        })
+        .keep();
+    let (send, ended) = mpsc::channel();
+    late.after_func(move || send.send(Instant::now()).expect("the test waits")).keep();
+    thread::scope(|scope| {
+        scope.spawn(|| driver.run(&root));
+        let late_by = ended.recv().unwrap() - due;
+        stop.cancel();
+        assert!(late_by < Duration::from_millis(200), "{late_by:?}: slept from before the burst");
+    });
+}
+
+#[test]
+fn a_driver_believes_the_runtimes_sleep() {
+    // As under a clock that a test has paused: each sleep is over at once, and each deadline ends by it.
+    let (root, _stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let base = driver.attach(&root);
+    let (ctx, _c) = base.with_timeout(HOUR);
+    let sleeps = Cell::new(0);
+    let sleep = |_| {
+        sleeps.set(sleeps.get() + 1);
+        std::future::ready(())
+    };
+    let mut run = pin!(driver.run_async(&root, sleep));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!((ctx.err(), sleeps.get()), (Some(Error::DeadlineExceeded), 1));
+}
+
+#[test]
+fn a_driver_stops_when_the_runtimes_sleep_says_that_its_own_time_is_up() {
+    let (until, _u) = Context::background().with_timeout(HOUR);
+    let driver = Driver::new();
+    let run = pin!(driver.run_async(&until, |_| std::future::ready(())));
+    assert_eq!(poll(run), Poll::Ready(Error::DeadlineExceeded));
+}
+
+/// A waker that counts.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,29 @@
+//! What Go does not have: merge, drained runs, groups, drivers; and what std, a runtime or foreign code does to a context.
+
+mod drivers;
+mod groups;
+mod io;
+mod merge;
+mod runs;
+
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use ctx::{Context, ManualClock};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Task::from_waker(Waker::noop()))
+}
+
+fn never(_: Instant) -> std::future::Pending<()> {
+    std::future::pending()
+}
+
+fn clocked() -> (ManualClock, Context) {
+    let clock = ManualClock::new();
+    let root = clock.attach(&Context::background());
+    (clock, root)
+}
