@@ -8,10 +8,13 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::trace::Trace;
 use crate::{Error, Request, Response, response};
+
+mod raw;
 
 /// A response and when it came.
 #[derive(Debug, Clone)]
@@ -56,10 +59,14 @@ pub struct Wire {
     number: u64,
     buffer: Vec<u8>,
     arrived_at: Option<Instant>,
+    /// When the last bytes came.
+    filled_at: Instant,
     sent_at: Instant,
     ended: Option<(End, Instant)>,
     give_up_at: Instant,
     trace: Trace,
+    /// Whether the trace shows bytes; frames are shown by who reads them.
+    shows_bytes: bool,
 }
 
 impl Wire {
@@ -115,10 +122,12 @@ impl Wire {
             number,
             buffer: Vec::new(),
             arrived_at: None,
+            filled_at: Instant::now(),
             sent_at: Instant::now(),
             ended: None,
             give_up_at,
             trace: trace.clone(),
+            shows_bytes: true,
         })
     }
 
@@ -240,8 +249,11 @@ impl Wire {
             Ok(0) => self.note_end(End::Fin, now),
             Ok(length) => {
                 self.arrived_at.get_or_insert(now);
+                self.filled_at = now;
                 self.buffer.extend_from_slice(&chunk[..length]);
-                self.trace.bytes(self.number, '<', &chunk[..length]);
+                if self.shows_bytes {
+                    self.trace.bytes(self.number, '<', &chunk[..length]);
+                }
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => self.note_end(End::Reset, now),
@@ -279,13 +291,18 @@ impl Wire {
 
 /// Waits until `stream` has bytes, has ended or has failed; false at `until`.
 fn readable(stream: &TcpStream, until: Instant) -> Result<bool, Error> {
+    ready(stream, PollFlags::IN, until).map(|ready| !ready.is_empty())
+}
+
+/// Waits for any of `events` on `stream`, its end or its failure; gives none at `until`.
+fn ready(stream: &TcpStream, events: PollFlags, until: Instant) -> Result<PollFlags, Error> {
     let left = until.saturating_duration_since(Instant::now());
     let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-    let mut watched = [PollFd::new(stream, PollFlags::IN)];
+    let mut watched = [PollFd::new(stream, events)];
     match rustix::event::poll(&mut watched, Some(&timeout)) {
-        Ok(ready) => Ok(ready > 0),
+        Ok(_) => Ok(watched[0].revents()),
         // Interrupted: the caller's loop comes back with what time is left.
-        Err(rustix::io::Errno::INTR) => Ok(true),
+        Err(Errno::INTR) => Ok(events),
         Err(error) => Err(Error::Local { what: "poll a socket", source: error.into() }),
     }
 }

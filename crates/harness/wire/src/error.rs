@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::End;
 use crate::response::Malformed;
+use crate::{End, h2};
 
 /// The reason why an exchange came to nothing.
 #[derive(Debug)]
@@ -41,6 +41,22 @@ pub enum Error {
         /// Time since the last byte was sent.
         waited: Duration,
     },
+    /// A stream, or its connection, ended before the head of an answer.
+    Unanswerable {
+        /// How it ended.
+        how: h2::Ending,
+        /// Time since its first byte was sent.
+        after: Duration,
+    },
+    /// The server answered the preface of HTTP/2 with something else.
+    NotHttp2 {
+        /// The first of its bytes.
+        begins: String,
+    },
+    /// The server broke HTTP/2.
+    Violation(h2::Violation),
+    /// No request was sent on this stream: the caller's fault.
+    NoStream(u32),
     /// Some requests of a burst had no answer in the time that the watchdog gives.
     Unanswered {
         /// Their number.
@@ -53,7 +69,7 @@ pub enum Error {
 impl Error {
     /// True when the client or the machine failed, and the server is not to blame.
     pub fn is_local(&self) -> bool {
-        matches!(self, Self::Local { .. })
+        matches!(self, Self::Local { .. } | Self::NoStream(_))
     }
 }
 
@@ -68,6 +84,12 @@ impl std::fmt::Display for Error {
                 write!(f, "{how:?} instead of an answer, {after:.0?} after sending")
             }
             Self::Silent { waited } => write!(f, "no answer within the watchdog's {waited:.1?}"),
+            Self::Unanswerable { how, after } => {
+                write!(f, "{how} instead of an answer, {after:.0?} after sending")
+            }
+            Self::NotHttp2 { begins } => write!(f, "the answer to HTTP/2's preface begins with {begins}"),
+            Self::Violation(violation) => violation.fmt(f),
+            Self::NoStream(stream) => write!(f, "no request was sent on stream {stream}"),
             Self::Unanswered { lost, of } => write!(f, "{lost} of {of} requests got no answer"),
         }
     }
@@ -75,3 +97,9 @@ impl std::fmt::Display for Error {
 
 // The message holds the cause, because reports print one line; `source` would print it twice.
 impl std::error::Error for Error {}
+
+impl From<h2::Violation> for Error {
+    fn from(violation: h2::Violation) -> Self {
+        Self::Violation(violation)
+    }
+}

@@ -5,12 +5,14 @@
 //! # Layout
 //!
 //! - [`Wire`]: one connection; [`Request`]: bytes out; [`response`]: bytes in; [`Leave`]: the ways to go.
+//! - [`h2`]: the same in HTTP/2, frame by frame.
 //! - [`burst`]: thousands of connections from one thread.
 //! - [`trace`]: what was sent, what came back and when.
 
 pub mod burst;
 mod connection;
 mod error;
+pub mod h2;
 pub mod leave;
 pub mod request;
 pub mod response;

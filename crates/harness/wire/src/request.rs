@@ -70,6 +70,26 @@ impl Request {
         self.id.as_deref()
     }
 
+    /// The method.
+    pub fn verb(&self) -> &'static str {
+        self.method
+    }
+
+    /// The path and the query.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The headers in their order, without `Host`.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// The body, or the part of it that is sent.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// True when the answer has no body.
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
