@@ -9,6 +9,7 @@ use suite::expect::Expectations;
 use suite::scenario::{Level, Scenario};
 use suite::verdict::Kind;
 use suite::{pattern, scenarios};
+use testbed::capability::Capability;
 use testbed::catalog::{self, Catalog};
 
 /// What nothing fails, each with its reason.
@@ -27,7 +28,7 @@ fn failed(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
         faults.into_iter().flat_map(|fault| fault.fails().iter().copied()).collect();
     for server in Catalog::read(&root).expect("the list of servers is well formed").servers {
         let supported = |scenario: &Scenario| {
-            scenario.lacking(|need| need == "process" || server.supports.has(need)).is_none()
+            scenario.lacking(|need| need == Capability::Process || server.supports.has(need)).is_none()
         };
         for expected in Expectations::read(&root, &server.name).expect("expectations are well formed").all() {
             let hits = |scenario: &&Scenario| {
@@ -67,7 +68,8 @@ fn a_fault_names_scenarios_that_are_there_and_that_the_broken_server_can_be_aske
         for id in fault.fails() {
             let scenario =
                 judging.get(id).unwrap_or_else(|| panic!("{fault:?} names `{id}`, which judges nothing"));
-            let lacking = scenario.lacking(|need| need == "process" || SUPPORTS.contains(&need));
+            let lacking =
+                scenario.lacking(|need| need == Capability::Process || SUPPORTS.contains(&need.word()));
             assert_eq!(lacking, None, "{fault:?} names `{id}`, which is never run");
         }
     }

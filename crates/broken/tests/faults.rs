@@ -22,7 +22,8 @@ use suite::runner::Runner;
 use suite::scenario::{Level, Scenario, Seat};
 use suite::scenarios;
 use suite::verdict::Verdict;
-use testbed::catalog::{self, Stanza, Supports};
+use testbed::capability::Supports;
+use testbed::catalog::{self, Stanza};
 use testbed::guard;
 use testbed::subject::Subject;
 
@@ -115,7 +116,9 @@ fn subject(fault: Fault) -> Result<Subject, Failed> {
         run: format!("{} --fault {}", env!("CARGO_BIN_EXE_broken"), name(fault)),
         version: None,
         needs: Vec::new(),
-        supports: Supports::Only(SUPPORTS.iter().map(|what| (*what).to_owned()).collect()),
+        supports: Supports::Only(
+            SUPPORTS.iter().map(|word| word.parse().expect("it is a capability")).collect(),
+        ),
         peer: false,
     };
     Ok(Subject::listed(&stanza, &catalog::root()?, None)?)

@@ -14,7 +14,8 @@ use suite::runner::Runner;
 use suite::scenario::Scenario;
 use suite::verdict::Verdict;
 use suite::{probe, scenarios};
-use testbed::catalog::{self, Catalog, Stanza, Supports};
+use testbed::capability::Supports;
+use testbed::catalog::{self, Catalog, Stanza};
 use testbed::noise::Noise;
 use testbed::subject::{self, Setup, Subject};
 use testbed::{build, guard, machine, toolchains};
@@ -125,7 +126,7 @@ fn probed(subject: &Subject) -> Result<(Subject, Expectations), String> {
     TcpStream::connect_timeout(&server.address(), REACH)
         .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))?;
     let found = probe::supports(&server);
-    let list: Vec<_> = found.iter().map(String::as_str).collect();
+    let list: Vec<_> = found.iter().map(|one| one.word()).collect();
     say(&format!(
         "{}: supports {}",
         subject.name(),

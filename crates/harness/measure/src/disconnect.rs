@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use suite::verdict::Failure;
+use testbed::capability::Capability;
 use testbed::server::Server;
 use testbed::witness::{Witness, Word};
 use wire::trace::Trace;
@@ -27,7 +28,7 @@ pub struct Action {
     /// Its name in every table.
     pub name: &'static str,
     /// What the server must support.
-    pub needs: &'static [&'static str],
+    pub needs: &'static [Capability],
     sends: Sends,
     leave: Leave,
 }
@@ -49,8 +50,8 @@ enum Sends {
 }
 
 const GET: Action = Action { name: "FIN", needs: &[], sends: Sends::Get, leave: Leave::Fin };
-const PIPELINED: Action = Action { needs: &["keep-alive"], ..GET };
-const POST: Action = Action { needs: &["post"], ..GET };
+const PIPELINED: Action = Action { needs: &[Capability::KeepAlive], ..GET };
+const POST: Action = Action { needs: &[Capability::Post], ..GET };
 
 /// Every action, in the order of every table.
 pub const ACTIONS: &[Action] = &[

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use load::Row;
 use suite::verdict::Failure;
+use testbed::capability::Capability;
 use testbed::server::Server;
 use testbed::subject::{Setup, Subject};
 
@@ -65,21 +66,22 @@ pub fn take(
     let (throughput, latency) =
         (throughput.into_iter().flat_map(fast).collect(), latency.into_iter().flat_map(fast).collect());
     let (overshoot, spread) = (taker.overshoot(&servers), taker.spread(&servers));
-    let with_witness = Needs { supports: &["witness"], flags: &[] };
+    let with_witness = Needs { supports: &[Capability::Witness], flags: &[] };
     // Work that waits leaves the machine to others; work that spins does not.
     let mut tails = taker.each_of(ABREAST, &servers, "tails", plan.tail.turns, with_witness, |seat| {
-        let supported = |style: &&str| *style != SPIN && seat.subject.supports(&format!("style:{style}"));
+        let supported = |style: &&str| *style != SPIN && seat.subject.supports(styled(style));
         let styles: Vec<&'static str> = STYLES.iter().copied().filter(supported).collect();
         zombie::watch(seat.server, seat.subject.name(), &styles, &plan.tail, seat.turn)
     });
-    let spins = |subject: &&Subject| subject.supports("witness") && subject.supports("style:spin");
+    let spins =
+        |subject: &&Subject| subject.supports(Capability::Witness) && subject.supports(Capability::StyleSpin);
     let spinning: Vec<&Subject> = servers.iter().copied().filter(spins).collect();
     tails.extend(taker.each(&spinning, "tails, spin", plan.tail.turns, with_witness, |seat| {
         zombie::watch(seat.server, seat.subject.name(), &[SPIN], &plan.tail, seat.turn)
     }));
-    let with_context = Needs { supports: &["witness", "style:context"], flags: &[] };
+    let with_context = Needs { supports: &[Capability::Witness, Capability::StyleContext], flags: &[] };
     let departures = taker.each(&servers, "leaving", plan.leave.turns, with_context, |seat| {
-        let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(need));
+        let met = |action: &&Action| action.needs.iter().all(|need| seat.subject.supports(*need));
         let actions: Vec<Action> = ACTIONS.iter().filter(met).copied().collect();
         disconnect::watch(seat.server, seat.subject.name(), &actions, &plan.leave, seat.turn)
     });
@@ -91,8 +93,8 @@ pub fn take(
     }
     let mut storms = Vec::new();
     for style in &plan.storm.styles {
-        let (what, named) = (format!("storm, {style}"), format!("style:{style}"));
-        let needs = Needs { supports: &["admin", "process", &named], flags: &[] };
+        let (what, styled) = (format!("storm, {style}"), styled(style));
+        let needs = Needs { supports: &[Capability::Admin, Capability::Process, styled], flags: &[] };
         storms.extend(taker.each(&servers, &what, plan.storm.turns, needs, |seat| {
             storm::watch(seat.server, seat.subject.name(), style, &plan.storm, seat.turn)
         }));
@@ -128,11 +130,16 @@ const ABREAST: usize = 2;
 /// The style that keeps a processor busy.
 const SPIN: &str = "spin";
 
+/// The capability of a style of a plan.
+fn styled(style: &str) -> Capability {
+    Capability::style(style).expect("plans name styles of the contract")
+}
+
 /// What a measurement asks of a server.
 #[derive(Clone, Copy)]
 struct Needs<'a> {
     /// What it must support.
-    supports: &'a [&'a str],
+    supports: &'a [Capability],
     /// The flags it is started with, on top of the plan's.
     flags: &'a [(&'a str, &'a str)],
 }
@@ -141,15 +148,15 @@ struct Needs<'a> {
 const NOTHING: Needs<'static> = Needs { supports: &[], flags: &[] };
 
 /// What it takes to hold connections that do nothing.
-const IDLE: Needs<'static> = Needs { supports: &["process"], flags: &[] };
+const IDLE: Needs<'static> = Needs { supports: &[Capability::Process], flags: &[] };
 
 /// What it takes to hold requests that do not time out.
 const IN_FLIGHT: Needs<'static> =
-    Needs { supports: &["process", "flag:--request-timeout"], flags: footprint::FLAGS };
+    Needs { supports: &[Capability::Process, Capability::FlagRequestTimeout], flags: footprint::FLAGS };
 
 impl Needs<'_> {
     fn are_met_by(&self, subject: &Subject) -> bool {
-        self.supports.iter().all(|need| subject.supports(need))
+        self.supports.iter().all(|need| subject.supports(*need))
     }
 }
 
@@ -291,8 +298,8 @@ impl Taker<'_> {
         let plan = &self.plan.strip;
         let mut all = Vec::new();
         for burst in &plan.bursts {
-            let (what, named) = (format!("/fast beside {}", burst.style), format!("style:{}", burst.style));
-            let needs = Needs { supports: &[&named], flags: &[] };
+            let (what, styled) = (format!("/fast beside {}", burst.style), styled(&burst.style));
+            let needs = Needs { supports: &[styled], flags: &[] };
             let taken = self.each(servers, &what, plan.turns, needs, |seat| {
                 interference::watch(seat.server, seat.subject.name(), plan, burst, seat.turn)
             });
@@ -304,8 +311,8 @@ impl Taker<'_> {
     /// What storms leave behind.
     fn leaks(&mut self, servers: &[&Subject]) -> Vec<Leak> {
         let plan = &self.plan.leak;
-        let named = format!("style:{}", plan.style);
-        let needs = Needs { supports: &["admin", "process", &named], flags: &[] };
+        let styled = styled(&plan.style);
+        let needs = Needs { supports: &[Capability::Admin, Capability::Process, styled], flags: &[] };
         let taken =
             self.each(servers, "storm after storm", plan.turns, needs, |seat| leak::watch(seat.server, plan));
         taken.into_iter().map(|turn| Leak::of(servers[turn.index].name(), plan, turn.brought)).collect()
@@ -331,7 +338,7 @@ fn seated<T>(
     needs: Needs<'_>,
     turn: impl FnOnce(&Server) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if let Some(need) = needs.supports.iter().find(|need| !subject.supports(need)) {
+    if let Some(need) = needs.supports.iter().find(|need| !subject.supports(**need)) {
         return Err(Failure::unsupported(format!("lacks {need}")));
     }
     let flags = plan.flags.iter().map(|(name, value)| (name.as_str(), value.as_str()));

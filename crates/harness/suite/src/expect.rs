@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use crate::pattern;
 use crate::verdict::Kind;
+use crate::{pattern, scenarios};
+
+/// The folder of the files, at the root of the repository.
+const FOLDER: &str = "expect";
 
 /// The expectations of one server.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +15,8 @@ pub struct Expectations(Vec<Expectation>);
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expectation {
+    /// The line in the file, from 1.
+    pub line: usize,
     /// Which scenarios, with `*`.
     pub pattern: String,
     /// What is expected of them.
@@ -24,14 +29,27 @@ impl Expectations {
     /// Reads `expect/<server>.txt` under `root`; no file means no deviation.
     ///
     /// # Errors
-    /// A sentence that names the file and the line.
+    /// A sentence that names the file and the line, also when a pattern matches no scenario.
     pub fn read(root: &Path, server: &str) -> Result<Self, String> {
-        let path = root.join("expect").join(format!("{server}.txt"));
+        let path = root.join(FOLDER).join(format!("{server}.txt"));
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
+            Ok(text) => Self::of_table(&text).map_err(|error| format!("{}: {error}", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
         }
+    }
+
+    /// Parses the lines, and checks that each is of a scenario in the table.
+    fn of_table(text: &str) -> Result<Self, String> {
+        let parsed = Self::parse(text)?;
+        let table = scenarios::all();
+        let is_idle =
+            |one: &&Expectation| !table.iter().any(|known| pattern::matches(&one.pattern, known.id));
+        let Some(Expectation { line, pattern, .. }) = parsed.0.iter().find(is_idle) else {
+            return Ok(parsed);
+        };
+        let nearest = scenarios::nearest(pattern);
+        Err(format!("line {line}: `{pattern}` matches no scenario; the nearest is `{nearest}`"))
     }
 
     /// Parses the lines; `#` opens a comment line.
@@ -42,7 +60,7 @@ impl Expectations {
         let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
         lines
             .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-            .map(|(number, line)| parse_line(line).map_err(|error| format!("line {number}: {error}")))
+            .map(|(number, line)| parse_line(number, line).map_err(|error| format!("line {number}: {error}")))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -58,7 +76,7 @@ impl Expectations {
     }
 }
 
-fn parse_line(line: &str) -> Result<Expectation, String> {
+fn parse_line(number: usize, line: &str) -> Result<Expectation, String> {
     let (pattern, rest) = split_word(line);
     let (kind, why) = split_word(rest);
     let kind = match kind {
@@ -69,7 +87,7 @@ fn parse_line(line: &str) -> Result<Expectation, String> {
     if why.is_empty() {
         return Err(format!("`{pattern}` says no reason"));
     }
-    Ok(Expectation { pattern: pattern.to_owned(), kind, why: why.to_owned() })
+    Ok(Expectation { line: number, pattern: pattern.to_owned(), kind, why: why.to_owned() })
 }
 
 fn split_word(text: &str) -> (&str, &str) {
@@ -79,6 +97,9 @@ fn split_word(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use testbed::capability::Capability;
+    use testbed::catalog::{self, Catalog};
+
     use super::*;
 
     #[test]
@@ -97,6 +118,34 @@ mod tests {
             Expectations::parse("a/b skip why").unwrap_err(),
             "line 1: `skip` is neither xfail nor flaky"
         );
+    }
+
+    #[test]
+    fn a_pattern_that_matches_no_scenario_names_its_line_and_the_nearest() {
+        let error = Expectations::of_table("work/drop xfail why\n\nwork/dorp xfail why").unwrap_err();
+        assert_eq!(error, "line 3: `work/dorp` matches no scenario; the nearest is `work/drop`");
+    }
+
+    #[test]
+    fn every_line_of_the_repository_is_of_a_listed_server_and_of_a_scenario_that_it_runs() {
+        let root = catalog::root().unwrap();
+        let servers = Catalog::read(&root).unwrap().servers;
+        let mut idle = Vec::new();
+        for file in std::fs::read_dir(root.join(FOLDER)).unwrap() {
+            let file = file.unwrap().path();
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            let server = servers.iter().find(|server| server.name == name);
+            let server = server.unwrap_or_else(|| panic!("`{}` is of no server of the list", file.display()));
+            let has = |need| need == Capability::Process || server.supports.has(need);
+            let runs: Vec<_> =
+                scenarios::all().into_iter().filter(|one| one.lacking(has).is_none()).collect();
+            for Expectation { line, pattern, .. } in Expectations::read(&root, name).unwrap().all() {
+                if !runs.iter().any(|one| pattern::matches(pattern, one.id)) {
+                    idle.push(format!("{name}.txt: line {line}: {pattern}"));
+                }
+            }
+        }
+        assert!(idle.is_empty(), "of no scenario that the server runs: {idle:#?}");
     }
 
     #[test]

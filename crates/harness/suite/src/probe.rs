@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability;
 use testbed::census::Census;
 use testbed::server::Server;
 use wire::trace::Trace;
@@ -15,63 +16,64 @@ use crate::verdict::Failure;
 /// How long one question may take; a server that does not answer lacks what was asked for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The styles of work in the contract.
-const STYLES: &[&str] = &["context", "drop", "detached", "blocking", "polling", "spin"];
-
 /// Asks `server` what it supports.
-pub fn supports(server: &Server) -> BTreeSet<String> {
+pub fn supports(server: &Server) -> BTreeSet<Capability> {
     let mut found = BTreeSet::new();
-    let mut note = |yes: bool, what: String| {
+    let mut note = |yes: bool, what: Capability| {
         if yes {
             found.insert(what);
         }
     };
-    note(server.admin().is_some_and(|admin| Census::read(admin).is_ok()), "admin".into());
-    note(hears_witness(server), "witness".into());
-    note(keeps_alive(server).unwrap_or(false), "keep-alive".into());
-    note(echoes_id(server), "request-id".into());
+    note(server.admin().is_some_and(|admin| Census::read(admin).is_ok()), Capability::Admin);
+    note(hears_witness(server), Capability::Witness);
+    note(keeps_alive(server).unwrap_or(false), Capability::KeepAlive);
+    note(echoes_id(server), Capability::RequestId);
     methods(server, &mut note);
     let brief = |query: &str| status(server, &slow(query));
-    note(brief("work=no-such-duration") == Some(400) && brief("work=1ms") == Some(200), "param:work".into());
+    note(
+        brief("work=no-such-duration") == Some(400) && brief("work=1ms") == Some(200),
+        Capability::ParamWork,
+    );
     note(
         status(server, &Request::get("/fast").timeout_text("nonsense")) == Some(400),
-        "timeout-header".into(),
+        Capability::TimeoutHeader,
     );
     if brief("work=1ms&style=no-such-style") == Some(400) {
-        for style in STYLES {
-            note(brief(&format!("work=1ms&style={style}")) == Some(200), format!("style:{style}"));
+        for style in Capability::ALL.iter().filter(|one| one.word().starts_with("style:")) {
+            let query = format!("work=1ms&{}", style.word().replace(':', "="));
+            note(brief(&query) == Some(200), *style);
         }
     }
     let lost = ask(server, &Request::get("/no-such-path-anywhere"));
     if lost.as_ref().is_ok_and(|answer| answer.status() == 404) {
-        note(true, "routing".into());
+        note(true, Capability::Routing);
         let is_json = lost.is_ok_and(|answer| answer.response.field("reason").is_some());
-        note(is_json, "json-errors".into());
-        for (path, request, expected) in endpoints() {
-            note(status(server, &request) == Some(expected), format!("endpoint:{path}"));
+        note(is_json, Capability::JsonErrors);
+        for (endpoint, request, expected) in endpoints() {
+            note(status(server, &request) == Some(expected), endpoint);
         }
     }
     found
 }
 
 /// Which methods are told apart; one that answers 200 to a method that cannot exist tells none apart.
-fn methods(server: &Server, note: &mut impl FnMut(bool, String)) {
+fn methods(server: &Server, note: &mut impl FnMut(bool, Capability)) {
     let posted = Request::post("/slow?work=1ms", "lab").timeout(Duration::from_millis(300));
-    note(matches!(status(server, &posted), Some(200 | 504)), "post".into());
+    note(matches!(status(server, &posted), Some(200 | 504)), Capability::Post);
     if status(server, &Request::get("/fast").method("FROB")) != Some(200) {
-        note(status(server, &Request::get("/fast").method("HEAD")) == Some(200), "head".into());
-        note(status(server, &Request::get("/fast").method("DELETE")) == Some(405), "methods".into());
+        note(status(server, &Request::get("/fast").method("HEAD")) == Some(200), Capability::Head);
+        note(status(server, &Request::get("/fast").method("DELETE")) == Some(405), Capability::Methods);
     }
 }
 
 /// A request to each endpoint beyond the least, and what it must be answered with.
-fn endpoints() -> [(&'static str, Request, u16); 5] {
+fn endpoints() -> [(Capability, Request, u16); 5] {
     [
-        ("/values", Request::get("/values"), 200),
-        ("/upload", Request::post("/upload", "lab"), 200),
-        ("/stream", Request::get("/stream?chunks=1&every=1ms"), 200),
-        ("/fanout", Request::get("/fanout?width=1&work=1ms"), 200),
-        ("/panic", Request::get("/panic"), 500),
+        (Capability::EndpointValues, Request::get("/values"), 200),
+        (Capability::EndpointUpload, Request::post("/upload", "lab"), 200),
+        (Capability::EndpointStream, Request::get("/stream?chunks=1&every=1ms"), 200),
+        (Capability::EndpointFanout, Request::get("/fanout?width=1&work=1ms"), 200),
+        (Capability::EndpointPanic, Request::get("/panic"), 500),
     ]
 }
 

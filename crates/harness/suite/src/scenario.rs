@@ -38,8 +38,7 @@
 //! - A scenario shares its server with others unless it takes a [`Seat`] of its own: judge by its own request ids,
 //!   never by counters of the whole server, unless it sits alone on one. Even then compare with a reading taken before:
 //!   a server given by address has a past.
-//! - `needs` lists what the server must support (`admin`, `witness`, `process`, `style:x`, `endpoint:/x`, `param:work`,
-//!   `routing`, `methods`, `head`, `post`, `keep-alive`, `request-id`, `json-errors`, `timeout-header`); `flags` imply their `flag:--x`. Lacking one, the verdict is
+//! - `needs` lists each [`Capability`] that the server must have; `flags` imply theirs. Lacking one, the verdict is
 //!   `unsupported`.
 //! - A miss is tried once more, because the machine may have been busy. What no busy machine can bring about (an early
 //!   answer, two answers) is [`Failure::certain`] and is final.
@@ -48,6 +47,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use testbed::capability::Capability;
 use testbed::subject::Setup;
 
 pub use crate::bench::Bench;
@@ -104,7 +104,7 @@ pub struct Scenario {
     /// What it looks at.
     pub judges: &'static [Judges],
     /// What the server must support.
-    pub needs: &'static [&'static str],
+    pub needs: &'static [Capability],
     /// Flags that the server is started with.
     pub flags: &'static [(&'static str, &'static str)],
     /// Variables of its environment, for what no flag of the contract can say.
@@ -169,12 +169,11 @@ impl Scenario {
     }
 
     /// The first need that `supports` says is not met.
-    pub fn lacking(&self, supports: impl Fn(&str) -> bool) -> Option<String> {
-        let flags = self.flags.iter().map(|(name, _)| format!("flag:{name}"));
-        let needs = self.needs.iter().map(|need| (*need).to_owned());
+    pub fn lacking(&self, supports: impl Fn(Capability) -> bool) -> Option<Capability> {
+        let flags = self.flags.iter().filter_map(|(name, _)| Capability::flag(name));
         // A limit on descriptors is set before the server starts.
-        let process = self.descriptors.map(|_| "process".to_owned());
-        needs.chain(flags).chain(process).find(|need| !supports(need))
+        let process = self.descriptors.map(|_| Capability::Process);
+        self.needs.iter().copied().chain(flags).chain(process).find(|need| !supports(*need))
     }
 }
 
@@ -200,9 +199,10 @@ mod tests {
 
     #[test]
     fn a_flag_is_a_need() {
-        let scenario = Scenario { flags: &[("--threads", "2")], needs: &["admin"], ..Scenario::BASE };
+        let scenario =
+            Scenario { flags: &[("--threads", "2")], needs: &[Capability::Admin], ..Scenario::BASE };
         assert_eq!(scenario.lacking(|_| true), None);
-        assert_eq!(scenario.lacking(|need| need == "admin"), Some("flag:--threads".to_owned()));
-        assert_eq!(scenario.lacking(|need| need != "admin"), Some("admin".to_owned()));
+        assert_eq!(scenario.lacking(|need| need == Capability::Admin), Some(Capability::FlagThreads));
+        assert_eq!(scenario.lacking(|need| need != Capability::Admin), Some(Capability::Admin));
     }
 }

@@ -1,5 +1,6 @@
 //! The one table of scenarios. Tests, `lab check`, the report and the documentation are made from it.
 
+use crate::pattern;
 use crate::scenario::Scenario;
 
 mod baseline;
@@ -35,25 +36,36 @@ pub fn all() -> Vec<&'static Scenario> {
     AREAS.iter().copied().flatten().copied().flatten().collect()
 }
 
-/// The scenarios that a pattern selects (see [`pattern::selects`](crate::pattern::selects)).
+/// The scenarios that a pattern selects (see [`pattern::selects`]).
 ///
 /// # Errors
-/// When it selects none, with the areas there are.
+/// When one of them selects none, with the nearest id and the areas there are.
 pub fn select(patterns: &str) -> Result<Vec<&'static Scenario>, String> {
-    let found: Vec<_> =
-        all().into_iter().filter(|scenario| crate::pattern::selects(patterns, scenario.id)).collect();
-    if found.is_empty() {
-        let mut areas: Vec<_> = all().iter().map(|scenario| scenario.area()).collect();
+    let all = all();
+    let is_idle = |one: &&str| !all.iter().any(|scenario| pattern::selects(one, scenario.id));
+    if let Some(idle) = patterns.split(',').map(str::trim).find(is_idle) {
+        let mut areas: Vec<_> = all.iter().map(|scenario| scenario.area()).collect();
         areas.dedup();
-        return Err(format!("no scenario matches `{patterns}`; the areas are: {}", areas.join(", ")));
+        let (nearest, areas) = (nearest(idle), areas.join(", "));
+        return Err(format!(
+            "no scenario matches `{idle}`; the nearest is `{nearest}`; the areas are: {areas}"
+        ));
     }
-    Ok(found)
+    Ok(all.into_iter().filter(|scenario| pattern::selects(patterns, scenario.id)).collect())
+}
+
+/// The id that differs least from a pattern.
+pub(crate) fn nearest(pattern: &str) -> &'static str {
+    let distance = |scenario: &&Scenario| strsim::damerau_levenshtein(scenario.id, pattern);
+    all().into_iter().min_by_key(distance).map_or(GATE, |scenario| scenario.id)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
+
+    use testbed::capability::Capability;
 
     use super::*;
 
@@ -113,27 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn needs_are_of_a_known_kind() {
-        const WORDS: &[&str] = &[
-            "admin",
-            "witness",
-            "process",
-            "routing",
-            "keep-alive",
-            "request-id",
-            "json-errors",
-            "timeout-header",
-            "head",
-            "post",
-            "methods",
-        ];
-        const KINDS: &[&str] = &["style:", "endpoint:/", "param:", "flag:--", "beyond:"];
+    fn every_flag_is_a_capability() {
         for scenario in all() {
-            for need in scenario.needs {
-                let known = WORDS.contains(need) || KINDS.iter().any(|kind| need.starts_with(kind));
-                assert!(known, "{} needs `{need}`", scenario.id);
+            for (name, _) in scenario.flags {
+                assert!(Capability::flag(name).is_some(), "{} has the flag `{name}`", scenario.id);
             }
-            assert!(scenario.flags.iter().all(|(name, _)| name.starts_with("--")), "{}", scenario.id);
         }
     }
 
@@ -141,5 +137,7 @@ mod tests {
     fn a_pattern_that_matches_nothing_names_the_areas() {
         assert!(select("nope/*").unwrap_err().contains("baseline, deadline"));
         assert_eq!(select("baseline/fast-200").unwrap().len(), 1);
+        let error = select("baseline/fast-200, wrok").unwrap_err();
+        assert!(error.starts_with("no scenario matches `wrok`; the nearest is `work/"), "{error}");
     }
 }

@@ -1,18 +1,15 @@
 //! The server list, `servers.toml`: how each server is built and run, and what it supports.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::capability::Supports;
 use crate::toolchains;
 
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
-
-/// Begins what the contract does not ask for, and some peer has: its own runtime's tools.
-const BEYOND: &str = "beyond:";
 
 /// Every server of the list, in its order.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,43 +43,6 @@ pub struct Stanza {
     /// True for a server that stands beside the lab's own for comparison.
     #[serde(default)]
     pub peer: bool,
-}
-
-/// What a server supports: `"all"` of the contract, or a list.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "SupportsText")]
-pub enum Supports {
-    /// The whole contract.
-    All,
-    /// These, and nothing else.
-    Only(BTreeSet<String>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum SupportsText {
-    Word(String),
-    List(BTreeSet<String>),
-}
-
-impl From<SupportsText> for Supports {
-    fn from(text: SupportsText) -> Self {
-        match text {
-            SupportsText::Word(word) if word == "all" => Self::All,
-            SupportsText::Word(word) => Self::Only(BTreeSet::from([word])),
-            SupportsText::List(list) => Self::Only(list),
-        }
-    }
-}
-
-impl Supports {
-    /// True when the need is met.
-    pub fn has(&self, need: &str) -> bool {
-        match self {
-            Self::All => !need.starts_with(BEYOND),
-            Self::Only(list) => list.contains(need),
-        }
-    }
 }
 
 impl Catalog {
@@ -160,6 +120,7 @@ pub fn words(command: &str, root: &Path) -> Result<Vec<OsString>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capability::Capability;
 
     const LIST: &str = r#"
         [[server]]
@@ -180,10 +141,21 @@ mod tests {
     #[test]
     fn a_server_supports_all_or_what_it_lists() {
         let catalog = Catalog::parse(LIST).unwrap();
-        assert!(catalog.find("one").unwrap().supports.has("witness"));
+        assert!(catalog.find("one").unwrap().supports.has(Capability::Witness));
         let two = &catalog.find("two").unwrap().supports;
-        assert!(two.has("style:context") && !two.has("witness"));
-        assert!(!catalog.find("one").unwrap().supports.has("beyond:goroutineleak"));
+        assert!(two.has(Capability::StyleContext) && !two.has(Capability::Witness));
+    }
+
+    #[test]
+    fn an_unknown_capability_is_refused_with_its_line_and_the_nearest_word() {
+        let error = Catalog::parse(&LIST.replace("style:context", "style:contxt")).unwrap_err();
+        assert!(error.contains("line 14"), "{error}");
+        assert!(
+            error.contains("unknown capability `style:contxt`; the nearest is `style:context`"),
+            "{error}"
+        );
+        let error = Catalog::parse(&LIST.replace("\"all\"", "\"al\"")).unwrap_err();
+        assert!(error.contains("unknown capability `al`"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::{self, Stanza, Supports};
+use crate::capability::{Capability, Supports};
+use crate::catalog::{self, Stanza};
 use crate::floor;
 use crate::guard::{Child, Launch};
 use crate::server::{self, Server};
@@ -129,9 +130,9 @@ impl Subject {
     }
 
     /// True when it supports this.
-    pub fn supports(&self, need: &str) -> bool {
+    pub fn supports(&self, need: Capability) -> bool {
         match need {
-            "process" => !self.is_fixed(),
+            Capability::Process => !self.is_fixed(),
             need => self.supports.has(need),
         }
     }
@@ -145,7 +146,7 @@ impl Subject {
         match &self.source {
             Source::Fixed(server) => Ok(Arc::clone(server)),
             Source::Listed { words, folder } => {
-                let witness = self.supports("witness").then(listen).transpose()?;
+                let witness = self.supports(Capability::Witness).then(listen).transpose()?;
                 let mut words = with_flags(words, setup.flags);
                 if let Some(witness) = &witness {
                     words.extend(["--witness".into(), witness.address().to_string().into()]);
@@ -153,7 +154,7 @@ impl Subject {
                 let descriptors = setup.descriptors;
                 let launch =
                     Launch { words, folder: Some(folder.clone()), descriptors, env: setup.owned_env() };
-                Server::start(launch, witness, self.supports("admin")).map(Arc::new)
+                Server::start(launch, witness, self.supports(Capability::Admin)).map(Arc::new)
             }
             Source::Command { words } => {
                 let witness = listen()?;
@@ -162,7 +163,7 @@ impl Subject {
                 env.push(("LAB_WITNESS".to_owned(), witness.address().to_string()));
                 let descriptors = setup.descriptors;
                 let launch = Launch { words: words.clone(), folder: None, env, descriptors };
-                Server::start(launch, Some(witness), self.supports("admin")).map(Arc::new)
+                Server::start(launch, Some(witness), self.supports(Capability::Admin)).map(Arc::new)
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability;
+use testbed::capability::Capability::{EndpointStream, KeepAlive, StyleContext, Witness};
 use testbed::noise::quantile;
 use testbed::witness::Word;
 pub(super) use wire::Leave;
@@ -22,10 +24,10 @@ pub(super) const SCENARIOS: &[&[Scenario]] =
 
 /// What these scenarios have in common: work that listens to its context, and a witness who hears it.
 pub(super) const BASE: Scenario =
-    Scenario { judges: &[Judges::Work], needs: &["witness", "style:context"], ..Scenario::BASE };
+    Scenario { judges: &[Judges::Work], needs: &[Witness, StyleContext], ..Scenario::BASE };
 
 /// What a stream needs that is to be blocked.
-pub(super) const BLOCKED: &[&str] = &["witness", "endpoint:/stream", "keep-alive"];
+pub(super) const BLOCKED: &[Capability] = &[Witness, EndpointStream, KeepAlive];
 
 /// Tries of a scenario whose figure is a time to cancel.
 pub(super) const TRIES: usize = 5;

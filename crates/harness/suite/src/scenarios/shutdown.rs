@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{Process, StyleContext, Witness};
 use wire::{Answer, Wire};
 
 use crate::ensure;
@@ -17,7 +18,7 @@ pub(super) const SCENARIOS: &[&[Scenario]] = &[drain::SCENARIOS, exit::SCENARIOS
 
 /// What these scenarios have in common: a server of their own that they end.
 pub(super) const BASE: Scenario =
-    Scenario { seat: Seat::Own, needs: &["process", "witness", "style:context"], ..Scenario::BASE };
+    Scenario { seat: Seat::Own, needs: &[Process, Witness, StyleContext], ..Scenario::BASE };
 
 /// Sends a `/slow` on a new connection and waits until its work has begun.
 pub(super) fn working(bench: &Bench, work: u64, timeout: u64) -> Result<(Wire, String), Failure> {

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use testbed::catalog::{self, Catalog, Supports};
+use testbed::capability::Supports;
+use testbed::catalog::{self, Catalog};
 use testbed::census::Census;
 use testbed::proc::{self, Usage};
 use testbed::server::Server;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use testbed::capability::Capability::{
+    Admin, EndpointStream, EndpointUpload, FlagListen, FlagRequestTimeout, Head, JsonErrors, KeepAlive,
+    Methods, ParamWork, Process, RequestId, Routing,
+};
 use testbed::noise::quantile;
 use wire::Request;
 
@@ -21,7 +25,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/fits-200",
         promise: "work shorter than its deadline is answered 200 when it ends",
-        needs: &["param:work"],
+        needs: &[ParamWork],
         sent: "`GET /slow?work=50ms` with `grpc-timeout: 1500m`",
         why: "a timeout that also hits what fits is an outage",
         run: fits_200,
@@ -30,7 +34,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/unknown-404",
         promise: "an unknown path is answered 404",
-        needs: &["routing"],
+        needs: &[Routing],
         sent: "`GET /no-such-path`",
         why: "a server that answers every path alike hides a client's mistakes",
         run: unknown_404,
@@ -39,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/wrong-method-405",
         promise: "a known path with the wrong method is answered 405 with Allow",
-        needs: &["methods"],
+        needs: &[Methods],
         sent: "`DELETE` on `/fast`, `/slow`, `/values`, `/stream`, `/fanout` and `/panic`, `GET /upload`",
         why: "404 for a wrong method sends a caller to look for the path",
         wrong: "many routers answer 404, or 405 without the Allow that RFC 9110 demands",
@@ -51,7 +55,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "baseline/head-no-body",
         promise: "HEAD is answered like GET without the body, and the connection goes on",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["head", "keep-alive"],
+        needs: &[Head, KeepAlive],
         sent: "`HEAD /fast`, then `GET /fast` on the same connection",
         why: "a body after HEAD is read as the next answer",
         sources: &["RFC 9110, section 9.3.2"],
@@ -62,7 +66,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "baseline/keepalive-reuse",
         promise: "100 requests over one connection are one accept",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["admin", "keep-alive"],
+        needs: &[Admin, KeepAlive],
         seat: Seat::Own,
         sent: "100 times `GET /fast` on one connection, the census before and after",
         why: "a connection per request costs a handshake and a port each",
@@ -72,7 +76,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/no-stall",
         promise: "50 requests in a row on one connection have a median under 5 ms",
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         seat: Seat::Alone,
         sent: "50 times `GET /fast` on one connection, each after the answer to the last",
         why: "without TCP_NODELAY an answer in two writes waits 40 ms for a delayed ACK",
@@ -85,7 +89,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "baseline/pipelined-in-order",
         promise: "ten requests in one write are answered in their order",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["keep-alive", "request-id"],
+        needs: &[KeepAlive, RequestId],
         sent: "ten `GET /fast` in one write, each with its own `X-Request-Id`",
         why: "an answer out of order goes to the wrong caller",
         sources: &["RFC 9112, section 9.3.2"],
@@ -95,7 +99,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/json-answers",
         promise: "answers are JSON, end in a newline and say their length",
-        needs: &["routing", "json-errors", "request-id"],
+        needs: &[Routing, JsonErrors, RequestId],
         sent: "`GET /fast` and `GET /no-such-path`",
         why: "one form for answers and errors is one parser for callers",
         run: json_answers,
@@ -104,7 +108,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/upload-counts",
         promise: "/upload counts the bytes of a body, with a length or in chunks",
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with 70,000 bytes and `Content-Length`, then the same in two chunks",
         why: "a body that is not read to its end is the next request's garbage",
         run: upload_counts,
@@ -113,7 +117,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/stream-whole",
         promise: "a /stream that fits its deadline ends with its terminal chunk",
-        needs: &["endpoint:/stream"],
+        needs: &[EndpointStream],
         sent: "`GET /stream?chunks=5&every=20ms` with `grpc-timeout: 1500m`",
         why: "only the terminal chunk tells a whole body from a truncated one",
         run: stream_whole,
@@ -123,7 +127,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "baseline/census-adds-up",
         promise: "the census has every field, and work started = live + ended",
         judges: &[Judges::Work],
-        needs: &["admin"],
+        needs: &[Admin],
         sent: "`GET /census` and `GET /metrics` on the admin address, after one `GET /fast`",
         why: "counters that do not add up prove nothing about leaks",
         run: census_adds_up,
@@ -132,7 +136,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/bad-flag-exit-2",
         promise: "a bad flag is one line on stderr that names it, and exit 2",
-        needs: &["process", "flag:--request-timeout"],
+        needs: &[Process, FlagRequestTimeout],
         sent: "a start with `--request-timeout 2x`, with `--threads 0` and with `--nonsense 1`",
         why: "a server that starts with another setting than the one meant is found out at night",
         run: bad_flag,
@@ -141,7 +145,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/taken-port-exit-1",
         promise: "a taken port is one line on stderr, and exit 1",
-        needs: &["process", "flag:--listen"],
+        needs: &[Process, FlagListen],
         sent: "a start with `--listen` at the running server's own address",
         why: "a supervisor restarts on exit 1 and not on exit 2",
         run: taken_port,

@@ -1,5 +1,8 @@
 //! Bad input: every malformed parameter gets the contract's answer, and nothing hostile is reflected.
 
+use testbed::capability::Capability::{
+    EndpointFanout, EndpointStream, JsonErrors, ParamWork, RequestId, StyleContext,
+};
 use wire::Request;
 
 use crate::ensure;
@@ -10,7 +13,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/bad-parameter",
         promise: "each malformed or out-of-range parameter of /slow gets a 400 that names it",
-        needs: &["param:work", "style:context", "json-errors"],
+        needs: &[ParamWork, StyleContext, JsonErrors],
         sent: "`GET /slow?work=abc`, `work=-1s`, `work=61m`, `work=`, `tick=0ms`, `style=lazy`, `body=eat` and more",
         why: "a parameter that is silently replaced by its default is found out in production",
         wrong: "many handlers fall back to a default, or answer 500 from a panic in the parser",
@@ -20,7 +23,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/bad-parameter-elsewhere",
         promise: "each malformed or out-of-range parameter of /stream and /fanout gets a 400 that names it",
-        needs: &["endpoint:/stream", "endpoint:/fanout", "json-errors"],
+        needs: &[EndpointStream, EndpointFanout, JsonErrors],
         sent: "`GET /stream?chunks=10001`, `chunks=-1`, `every=0ms`, `GET /fanout?width=1001`, `width=0`, `fail=4` of 4",
         why: "an unbounded width or count is an outage that a stranger can ask for",
         run: bad_parameter_elsewhere,
@@ -29,7 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/unknown-parameter",
         promise: "a parameter that is unknown or given twice gets a 400 that names it",
-        needs: &["param:work", "style:context", "json-errors"],
+        needs: &[ParamWork, StyleContext, JsonErrors],
         sent: "`GET /slow?wrok=1s`, `GET /slow?work=1ms&work=2ms`, `GET /fast?x=1`, `GET /values?subject=eve`",
         why: "which of two values counts is decided differently by every proxy on the way",
         run: unknown_parameter,
@@ -38,7 +41,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/request-id",
         promise: "X-Request-Id is echoed, up to 64 characters",
-        needs: &["request-id"],
+        needs: &[RequestId],
         sent: "`GET /fast` with `X-Request-Id` of 1, 20 and 64 characters",
         why: "an id that does not come back cannot join the logs of two services",
         run: request_id,
@@ -47,7 +50,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/request-id-made",
         promise: "a request without X-Request-Id gets one, and no two get the same",
-        needs: &["request-id"],
+        needs: &[RequestId],
         sent: "20 times `GET /fast` without `X-Request-Id`",
         why: "two requests under one name are one in every log",
         run: request_id_made,
@@ -56,7 +59,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/request-id-hostile",
         promise: "a hostile X-Request-Id is refused or replaced, never reflected",
-        needs: &["request-id"],
+        needs: &[RequestId],
         sent: "`GET /fast` with an `X-Request-Id` of 65 characters, with a NUL, a bare CR, a tab, a space, a high byte",
         why: "an id is written into headers and logs: whoever chooses it freely writes there",
         wrong: "many echo the value as it came; only their HTTP library keeps CR and LF out",

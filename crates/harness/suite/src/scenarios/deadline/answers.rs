@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{EndpointStream, JsonErrors, KeepAlive, ParamWork, RequestId};
 use testbed::noise::quantile;
 use wire::{End, Request};
 
@@ -24,7 +25,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/504-says-why",
         promise: "a 504 is JSON with `context deadline exceeded`, the reason and the request id",
-        needs: &["json-errors", "request-id"],
+        needs: &[JsonErrors, RequestId],
         sent: "`GET /slow?work=3000ms` with `grpc-timeout: 300m` and `X-Request-Id`",
         why: "a proxy on the way sends 504 too; only the body tells whose it was",
         run: says_why,
@@ -54,7 +55,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/work-wins-a-tie",
         promise: "work that ends about at its deadline gets exactly one whole answer, 200 or 504",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["param:work"],
+        needs: &[ParamWork],
         sent: "500 times `GET /slow` with a deadline of 200 ms and work of 195 to 205 ms",
         why: "two answers on one connection give the next request somebody else's",
         wrong: "a timeout layer that writes its 504 while the handler's answer is on its way",
@@ -74,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/kept-alive-after-504",
         promise: "after a 504 the connection answers the next request, and no late bytes come",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["keep-alive", "request-id", "param:work"],
+        needs: &[KeepAlive, RequestId, ParamWork],
         sent: "`GET /slow?work=500ms` with `grpc-timeout: 150m`, silence until the work would have ended, `GET /fast`",
         why: "bytes of the first answer that come after its 504 are read as the second answer",
         wrong: "a handler that goes on writing to a connection that was taken from it",
@@ -84,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/fresh-for-each-request",
         promise: "the second request on a connection has its whole deadline",
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /slow?work=3000ms` twice on one connection, each with `grpc-timeout: 300m`",
         why: "a deadline set on the connection (`SetDeadline`, `SO_RCVTIMEO`) outlives its request",
         wrong: "Go's `SetReadDeadline` from inside a handler, when it is not reset",
@@ -95,7 +96,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/pipelined",
         promise: "/slow then /fast in one write: 504, then 200, in order",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /slow?work=3000ms` with `grpc-timeout: 300m` and `GET /fast` in one write",
         why: "the second request lies in the buffer that the server looks into for an end of the connection",
         run: pipelined,
@@ -105,7 +106,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/stream-truncated",
         promise: "a /stream past its deadline has no terminal chunk, and its connection is closed",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["endpoint:/stream"],
+        needs: &[EndpointStream],
         sent: "`GET /stream?chunks=100&every=50ms` with `grpc-timeout: 300m`",
         why: "a terminal chunk after a timeout tells the client that the truncated body is whole",
         wrong: "a body stream that ends without an error makes hyper write the terminal chunk",

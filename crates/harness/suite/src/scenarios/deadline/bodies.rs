@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{EndpointUpload, Post, StyleContext};
 use wire::{End, Request, Wire};
 
 use crate::ensure;
@@ -12,7 +13,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/stalled-body",
         promise: "a body that stalls does not hold up the 504",
-        needs: &["post"],
+        needs: &[Post],
         sent: "`POST /slow?work=3000ms` with `Content-Length: 100` and `grpc-timeout: 300m`, 10 bytes, silence",
         why: "one stalled client a connection is all it takes to fill a server that waits for bodies",
         wrong: "Go with its defaults never answers: the handler waits in `Read` for ever, whatever its context says",
@@ -23,7 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/stalled-upload",
         promise: "an upload that stalls is answered 504 at its deadline",
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Content-Length: 100` and `grpc-timeout: 300m`, 10 bytes, silence",
         why: "reading is work too",
         run: stalled_upload,
@@ -32,7 +33,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/trickled-upload",
         promise: "an upload that drips is answered 504 at its deadline, however often a byte comes",
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Content-Length: 100` and `grpc-timeout: 300m`, a byte each 20 ms",
         why: "a timeout that each byte sets back never comes",
         wrong: "socket timeouts count from the last byte, not from the start",
@@ -42,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/chunked-body-stalls",
         promise: "a chunked body that never ends is answered 504 at its deadline",
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Transfer-Encoding: chunked` and `grpc-timeout: 300m`, one chunk, silence",
         why: "a body without a length has no end to wait for",
         run: chunked_body_stalls,
@@ -52,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/unread-body-close",
         promise: "a 504 with an unread body says `Connection: close`, arrives whole, then FIN and no RST",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["style:context"],
+        needs: &[StyleContext],
         sent: "`POST /slow?work=3000ms&body=ignore` with 400,000 bytes and `grpc-timeout: 300m`",
         why: "closing a socket with unread bytes sends RST, which destroys the 504 on its way",
         wrong: "hyper closes without saying so",
@@ -64,7 +65,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/partial-body-close",
         promise: "a 504 with a body half sent and unread says `Connection: close`, and the server closes",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["style:context"],
+        needs: &[StyleContext],
         sent: "`POST /slow?work=3000ms&body=ignore` with `Content-Length: 100` and `grpc-timeout: 300m`, 10 bytes, silence",
         why: "the rest of the body would be read as the next request",
         wrong: "a server that keeps the connection reads the client's next bytes as body, or the body as a request",
@@ -75,7 +76,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/expect-continue",
         promise: "a client that waits for `100 Continue` and then stalls gets its 504 on time",
-        needs: &["post"],
+        needs: &[Post],
         sent: "`POST /slow?work=3000ms` with `Expect: 100-continue`, `Content-Length: 100` and `grpc-timeout: 300m`, no body",
         why: "both sides may wait for each other",
         sources: &["RFC 9110, section 10.1.1"],

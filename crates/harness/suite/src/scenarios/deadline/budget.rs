@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use testbed::capability::Capability::{TimeoutHeader, Witness};
 use wire::Request;
 
 use crate::ensure;
@@ -13,7 +14,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/zero-budget",
         promise: "no time left: 504 at once, and the work is never started",
         judges: &[Judges::Answer, Judges::Work],
-        needs: &["witness"],
+        needs: &[Witness],
         sent: "`GET /slow?work=3000ms` with `grpc-timeout: 0m`",
         why: "the caller has given up already; work for it is wasted from its first instruction",
         wrong: "a timeout of zero is often read as no timeout at all",
@@ -41,7 +42,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/header-forms",
         promise: "every unit of grpc-timeout and the Envoy header are understood, and the smaller of both counts",
-        needs: &["timeout-header"],
+        needs: &[TimeoutHeader],
         sent: "`GET /slow` with `grpc-timeout` `250m`, `250000u`, `99999999n`, `00000250m`, `99999999m`, `30S`, \
                `1M`, `1H`; `x-envoy-expected-rq-timeout-ms: 250`; both headers",
         why: "a unit that is misread is a deadline off by a factor of 1,000",
@@ -53,7 +54,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/header-malformed",
         promise: "a malformed timeout header is answered 400",
-        needs: &["timeout-header"],
+        needs: &[TimeoutHeader],
         sent: "`grpc-timeout` `x`, `300`, `m`, `-5m`, `+5m`, `1.5S`, `123456789m`, `5 m`, `5ms`, empty; \
                `x-envoy-expected-rq-timeout-ms` `x`, `-1`, `1s`, empty",
         why: "a timeout that is not understood and ignored is no timeout",
@@ -64,7 +65,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/header-duplicated",
         promise: "a timeout header given twice is answered 400",
-        needs: &["timeout-header"],
+        needs: &[TimeoutHeader],
         sent: "`grpc-timeout: 100m` and `grpc-timeout: 10S` in one request",
         why: "which of two counts is decided differently by every proxy on the way",
         run: header_duplicated,
@@ -74,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/header-huge",
         promise: "the largest timeout there is does no harm: the server's own deadline holds",
         flags: &[("--request-timeout", "400ms")],
-        needs: &["timeout-header"],
+        needs: &[TimeoutHeader],
         sent: "`grpc-timeout: 99999999H` (11,415 years) and `x-envoy-expected-rq-timeout-ms: 18446744073709551615`",
         why: "adding a huge duration to an instant overflows",
         wrong: "`Instant + Duration` panics in Rust; in Go the sum wraps into the past",

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{Admin, KeepAlive, StyleBlocking, StyleSpin};
 use testbed::noise::quantile;
 use wire::burst::Storm;
 
@@ -25,7 +26,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/fast-in-a-storm",
         promise: "/fast stays prompt while 1,000 /slow wait",
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         seat: Seat::Alone,
         limit: Duration::from_secs(20),
         sent: "1,000 times `GET /slow?work=5000ms` with `grpc-timeout: 1500m`, and meanwhile `GET /fast` again and again, 50 times at most",
@@ -38,7 +39,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/spinning-neighbour",
         promise: "one spinning request of two threads delays neither /fast nor the 504 of others",
         level: Level::Should,
-        needs: &["style:spin", "keep-alive"],
+        needs: &[StyleSpin, KeepAlive],
         flags: &[("--threads", "2")],
         seat: Seat::Alone,
         limit: Duration::from_secs(20),
@@ -57,7 +58,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/two-spinners",
         promise: "what two spinning requests on two threads do to /fast",
         level: Level::Info,
-        needs: &["style:spin"],
+        needs: &[StyleSpin],
         flags: &[("--threads", "2")],
         seat: Seat::Alone,
         limit: Duration::from_secs(20),
@@ -69,7 +70,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "deadline/late-work-is-504",
         promise: "work that never yields and ends past its deadline is answered 504, late, and never 200",
-        needs: &["style:spin"],
+        needs: &[StyleSpin],
         seat: Seat::Half,
         sent: "`GET /slow?style=spin&work=600ms` with `grpc-timeout: 200m`",
         why: "a 200 after the deadline is an answer that the caller has stopped waiting for",
@@ -82,7 +83,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/blocking-pool-full",
         promise: "8 blocking requests on a pool of 4 are all answered 504 on time, and the pool drains",
         judges: &[Judges::Answer, Judges::Work],
-        needs: &["style:blocking", "admin"],
+        needs: &[StyleBlocking, Admin],
         flags: &[("--blocking-threads", "4")],
         seat: Seat::Own,
         sent: "8 times `GET /slow?style=blocking&work=800ms` with `grpc-timeout: 300m`; `--blocking-threads 4`",

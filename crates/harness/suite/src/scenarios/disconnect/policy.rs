@@ -1,5 +1,6 @@
 //! What a client's leaving means is the server's to say: `--on-disconnect serve` and `detach`.
 
+use testbed::capability::Capability::{StyleDrop, Witness};
 use testbed::witness::Word;
 use wire::{End, Wire};
 
@@ -119,7 +120,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/detach-drop",
         promise: "under `detach` even work that knows no context completes when its client leaves",
-        needs: &["witness", "style:drop"],
+        needs: &[Witness, StyleDrop],
         flags: DETACH,
         sent: "`GET /slow?work=400ms&style=drop`, then RST; `--on-disconnect detach`",
         why: "work that is stopped by being dropped has no say in where it is cut",

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability;
+use testbed::capability::Capability::{Admin, EndpointStream, KeepAlive, StyleContext, StyleSpin, Witness};
 use testbed::census::Census;
 use testbed::witness::Word;
 use wire::{End, Request, Wire};
@@ -14,7 +16,7 @@ use crate::scenarios::disconnect::{
 
 const WRITES: &str = "a server that learns of the end from a write that fails learns it one chunk later, or never \
     when the next chunk is long in coming";
-const STREAM: &[&str] = &["witness", "endpoint:/stream"];
+const STREAM: &[Capability] = &[Witness, EndpointStream];
 /// Enough time to fill every buffer between a stream and a client that does not read.
 const PATIENT: &[(&str, &str)] = &[("--request-timeout", "15s"), ("--write-timeout", "15s")];
 
@@ -116,7 +118,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/spinning-neighbour",
         promise: "while a neighbor spins on one of two threads, a client that leaves still cancels its work (best of 3)",
         level: Level::Should,
-        needs: &["witness", "style:context", "style:spin"],
+        needs: &[Witness, StyleContext, StyleSpin],
         flags: &[("--threads", "2")],
         seat: Seat::Alone,
         sent: "`GET /slow?style=spin&work=700ms`, then `GET /slow?work=3000ms` that resets; `--threads 2`",
@@ -129,7 +131,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/accounts",
         promise: "a client that left is counted once as a disconnect and as no answer, and nothing of it stays",
-        needs: &["witness", "admin", "style:context"],
+        needs: &[Witness, Admin, StyleContext],
         seat: Seat::Own,
         sent: "`GET /slow?work=3000ms` three times, ended by FIN, by RST and by `shutdown(WR)`; the census before and after",
         why: "a disconnect that is logged as a 504 or a 200 hides the clients' impatience from whoever looks for it",
@@ -141,7 +143,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/idle-half-close",
         promise: "a connection with no request that the client half-closes is closed at once",
         judges: &[Judges::Connection],
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /fast` and its answer, then `shutdown(WR)`; on another connection `shutdown(WR)` alone; on a third \
             behind `GET /fa`",
         why: "no request can come any more, so the connection only takes up room until the idle timeout",

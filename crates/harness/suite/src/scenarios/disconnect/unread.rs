@@ -1,5 +1,6 @@
 //! The client leaves while bytes of its own lie unread before the server: the end hides behind them.
 
+use testbed::capability::Capability::{Admin, EndpointUpload};
 use wire::{Request, Wire};
 
 use crate::ensure;
@@ -155,7 +156,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/while-reading-fin",
         promise: "a client that closes in the middle of an upload ends its request, which counts as a disconnect",
-        needs: &["admin", "endpoint:/upload"],
+        needs: &[Admin, EndpointUpload],
         seat: Seat::Own,
         sent: "`POST /upload` with `Content-Length: 100` and 10 bytes; once the request runs, FIN",
         why: "an upload that broke off is no bad request: there is nobody to tell, and nothing to log as an error",
@@ -167,7 +168,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/while-reading-rst",
         promise: "a client that resets in the middle of an upload ends its request, which counts as a disconnect",
-        needs: &["admin", "endpoint:/upload"],
+        needs: &[Admin, EndpointUpload],
         seat: Seat::Own,
         sent: "`POST /upload` with `Content-Length: 100` and 10 bytes; once the request runs, RST",
         why: "an upload that broke off is no bad request: there is nobody to tell, and nothing to log as an error",

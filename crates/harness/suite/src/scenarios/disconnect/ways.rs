@@ -1,5 +1,8 @@
 //! The client leaves, in the plain ways: the kernel tells the server, and the work must hear of it.
 
+use testbed::capability::Capability::{
+    Admin, KeepAlive, StyleBlocking, StyleContext, StyleDetached, StyleDrop, StylePolling, Witness,
+};
 use wire::Wire;
 
 use crate::ensure;
@@ -66,7 +69,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/kept-alive-fin",
         promise: "a client that closes during a later request of its connection cancels its work",
-        needs: &["witness", "style:context", "keep-alive"],
+        needs: &[Witness, StyleContext, KeepAlive],
         sent: "`GET /fast` and its answer, twice; then `GET /slow?work=3000ms` on the same connection, and FIN",
         why: "most requests are not the first of their connection",
         wrong: "a watch that is set up for the first request and used up by it",
@@ -76,7 +79,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/kept-alive-rst",
         promise: "a client that resets during a later request of its connection cancels its work",
-        needs: &["witness", "style:context", "keep-alive"],
+        needs: &[Witness, StyleContext, KeepAlive],
         sent: "`GET /fast` and its answer, twice; then `GET /slow?work=3000ms` on the same connection, and RST",
         why: "most requests are not the first of their connection",
         run: |bench| stops(bench, Leave::Rst, after_others),
@@ -86,7 +89,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/after-a-504",
         promise: "a client that leaves during the request behind a 504 cancels its work",
         judges: &[Judges::Answer, Judges::Work],
-        needs: &["witness", "style:context", "keep-alive"],
+        needs: &[Witness, StyleContext, KeepAlive],
         sent: "`GET /slow?work=3000ms` with `grpc-timeout: 60m`, its 504, then another with all the time, and FIN",
         why: "what a deadline tears down must be built again for the next request",
         run: |bench| stops(bench, Leave::Fin, after_a_504),
@@ -95,7 +98,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/polling",
         promise: "blocking work that asks its context at every tick stops when its client leaves",
-        needs: &["witness", "style:polling"],
+        needs: &[Witness, StylePolling],
         sent: "`GET /slow?work=3000ms&style=polling&tick=1ms`, then RST",
         why: "a thread can only be asked to stop, so somebody must ask",
         wrong: "a framework that drops the handler's future tells nobody on the blocking pool",
@@ -106,7 +109,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/drop",
         promise: "work that knows no context stops when its client leaves, because its future is dropped",
-        needs: &["witness", "style:drop"],
+        needs: &[Witness, StyleDrop],
         sent: "`GET /slow?work=3000ms&style=drop`, then RST",
         why: "it is what async Rust gives for nothing, as long as somebody notices that the client left",
         wrong: "a thread cannot be dropped: it works on to its natural end",
@@ -118,7 +121,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/detached",
         promise: "how long spawned work without a context goes on after its client has left",
         level: Level::Info,
-        needs: &["witness", "style:detached"],
+        needs: &[Witness, StyleDetached],
         sent: "`GET /slow?work=800ms&style=detached`, then RST",
         why: "`spawn` cuts the line along which a dropped future cancels its work",
         wrong: "tokio and async-std detach when the handle is dropped; smol cancels",
@@ -130,7 +133,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/blocking",
         promise: "how long work on the blocking pool goes on after its client has left",
         level: Level::Info,
-        needs: &["witness", "style:blocking"],
+        needs: &[Witness, StyleBlocking],
         sent: "`GET /slow?work=800ms&style=blocking`, then RST",
         why: "a closure that has begun always ends by itself, and holds its thread until then",
         sources: &["https://docs.rs/tokio/1.54.1/tokio/task/fn.spawn_blocking.html"],
@@ -141,7 +144,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/blocking-is-no-request",
         promise: "blocking work that cannot stop holds neither the request nor the connection of a client that left",
         judges: &[Judges::Work, Judges::Connection],
-        needs: &["witness", "admin", "style:blocking"],
+        needs: &[Witness, Admin, StyleBlocking],
         seat: Seat::Own,
         sent: "`GET /slow?work=1500ms&style=blocking`, then RST; the census is read until the request is gone",
         why: "what cannot be stopped should at least be all that is left, and be counted as what it is",

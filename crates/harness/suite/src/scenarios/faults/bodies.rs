@@ -1,5 +1,6 @@
 //! Bodies whose length is in doubt, or over the limit.
 
+use testbed::capability::Capability::{EndpointUpload, KeepAlive};
 use wire::{Answer, End, Request, response};
 
 use crate::ensure;
@@ -18,7 +19,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/body-too-large",
         promise: "a body announced above 1 MiB is answered 413 before it is sent, and the connection is closed",
         judges: BOTH,
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Content-Length: 1048577` and no body, then with the whole body",
         why: "a limit that is looked at after the body was read protects nothing",
         wrong: "servers that answer and close with unread bytes: the client sees a reset and tries again",
@@ -30,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/body-too-large-chunked",
         promise: "a chunked body is answered 413 as soon as it grows above 1 MiB",
         judges: BOTH,
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Transfer-Encoding: chunked`, chunks of 64 KiB without end",
         why: "a body without a length is as long as its sender likes",
         wrong: "limits that look at `Content-Length` only",
@@ -40,7 +41,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/largest-body",
         promise: "a body of exactly 1 MiB is taken whole",
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Content-Length: 1048576` and as many bytes; the same in chunks",
         why: "off by one is the commonest limit",
         run: largest_body,
@@ -50,7 +51,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/conflicting-lengths",
         promise: "a body with two lengths, or with none that can be read, is refused, or the connection is closed",
         judges: BOTH,
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Content-Length: 5` and `: 6`, `+5`, `-5`, `0x5`, `5 5`, `5, 6`, nothing, 30 digits",
         why: "whoever reads another length than the proxy before it serves the attacker's next request",
         wrong: "the first counts here, the last there, and `+5` is five to most languages' number parsers",
@@ -63,7 +64,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a body with both Content-Length and Transfer-Encoding is refused or read by its chunks, and nothing more is \
             served",
         judges: BOTH,
-        needs: &["endpoint:/upload", "keep-alive"],
+        needs: &[EndpointUpload, KeepAlive],
         sent: "`POST /upload` with `Transfer-Encoding: chunked` and a `Content-Length` that covers `0\\r\\n\\r\\nGET /fast …`",
         why: "a proxy that goes by the length takes the second request for body; its answer goes to the next client",
         wrong: "servers that go by the chunks, as they may, and then keep the connection, as they must not",
@@ -75,7 +76,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/unknown-coding",
         promise: "a transfer coding other than chunked is answered 501 or 400, or the connection is closed",
         judges: BOTH,
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Transfer-Encoding: gzip`, `gzip, chunked`, `chunked, gzip`, `xchunked`, `chunked` in HTTP/1.0",
         why: "bytes in a coding that nobody undoes are not the body that was sent",
         sources: &["RFC 9112, section 6.1", "RFC 9112, section 7"],
@@ -86,7 +87,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/repeated-coding",
         promise: "a Transfer-Encoding on two lines is answered 400 or 501, or the connection is closed",
         judges: BOTH,
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Transfer-Encoding: chunked` twice, and with `chunked` and `gzip`, `identity` or nothing on \
             two lines, in either order",
         why: "two lines are one list, and whoever looks at the first alone, or at the last, sees another body than its neighbor",
@@ -99,7 +100,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/bad-chunk",
         promise: "a chunked body that breaks its framing is answered 400, or the connection is closed",
         judges: BOTH,
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` in chunks: sizes `g`, `-1`, `0x1`, ` 1`, 17 digits, none; no line end behind a chunk, a bare LF",
         why: "where a chunk ends is where the next request begins",
         wrong: "parsers that stop at the first byte that is no digit, or let the number overflow",
@@ -110,7 +111,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/chunk-forms",
         promise: "extensions, leading zeros, capitals and trailers of a chunked body are taken",
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` in chunks: `3;a=b`, `003`, `A`, and a trailer field behind the last",
         why: "they are rare, legal, and what a strict parser gets wrong first",
         sources: &["RFC 9112, section 7.1"],

@@ -1,5 +1,6 @@
 //! Broken request heads: each is refused or the connection is closed; none is served, none hangs.
 
+use testbed::capability::Capability::{KeepAlive, Routing};
 use wire::{Answer, End, Wire, response};
 
 use crate::ensure;
@@ -78,7 +79,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/uri-too-long-414",
         promise: "a request target over 8 KiB is answered 414, one of 8 KiB is not",
-        needs: &["routing"],
+        needs: &[Routing],
         sent: "`GET /fast?xxx…` of 8,193 and of 8,192 bytes",
         why: "a limit that is said can be kept by the client; a reset can not",
         sources: &["RFC 9110, section 15.5.15"],
@@ -89,7 +90,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/head-too-large-431",
         promise: "a head over 16 KiB is answered 431 and the connection closed, one just below is served",
         judges: BOTH,
-        needs: &["routing"],
+        needs: &[Routing],
         sent: "`GET /fast` with a header of 20,000 bytes, of 100,000 bytes, of 15,000 bytes",
         why: "a head is read before anybody is known: its size is a stranger's to choose",
         wrong: "servers that close with unread bytes: the reset destroys the 431",
@@ -101,7 +102,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/too-many-headers",
         promise: "101 header fields are answered 431, 100 are served",
         judges: BOTH,
-        needs: &["routing"],
+        needs: &[Routing],
         sent: "`GET /fast` with 101 and with 100 header fields",
         why: "each field costs a lookup: thousands of tiny ones are an attack of their own",
         sources: &["RFC 6585, section 5"],
@@ -129,7 +130,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/absolute-form",
         promise: "a request target in absolute form is served",
-        needs: &["routing"],
+        needs: &[Routing],
         sent: "`GET http://lab/fast HTTP/1.1`, and `GET http://lab/no-such-path-anywhere HTTP/1.1`",
         why: "whoever stands behind a proxy gets them, and every server must accept them",
         sources: &["RFC 9112, section 3.2.2"],
@@ -140,7 +141,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/garbage-behind-a-request",
         promise: "garbage in the segment of a good request does not take its answer away, and is not served",
         judges: BOTH,
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /fast` and `GET\\0/fast nonsense\\r\\n\\r\\n` in one write",
         why: "what was asked first was asked well, and its answer is owed",
         wrong: "a parser that is run ahead of the answers closes before the first one is out",

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{Admin, EndpointPanic, KeepAlive, ParamWork, Process, Witness};
 use testbed::census::Census;
 use testbed::witness::Word;
 use wire::{End, Request, Wire};
@@ -18,7 +19,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/panic-handler",
         promise: "a handler that panics is answered 500 and closed, or closed; 100 panics later all else works",
         judges: BOTH,
-        needs: &["endpoint:/panic", "admin"],
+        needs: &[EndpointPanic, Admin],
         seat: Seat::Own,
         sent: "100 times `GET /panic`, a connection each; then `GET /fast` and `GET /slow?work=20ms`; the census",
         why: "one bad request must cost one request",
@@ -31,7 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/panic-in-work",
         promise: "work that panics is over: the witness hears it, the census counts it, and none is left",
         judges: &[Judges::Answer, Judges::Work],
-        needs: &["endpoint:/panic", "admin", "witness"],
+        needs: &[EndpointPanic, Admin, Witness],
         seat: Seat::Own,
         sent: "100 times `GET /panic` with an id each, 20 at once; the census before and after",
         why: "a guard that a panic jumps over is a leak that no deadline frees",
@@ -43,7 +44,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/panic-spares-others",
         promise: "requests that run while others panic are answered as if nothing had happened",
         judges: &[Judges::Answer],
-        needs: &["endpoint:/panic", "param:work"],
+        needs: &[EndpointPanic, ParamWork],
         seat: Seat::Own,
         sent: "20 times `GET /slow?work=600ms` with `grpc-timeout: 1800m`; meanwhile 40 times `GET /panic`",
         why: "a lock that a panic poisons, or a task that it takes along, fails strangers",
@@ -56,7 +57,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/too-many-connections",
         promise: "a connection over the limit is answered 503 with `Retry-After: 1` and closed; one that leaves makes room",
         judges: BOTH,
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         flags: &[("--max-connections", "8")],
         seat: Seat::Own,
         sent: "8 connections that are kept; a ninth; then one of the 8 leaves and a tenth comes; `--max-connections 8`",
@@ -70,7 +71,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/refused-in-numbers",
         promise: "200 connections over the limit at once are refused, and those under it are served meanwhile",
         judges: BOTH,
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         flags: &[("--max-connections", "8")],
         seat: Seat::Own,
         sent: "4 connections that are kept, 200 times `GET /fast` at once on others, `GET /fast` on the 4; `--max-connections 8`",
@@ -82,7 +83,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/fd-exhaustion",
         promise: "with 64 descriptors and 200 clients the CPU stays low, and it serves again when they leave",
         judges: BOTH,
-        needs: &["process"],
+        needs: &[Process],
         descriptors: Some(64),
         seat: Seat::Own,
         limit: Duration::from_secs(15),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{Admin, EndpointFanout, Witness};
 use testbed::witness::Word;
 use wire::{Answer, Request};
 
@@ -10,7 +11,7 @@ use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 use crate::scenarios::disconnect::{Leave, send, told};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Work];
-const BASE: Scenario = Scenario { judges: BOTH, needs: &["witness", "endpoint:/fanout"], ..Scenario::BASE };
+const BASE: Scenario = Scenario { judges: BOTH, needs: &[Witness, EndpointFanout], ..Scenario::BASE };
 
 const STRUCTURE: &str = "structured concurrency: when the call is over nothing of it goes on, so what comes next can \
     rely on it";
@@ -52,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "group/none-outlives-the-answer",
         promise: "when the answer is here no child is alive any more: neither work nor context (20 tries)",
-        needs: &["admin", "endpoint:/fanout"],
+        needs: &[Admin, EndpointFanout],
         seat: Seat::Own,
         sent: "20 times `GET /fanout?width=50&work=3000ms&tick=5ms&fail=7`; the census right behind each answer",
         why: STRUCTURE,
@@ -112,7 +113,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "group/thousand-children",
         promise: "a thousand children all hear of the deadline: 504, and none is left",
         seat: Seat::Alone,
-        needs: &["witness", "admin", "endpoint:/fanout"],
+        needs: &[Witness, Admin, EndpointFanout],
         sent: "`GET /fanout?width=1000&work=3000ms&tick=1000ms` with `grpc-timeout: 600m`",
         why: "a cancel that walks a list under a lock, or wakes one at a time, shows at this width",
         run: thousand_children,

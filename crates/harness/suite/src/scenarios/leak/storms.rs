@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{
+    Admin, EndpointFanout, EndpointPanic, EndpointStream, EndpointUpload, Process, StyleContext, StyleDrop,
+    StylePolling,
+};
 use testbed::census::Census;
 use testbed::proc::Usage;
 use wire::burst::Storm;
@@ -39,7 +43,7 @@ const LONG: u32 = 25;
 /// What these scenarios have in common: a server of their own, its counters, and the kernel's.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
-    needs: &["process", "admin"],
+    needs: &[Process, Admin],
     env: &[ALLOCATOR, COLLECTOR],
     seat: Seat::Own,
     limit: Duration::from_secs(90),
@@ -52,7 +56,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/storm",
         promise: "5 storms of 500 timeouts leave no work, context, connection, thread, descriptor or memory behind",
-        needs: &["process", "admin", "style:context"],
+        needs: &[Process, Admin, StyleContext],
         seat: Seat::Half,
         sent: "5 times 500 connections at once, each `GET /slow?style=context&work=3000ms` with `grpc-timeout: 300m`",
         wrong: "a parent context that keeps each child until it ends itself; a waiter that is never removed from its list",
@@ -63,7 +67,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/storm-polling",
         promise: "the same for work that polls its context on the blocking pool",
-        needs: &["process", "admin", "style:polling"],
+        needs: &[Process, Admin, StylePolling],
         seat: Seat::Half,
         sent: "5 times 500 connections at once, each `GET /slow?style=polling&work=3000ms` with `grpc-timeout: 300m`",
         wrong: "jobs that still wait in the pool's queue when their request has timed out run later, for nobody",
@@ -73,7 +77,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/storm-drop",
         promise: "the same for work that knows no context and is dropped at its deadline",
-        needs: &["process", "admin", "style:drop"],
+        needs: &[Process, Admin, StyleDrop],
         seat: Seat::Half,
         sent: "5 times 500 connections at once, each `GET /slow?style=drop&work=9000ms` with `grpc-timeout: 300m`",
         wrong: "a thread cannot be dropped: it runs to its end, 500 of them a storm",
@@ -83,7 +87,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/disconnect-storm",
         promise: "5 storms of 500 clients that reset while their work runs leave nothing behind, long before the deadline",
-        needs: &["process", "admin", "style:context"],
+        needs: &[Process, Admin, StyleContext],
         flags: &[("--request-timeout", "20s")],
         seat: Seat::Half,
         sent: "5 times 500 connections at once, each `GET /slow?work=15000ms`; once all work, RST; `--request-timeout 20s`",
@@ -95,7 +99,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/fanout-storm",
         promise: "5 storms of 25 groups of 20 children leave no child behind",
-        needs: &["process", "admin", "endpoint:/fanout"],
+        needs: &[Process, Admin, EndpointFanout],
         sent: "5 times 25 connections, each `GET /fanout?width=20&work=3000ms` with `grpc-timeout: 300m`",
         wrong: "a group whose children are detached when their parent is answered",
         run: fanout_storm,
@@ -104,7 +108,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/stream-storm",
         promise: "5 storms of 100 streams, half cut by their deadline and half by a reset, leave nothing behind",
-        needs: &["process", "admin", "endpoint:/stream"],
+        needs: &[Process, Admin, EndpointStream],
         sent: "5 times 100 connections, each `GET /stream?chunks=1000&every=20ms`, 50 with `grpc-timeout: 300m`, 50 reset",
         wrong: "a producer that waits for a queue that nobody reads any more",
         run: stream_storm,
@@ -113,7 +117,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/upload-storm",
         promise: "5 storms of 100 stalled uploads leave nothing behind",
-        needs: &["process", "admin", "endpoint:/upload"],
+        needs: &[Process, Admin, EndpointUpload],
         sent: "5 times 100 connections, each `POST /upload` with `Content-Length: 1000`, 10 bytes and `grpc-timeout: 300m`",
         wrong: "a thread that waits in `read` for the rest",
         run: upload_storm,
@@ -122,7 +126,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "leak/panic-storm",
         promise: "5 storms of 100 panics leave nothing behind",
-        needs: &["process", "admin", "endpoint:/panic"],
+        needs: &[Process, Admin, EndpointPanic],
         sent: "5 times 100 connections at once, each `GET /panic`",
         wrong: "a pool whose thread dies in a panic and is not replaced; a lock that stays poisoned",
         run: panic_storm,

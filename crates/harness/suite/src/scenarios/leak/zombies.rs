@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use testbed::capability::Capability::{Admin, BeyondGoroutineleak, StyleDetached, StyleDrop, Witness};
 use testbed::noise::quantile;
 use wire::{Request, Wire};
 
@@ -19,7 +20,7 @@ const ZOMBIES: Scenario = Scenario {
     promise: "how many of 100 works that know no context go on after their request has timed out, and for how long",
     level: Level::Info,
     judges: &[Judges::Work],
-    needs: &["witness", "style:drop"],
+    needs: &[Witness, StyleDrop],
     seat: Seat::Own,
     sent: "100 times `GET /slow?style=drop&work=1500ms` at once with `grpc-timeout: 300m`; each work is timed from its own \
            answer",
@@ -36,7 +37,7 @@ const GOROUTINELEAK: Scenario = Scenario {
     promise: "what Go's own leak profile says of work that outlives its request, beside what the witness hears",
     level: Level::Info,
     judges: &[Judges::Work],
-    needs: &["admin", "witness", "style:detached", "beyond:goroutineleak"],
+    needs: &[Admin, Witness, StyleDetached, BeyondGoroutineleak],
     seat: Seat::Own,
     sent: "`GET /slow?style=detached&work=1500ms`; 20 ms after the work began, RST; once the census counts a zombie, \
            `GET /debug/pprof/goroutineleak?debug=1` on the admin address",

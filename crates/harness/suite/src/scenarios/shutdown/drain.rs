@@ -4,6 +4,9 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use testbed::capability::Capability::{
+    Admin, EndpointStream, EndpointUpload, KeepAlive, Process, StyleContext, Witness,
+};
 use testbed::witness::Word;
 use wire::{Answer, End, Request};
 
@@ -50,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/idle-closed",
         promise: "after SIGTERM idle connections are closed at once, while a request still runs",
         judges: &[Judges::Connection],
-        needs: &["process", "witness", "style:context", "keep-alive"],
+        needs: &[Process, Witness, StyleContext, KeepAlive],
         sent: "3 connections that were served and are kept, `GET /slow?work=900ms` on a fourth, SIGTERM",
         why: "a keep-alive client finds out now, and not in the middle of its next request",
         wrong: "a server that waits for its clients to close waits for the idle timeout of each",
@@ -62,7 +65,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/half-sent-head",
         promise: "neither a half-sent head nor a connection without a byte holds the shutdown",
         judges: &[Judges::Connection],
-        needs: &["process"],
+        needs: &[Process],
         sent: "`GET /fa` on one connection, nothing on another, SIGTERM",
         why: "one sleeping stranger must not decide how long a deployment takes",
         wrong: "hyper's graceful shutdown waits for the head until the header timeout, or for ever without one",
@@ -114,7 +117,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/stalled-upload",
         promise: "an upload that stalls does not hold the shutdown: 503 at the shutdown timeout",
         judges: ANSWER,
-        needs: &["process", "endpoint:/upload"],
+        needs: &[Process, EndpointUpload],
         flags: SHORT,
         sent: "`POST /upload` with `Content-Length: 100`, 10 bytes, SIGTERM, silence; `--shutdown-timeout 400ms`",
         why: "a read that nobody can cancel outlives every timeout",
@@ -125,7 +128,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/stream-cut",
         promise: "a stream is cut at the shutdown timeout: no terminal chunk, and the server exits",
         judges: BOTH,
-        needs: &["process", "endpoint:/stream"],
+        needs: &[Process, EndpointStream],
         flags: SHORT,
         sent: "`GET /stream?chunks=1000&every=20ms`, SIGTERM; `--shutdown-timeout 400ms --request-timeout 8s`",
         why: "half a stream that ends like a whole one is taken for a whole one",
@@ -136,7 +139,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/census-while-draining",
         promise: "the census answers while the server drains, and counts what still runs",
         judges: ANSWER,
-        needs: &["process", "witness", "style:context", "admin"],
+        needs: &[Process, Witness, StyleContext, Admin],
         sent: "`GET /slow?work=900ms`, SIGTERM, `GET /census`",
         why: "the last seconds are when one looks",
         run: census_while_draining,

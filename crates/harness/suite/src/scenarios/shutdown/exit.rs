@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use testbed::capability::Capability::{Process, StyleBlocking, StyleSpin, Witness};
 
 use crate::ensure;
 use crate::scenario::{Bench, Judges, Level, Outcome, Scenario, Seat};
@@ -14,7 +15,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/exit-status",
         promise: "SIGTERM to a server without requests: exit 0, at once",
         judges: &[Judges::Answer],
-        needs: &["process"],
+        needs: &[Process],
         sent: "`GET /fast`, then SIGTERM",
         why: "a supervisor restarts, or rolls back, by this number",
         run: exit_status,
@@ -42,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/blocking-work-exit-1",
         promise: "blocking work that cannot be stopped does not hold the shutdown: exit 1, at once",
         judges: &[Judges::Work],
-        needs: &["process", "witness", "style:blocking"],
+        needs: &[Process, Witness, StyleBlocking],
         flags: &[("--shutdown-timeout", "400ms")],
         seat: Seat::Own,
         limit: Duration::from_secs(15),
@@ -58,7 +59,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "work that never yields does not hold the shutdown: exit 1",
         level: Level::Should,
         judges: &[Judges::Work],
-        needs: &["process", "witness", "style:spin"],
+        needs: &[Process, Witness, StyleSpin],
         flags: &[("--shutdown-timeout", "400ms"), ("--threads", "2")],
         seat: Seat::Half,
         limit: Duration::from_secs(20),
@@ -72,7 +73,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "shutdown/second-signal-spinning",
         promise: "a second SIGTERM ends it at once with 143, even while every executor thread spins",
         judges: &[Judges::Work],
-        needs: &["process", "witness", "style:spin"],
+        needs: &[Process, Witness, StyleSpin],
         flags: &[("--threads", "2")],
         seat: Seat::Alone,
         limit: Duration::from_secs(20),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{EndpointUpload, JsonErrors, KeepAlive, StyleContext, Witness};
 use wire::{Answer, End, Request, Wire};
 
 use crate::ensure;
@@ -74,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/header-behind-a-request",
         promise: "half a head that came in the segment of the request before is closed at the header timeout",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /fast` and `GET /fa` in one write, silence; `--read-header-timeout 400ms --idle-timeout 1000ms`",
         why: "no new byte comes to start the clock, so the connection looks idle and is not",
         wrong: "a server that starts the header timeout at the first read grants the idle timeout instead, which is long",
@@ -85,7 +86,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/header-on-a-kept-connection",
         promise: "a later head that stalls is closed at the header timeout, counted from its first byte",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /fast` and its answer; 300 ms later `GET /fa`, silence; `--read-header-timeout 400ms`",
         why: "the slowloris who first asks politely",
         wrong: "one timer for both idling and heads closes it too early or too late",
@@ -107,7 +108,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/body-408",
         promise: "a body that stalls is answered 408 at the read timeout, and the connection is closed",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Content-Length: 100` and 10 bytes, silence; `--read-timeout 700ms`",
         why: "an upload that nobody finishes holds a request, its deadline and its buffers",
         wrong: "hyper, axum and actix have no timeout of a body; Go with its defaults has none either",
@@ -119,7 +120,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/body-trickle-408",
         promise: "a body that drips is answered 408 at the read timeout, however the bytes come",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["endpoint:/upload"],
+        needs: &[EndpointUpload],
         sent: "`POST /upload` with `Content-Length: 100` and 10 bytes, then one each 20 ms; `--read-timeout 700ms`",
         why: RESETS,
         wrong: "socket timeouts count from the last byte, not from the start",
@@ -131,7 +132,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/body-of-slow-408",
         promise: "the work of a request whose body is late never starts: 408",
         judges: &[Judges::Answer, Judges::Work, Judges::Connection],
-        needs: &["witness", "style:context"],
+        needs: &[Witness, StyleContext],
         sent: "`POST /slow?work=3000ms` with `Content-Length: 100` and 10 bytes, silence; `--read-timeout 700ms`",
         why: "work on half a request is work for nothing",
         run: body_of_slow,
@@ -141,7 +142,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/body-408-says-why",
         promise: "the 408 says `Connection: close`, the reason `timeout` and the request's id",
         judges: &[Judges::Answer],
-        needs: &["endpoint:/upload", "json-errors"],
+        needs: &[EndpointUpload, JsonErrors],
         sent: "`POST /upload` with `Content-Length: 100` and 10 bytes, silence; `--read-timeout 700ms`",
         why: "a client that is told retries on a new connection; one that is not blames the network",
         sources: &["RFC 9110, section 15.5.9"],
@@ -152,7 +153,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/read-spares-work",
         promise: "the read timeout ends with the request's last byte: work that lasts longer is answered 200",
         judges: &[Judges::Answer],
-        needs: &["witness", "style:context"],
+        needs: &[Witness, StyleContext],
         sent: "`POST /slow?work=1100ms` with 3 bytes; `--read-timeout 700ms`",
         why: "it bounds the client's sending, and not the server's work",
         wrong: "a timeout around the whole connection, or a socket's read timeout that strikes while nobody need send",
@@ -162,7 +163,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/idle",
         promise: "a kept connection without a next request is closed silently at the idle timeout",
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /fast` and its answer, silence; `--idle-timeout 1000ms`",
         why: "clients forget their connections; servers pay for them",
         wrong: "hyper's one timer is for heads and for idling alike",
@@ -174,7 +175,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/idle-spares-work",
         promise: "a connection is never idle while its request runs: work longer than the idle timeout is answered 200",
         judges: &[Judges::Answer],
-        needs: &["witness", "style:context"],
+        needs: &[Witness, StyleContext],
         sent: "`GET /slow?work=1400ms`; `--idle-timeout 1000ms`",
         why: "nothing moves on the wire, and still somebody waits",
         wrong: "a timer of silence that knows nothing of requests",
@@ -185,7 +186,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/idle-starts-anew",
         promise: "each answer starts the idle timeout anew",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "`GET /fast` four times, 600 ms apart, on one connection; `--idle-timeout 1000ms`",
         why: "a connection in use is no idle one, however old it is",
         run: idle_starts_anew,

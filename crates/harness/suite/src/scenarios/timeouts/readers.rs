@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{EndpointStream, KeepAlive};
 use testbed::witness::Word;
 use wire::{End, Request};
 
@@ -37,7 +38,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/pipelined-reader",
         promise: "a client that asks and asks and reads no answer is closed at the write timeout",
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "100,000 times `GET /fast` over a connection of the smallest buffers, and nothing is read; \
             `--write-timeout 600ms`",
         why: "each answer is small, and a server that goes on reading requests keeps them all",
@@ -51,7 +52,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a client that reads slowly but steadily gets every answer, though all of it lasts longer than the write \
             timeout",
         judges: &[Judges::Answer],
-        needs: &["keep-alive"],
+        needs: &[KeepAlive],
         sent: "2,000 times `GET /fast` in one write over a connection of small buffers, a read of 4 KiB each 15 ms for 1.2 s; \
             `--write-timeout 600ms`",
         why: "the timeout is for no progress, and not for a slow line; but a socket is writable again only when a third of its \
@@ -65,7 +66,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/quiet-stream-spared",
         promise: "a /stream with nothing to say for longer than the write timeout is no stalled one: it arrives whole",
         judges: &[Judges::Answer],
-        needs: &["endpoint:/stream"],
+        needs: &[EndpointStream],
         sent: "`GET /stream?chunks=2&every=1100ms`; `--write-timeout 600ms --idle-timeout 1000ms`",
         why: "it is the server that is silent, and not the client that sleeps",
         wrong: "a timer that is set at each write and strikes when the next one is late",

@@ -1,11 +1,13 @@
 //! Values that belong to a request: they arrive wherever its work runs, and nowhere else.
 
+use testbed::capability::Capability;
+use testbed::capability::Capability::{EndpointValues, KeepAlive, RequestId, StyleContext, Witness};
 use wire::{Answer, Request};
 
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Outcome, Scenario};
 
-const NEEDS: &[&str] = &["endpoint:/values"];
+const NEEDS: &[Capability] = &[EndpointValues];
 const BASE: Scenario = Scenario { needs: NEEDS, ..Scenario::BASE };
 
 const LOST: &str =
@@ -31,7 +33,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "values/not-shared",
         promise: "the next request on the connection does not see the values of the one before",
-        needs: &["endpoint:/values", "keep-alive"],
+        needs: &[EndpointValues, KeepAlive],
         sent: "`GET /values` with `X-Subject: alice`, then without, on one connection",
         why: LEAKS,
         wrong: LOCAL,
@@ -41,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "values/pipelined",
         promise: "requests pipelined on one connection each see their own values",
-        needs: &["endpoint:/values", "keep-alive"],
+        needs: &[EndpointValues, KeepAlive],
         sent: "20 times `GET /values` in one write, each with its own id, every other one with its own subject",
         why: LEAKS,
         wrong: "values that belong to the connection and not to the request",
@@ -60,7 +62,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "values/after-a-504",
         promise: "the request behind one that was canceled at its deadline does not see its values",
-        needs: &["endpoint:/values", "keep-alive", "style:context"],
+        needs: &[EndpointValues, KeepAlive, StyleContext],
         sent: "`GET /slow` with `X-Subject: alice` and `grpc-timeout: 60m`, its 504, then `GET /values` without a subject",
         why: "a cancel leaves by another door than a return, and what is cleaned up at the one stays at the other",
         wrong: LOCAL,
@@ -70,7 +72,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "values/after-a-disconnect",
         promise: "requests that come after one whose client left do not see its values",
-        needs: &["endpoint:/values", "witness", "style:context"],
+        needs: &[EndpointValues, Witness, StyleContext],
         sent: "20 times `GET /slow` with `X-Subject: alice`, and RST; then 20 times `GET /values` without a subject",
         why: "a cancel leaves by another door than a return, and what is cleaned up at the one stays at the other",
         wrong: LOCAL,
@@ -80,7 +82,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "values/made-id-inside",
         promise: "an id that the server made is the same inside the work and in the answer's header",
-        needs: &["endpoint:/values", "request-id"],
+        needs: &[EndpointValues, RequestId],
         sent: "`GET /values` with no `X-Request-Id`",
         why: "two ids for one request are worse than none",
         run: made_id_inside,

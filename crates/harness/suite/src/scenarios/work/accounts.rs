@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use testbed::capability::Capability::{Admin, ParamWork, RequestId, StyleContext, StyleDetached, Witness};
 use testbed::witness::Word;
 use wire::Request;
 
@@ -16,7 +17,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/cleanup-ran",
         promise: "the guards inside canceled work were dropped before the census says canceled",
         judges: WORK,
-        needs: &["admin", "witness", "style:context"],
+        needs: &[Admin, Witness, StyleContext],
         seat: Seat::Own,
         sent: "20 times `GET /slow?style=context&work=3000ms` with `grpc-timeout: 300m`, the census meanwhile",
         why: "work that counts as canceled but holds its locks and files is still there",
@@ -28,7 +29,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/completes-once",
         promise: "work that fits starts once, beats once a tick, and completes once",
         judges: WORK,
-        needs: &["witness", "style:context"],
+        needs: &[Witness, StyleContext],
         sent: "`GET /slow?work=200ms&tick=20ms` with `grpc-timeout: 1500m`",
         why: "work that is retried or doubled behind the caller's back charges a card twice",
         run: completes_once,
@@ -38,7 +39,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/one-end-each",
         promise: "of 100 canceled works each starts once and ends once",
         judges: WORK,
-        needs: &["witness", "style:context"],
+        needs: &[Witness, StyleContext],
         sent: "100 times `GET /slow?style=context&work=3000ms` at once with `grpc-timeout: 300m`",
         why: "an end that is told twice releases twice what was taken once",
         run: one_end_each,
@@ -48,7 +49,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/counted",
         promise: "a timed-out request is counted: answered 504, ended by its deadline, its work canceled",
         judges: WORK,
-        needs: &["admin", "style:context"],
+        needs: &[Admin, StyleContext],
         seat: Seat::Own,
         sent: "5 times `GET /slow?style=context` with `grpc-timeout: 300m`, the census before and after",
         why: "a timeout that no counter shows is noticed by its victims only",
@@ -59,7 +60,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/zombie-is-counted",
         promise: "work that outlives its request is counted as a zombie until it ends",
         judges: WORK,
-        needs: &["admin", "style:detached"],
+        needs: &[Admin, StyleDetached],
         seat: Seat::Own,
         sent: "`GET /slow?style=detached&work=900ms` with `grpc-timeout: 300m`, the census until the work ends",
         why: "the first step to stopping zombies is to see them",
@@ -71,7 +72,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/contexts-released",
         promise: "after a storm of 100 timeouts no context, request or work is left",
         judges: WORK,
-        needs: &["admin", "style:context"],
+        needs: &[Admin, StyleContext],
         seat: Seat::Own,
         sent: "100 times `GET /slow?style=context` at once with `grpc-timeout: 300m`, then the census",
         why: "a context that its parent still holds is a leak of one entry per request",
@@ -84,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/unnamed-is-silent",
         promise: "work of a request without X-Request-Id sends nothing to the witness",
         judges: WORK,
-        needs: &["witness", "request-id", "param:work"],
+        needs: &[Witness, RequestId, ParamWork],
         sent: "`GET /slow?work=50ms` without `X-Request-Id`",
         why: "heartbeats are for those who asked to hear them",
         run: unnamed_is_silent,

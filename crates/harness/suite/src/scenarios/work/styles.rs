@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{
+    StyleBlocking, StyleContext, StyleDetached, StyleDrop, StylePolling, StyleSpin, Witness,
+};
 use testbed::witness::Word;
 use wire::Answer;
 
@@ -17,7 +20,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/context",
         promise: "work that waits for its context stops at the deadline",
         judges: BOTH,
-        needs: &["witness", "style:context"],
+        needs: &[Witness, StyleContext],
         sent: "`GET /slow?style=context&work=1500ms` with `grpc-timeout: 300m`",
         why: STOPS,
         wrong: "a context that is made and never handed on",
@@ -28,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/drop",
         promise: "work that knows no context stops when it is dropped at the deadline",
         judges: BOTH,
-        needs: &["witness", "style:drop"],
+        needs: &[Witness, StyleDrop],
         sent: "`GET /slow?style=drop&work=1500ms` with `grpc-timeout: 300m`",
         why: STOPS,
         wrong: "a thread cannot be dropped: it works on to its natural end",
@@ -39,7 +42,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/polling",
         promise: "blocking work that asks its context at every tick stops at the first tick after the deadline",
         judges: BOTH,
-        needs: &["witness", "style:polling"],
+        needs: &[Witness, StylePolling],
         sent: "`GET /slow?style=polling&work=1500ms&tick=2ms` with `grpc-timeout: 300m`",
         why: "it is the only way for a thread to stop",
         wrong: "a flag that is set when the future is dropped and read by nobody",
@@ -51,7 +54,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "how long spawned work without a context goes on after its 504",
         level: Level::Info,
         judges: BOTH,
-        needs: &["witness", "style:detached"],
+        needs: &[Witness, StyleDetached],
         sent: "`GET /slow?style=detached&work=1000ms` with `grpc-timeout: 300m`",
         why: "`spawn` cuts the line along which a dropped future cancels its work",
         wrong: "tokio and async-std detach when the handle is dropped; smol cancels, unless told to detach",
@@ -63,7 +66,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "how long work on the blocking pool goes on after its 504",
         level: Level::Info,
         judges: BOTH,
-        needs: &["witness", "style:blocking"],
+        needs: &[Witness, StyleBlocking],
         sent: "`GET /slow?style=blocking&work=1000ms` with `grpc-timeout: 300m`",
         why: "a closure that has begun always ends by itself, and holds its thread until then",
         sources: &["https://docs.rs/tokio/latest/tokio/task/fn.spawn_blocking.html"],
@@ -75,7 +78,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "how long work that never yields goes on past its deadline",
         level: Level::Info,
         judges: BOTH,
-        needs: &["witness", "style:spin"],
+        needs: &[Witness, StyleSpin],
         seat: crate::scenario::Seat::Alone,
         sent: "`GET /slow?style=spin&work=700ms` with `grpc-timeout: 300m`",
         why: "nothing can stop a loop that never looks: not a dropped future, not a deadline",
