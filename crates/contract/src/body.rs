@@ -61,8 +61,17 @@ impl Decoder {
             }
             (chunked, _) => chunked,
         };
-        let state = if chunked { State::Size { digits: 0, size: 0 } } else { payload(length.unwrap_or(0)) };
-        Ok(Self { state, chunked, patience: limits::HEAD })
+        Ok(if chunked { Self::chunked() } else { Self::sized(length.unwrap_or(0)) })
+    }
+
+    /// The decoder of a body in chunks.
+    pub(crate) fn chunked() -> Self {
+        Self { state: State::Size { digits: 0, size: 0 }, chunked: true, patience: limits::HEAD }
+    }
+
+    /// The decoder of a body of `length` bytes.
+    pub(crate) fn sized(length: u64) -> Self {
+        Self { state: payload(length), chunked: false, patience: limits::HEAD }
     }
 
     /// Whether the body was taken to its end.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Settings;
+use crate::scan::{Place, Scan};
 
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +23,25 @@ pub enum Overdue {
     Stream,
 }
 
+/// How a connection is closed so that its client can tell what it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Nothing was written, so the close can destroy nothing.
+    AtOnce,
+    /// Answers may be on their way, and a close with bytes unread would turn into a reset that destroys them: say that
+    /// nothing more comes, read what the client still sends for [`LINGER`](crate::limits::LINGER), then close.
+    Linger,
+    /// What was written would look whole: reset.
+    Reset,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// A head is awaited or half read.
+    /// A head is awaited, is arriving, or has arrived and its request has not begun.
     Head,
     /// A request runs; its own deadline rules.
     Busy,
-    /// The last answer is made, and no byte of a next request was seen.
+    /// The last answer is made, and no byte of a next head was seen.
     Idle,
 }
 
@@ -45,16 +58,30 @@ pub struct Clock {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// When the phase began; for a busy connection, when its head did.
+    /// When the phase began.
     since: Instant,
+    /// When the request that arrives began: with its first byte, or with the answer before it if that was later.
+    began: Option<Instant>,
+    scan: Scan,
+    /// The number of heads that are whole and whose requests have not begun.
+    waiting: usize,
     /// Set while the socket takes no more of a response.
     blocked: Option<Instant>,
     /// Set while a response is streamed under a deadline.
     truncate: Option<Instant>,
+    /// Set until a streamed response has left whose end is that of the connection.
+    endless: bool,
     /// Whether an answer is owed, or on its way out.
     owed: bool,
-    /// Whether what arrived last ended in the middle of something.
-    torn: bool,
+    /// Whether anything was ever written.
+    wrote: bool,
+}
+
+impl State {
+    /// Whether any byte of a next head has arrived.
+    fn has_next(&self) -> bool {
+        self.waiting > 0 || self.scan.place() == Place::Head
+    }
 }
 
 impl Clock {
@@ -69,45 +96,57 @@ impl Clock {
             state: Mutex::new(State {
                 phase: Phase::Head,
                 since: now,
+                began: None,
+                scan: Scan::default(),
+                waiting: 0,
                 blocked: None,
                 truncate: None,
+                endless: false,
                 owed: false,
-                torn: false,
+                wrote: false,
             }),
         }
     }
 
-    /// `bytes` arrived: an idle connection begins its next head.
+    /// `bytes` arrived: their first byte of a head, if any, begins the next request.
     pub fn received(&self, now: Instant, bytes: &[u8]) {
         let mut state = self.lock();
-        state.torn = !bytes.ends_with(b"\r\n\r\n");
-        if state.phase == Phase::Idle {
-            (state.phase, state.since) = (Phase::Head, now);
+        state.waiting += state.scan.push(bytes);
+        if state.phase != Phase::Busy && state.began.is_none() && state.has_next() {
+            state.began = Some(now);
+            if state.phase == Phase::Idle {
+                (state.phase, state.since) = (Phase::Head, now);
+            }
         }
     }
 
     /// A head is complete and its request runs; returns when the whole request must have been read.
     pub fn busy(&self, now: Instant) -> Instant {
         let mut state = self.lock();
-        if state.phase != Phase::Head {
-            state.since = now;
-        }
+        let began = state.began.take().unwrap_or(now);
+        state.waiting = state.waiting.saturating_sub(1);
         (state.phase, state.owed) = (Phase::Busy, true);
-        far(state.since, self.read)
+        far(began, self.read)
     }
 
-    /// The answer is made, to a request that had a body or none. What had arrived behind a request without a body and
-    /// is no whole head begins the next one.
-    pub fn idle(&self, now: Instant, had_body: bool) {
+    /// The answer is made. What has arrived of a next request was not read on meanwhile, so its time begins now.
+    pub fn idle(&self, now: Instant) {
         let mut state = self.lock();
-        let next = if state.torn && !had_body { Phase::Head } else { Phase::Idle };
-        (state.phase, state.since, state.truncate) = (next, now, None);
+        // Should the connection go on behind a body without a known end, what comes next is taken for a head.
+        if state.scan.place() == Place::Lost {
+            state.scan = Scan::default();
+        }
+        let has_next = state.has_next();
+        state.phase = if has_next { Phase::Head } else { Phase::Idle };
+        state.began = has_next.then_some(now);
+        (state.since, state.truncate) = (now, None);
     }
 
     /// Everything written so far has left.
     pub fn flushed(&self) {
         let mut state = self.lock();
         state.owed = state.phase == Phase::Busy;
+        state.endless &= state.owed;
     }
 
     /// Whether nothing is owed to the client, so that what an HTTP library writes now is a refusal of its own.
@@ -116,9 +155,11 @@ impl Clock {
         !self.lock().owed
     }
 
-    /// The answer is being streamed, until `deadline` at most.
-    pub fn streaming(&self, deadline: Instant) {
-        self.lock().truncate = Some(deadline);
+    /// The answer is being streamed, until `deadline` at most; `endless` when it has no end of its own, as in HTTP/1.0,
+    /// where the end of the connection is the end of the body.
+    pub fn streaming(&self, deadline: Option<Instant>, endless: bool) {
+        let mut state = self.lock();
+        (state.truncate, state.endless) = (deadline, endless);
     }
 
     /// The socket takes no more of the response.
@@ -128,7 +169,8 @@ impl Clock {
 
     /// The socket took some of the response.
     pub fn wrote(&self) {
-        self.lock().blocked = None;
+        let mut state = self.lock();
+        (state.blocked, state.wrote) = (None, true);
     }
 
     /// Whether a request runs, or its answer is stuck on its way out.
@@ -136,6 +178,17 @@ impl Clock {
     pub fn is_busy(&self) -> bool {
         let state = self.lock();
         state.phase == Phase::Busy || state.blocked.is_some()
+    }
+
+    /// How to close the connection, as things stand.
+    #[must_use]
+    pub fn closing(&self) -> Closing {
+        let state = self.lock();
+        match (state.endless, state.wrote) {
+            (true, _) => Closing::Reset,
+            (false, true) => Closing::Linger,
+            (false, false) => Closing::AtOnce,
+        }
     }
 
     /// When patience ends, as things stand; `None` while a request runs whose own deadline rules.
@@ -153,6 +206,8 @@ impl Clock {
     fn ends(&self) -> Option<(Instant, Overdue)> {
         let state = self.lock();
         let phase = match state.phase {
+            // It is the server's turn: it begins the request as soon as it can write the answer before it.
+            Phase::Head if state.waiting > 0 => None,
             Phase::Head => Some((far(state.since, self.header), Overdue::Header)),
             Phase::Idle => Some((far(state.since, self.idle), Overdue::Idle)),
             Phase::Busy => None,
@@ -199,7 +254,7 @@ mod tests {
     fn dripping_bytes_do_not_extend_a_head() {
         let (clock, start) = start();
         clock.busy(start);
-        clock.idle(start, false);
+        clock.idle(start);
         for second in 10..14 {
             clock.received(start + second * SECOND, b"G");
         }
@@ -210,7 +265,7 @@ mod tests {
     fn an_idle_connection_waits_for_the_idle_timeout() {
         let (clock, start) = start();
         clock.busy(start);
-        clock.idle(start + SECOND, false);
+        clock.idle(start + SECOND);
         assert_eq!(clock.overdue(start + 60 * SECOND), None);
         assert_eq!(clock.overdue(start + 61 * SECOND), Some(Overdue::Idle));
     }
@@ -220,7 +275,7 @@ mod tests {
         let (clock, start) = start();
         clock.received(start, b"GET /fast HTTP/1.1\r\n\r\nGET /fa");
         clock.busy(start);
-        clock.idle(start + SECOND, false);
+        clock.idle(start + SECOND);
         assert_eq!(clock.overdue(start + 6 * SECOND), Some(Overdue::Header));
     }
 
@@ -231,7 +286,7 @@ mod tests {
         clock.busy(start);
         clock.flushed();
         assert!(!clock.owes_nothing());
-        clock.idle(start, false);
+        clock.idle(start);
         assert!(!clock.owes_nothing());
         clock.flushed();
         assert!(clock.owes_nothing());
@@ -247,9 +302,77 @@ mod tests {
     #[test]
     fn the_whole_request_is_due_from_its_first_byte() {
         let (clock, start) = start();
-        assert_eq!(clock.busy(start + 3 * SECOND), start + 10 * SECOND);
-        clock.idle(start + 4 * SECOND, false);
-        assert_eq!(clock.busy(start + 20 * SECOND), start + 30 * SECOND);
+        clock.received(start + SECOND, b"POST /upload HTTP/1.1\r\nContent-Le");
+        clock.received(start + 2 * SECOND, b"ngth: 1\r\n\r\n");
+        assert_eq!(clock.busy(start + 3 * SECOND), start + 11 * SECOND);
+        clock.received(start + 4 * SECOND, b"x");
+        clock.idle(start + 4 * SECOND);
+        clock.received(start + 20 * SECOND, b"POST /upload HTTP/1.1\r\n");
+        assert_eq!(clock.busy(start + 21 * SECOND), start + 30 * SECOND);
+    }
+
+    #[test]
+    fn time_spent_on_an_earlier_request_is_not_taken_off_the_next() {
+        let (clock, start) = start();
+        clock
+            .received(start, b"GET /slow HTTP/1.1\r\n\r\nPOST /upload HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
+        clock.busy(start);
+        clock.idle(start + 9 * SECOND);
+        assert_eq!(clock.deadline(), None, "the head is whole: the server is next");
+        assert_eq!(clock.busy(start + 9 * SECOND), start + 19 * SECOND);
+    }
+
+    #[test]
+    fn half_a_head_behind_a_body_is_awaited_as_a_head() {
+        let (clock, start) = start();
+        clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /fa");
+        clock.busy(start);
+        clock.idle(start + SECOND);
+        assert_eq!(clock.overdue(start + 6 * SECOND), Some(Overdue::Header));
+    }
+
+    #[test]
+    fn an_empty_line_behind_a_request_begins_no_head() {
+        let (clock, start) = start();
+        clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\r\n");
+        clock.busy(start);
+        clock.idle(start + SECOND);
+        clock.received(start + 2 * SECOND, b"\r\n");
+        assert_eq!(clock.deadline(), Some(start + 61 * SECOND));
+    }
+
+    #[test]
+    fn what_comes_behind_a_body_without_a_known_end_is_awaited_as_a_head() {
+        let (clock, start) = start();
+        clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\nabc");
+        clock.busy(start);
+        clock.idle(start + SECOND);
+        clock.received(start + 2 * SECOND, b"GET");
+        assert_eq!(clock.deadline(), Some(start + 7 * SECOND));
+    }
+
+    #[test]
+    fn a_connection_lingers_once_something_was_written() {
+        let (clock, start) = start();
+        assert_eq!(clock.closing(), Closing::AtOnce);
+        clock.busy(start);
+        clock.wrote();
+        clock.idle(start);
+        assert_eq!(clock.closing(), Closing::Linger);
+    }
+
+    #[test]
+    fn a_stream_without_an_end_of_its_own_is_reset_unless_it_is_whole() {
+        let (clock, start) = start();
+        clock.busy(start);
+        clock.streaming(Some(start + SECOND), true);
+        clock.wrote();
+        assert_eq!(clock.closing(), Closing::Reset);
+        clock.flushed();
+        clock.idle(start);
+        assert_eq!(clock.closing(), Closing::Reset, "its last bytes have not left");
+        clock.flushed();
+        assert_eq!(clock.closing(), Closing::Linger);
     }
 
     #[test]
@@ -267,7 +390,7 @@ mod tests {
     fn a_stream_is_truncated_at_its_deadline_even_while_blocked() {
         let (clock, start) = start();
         clock.busy(start);
-        clock.streaming(start + 2 * SECOND);
+        clock.streaming(Some(start + 2 * SECOND), false);
         clock.blocked(start + SECOND);
         assert_eq!(clock.overdue(start + 2 * SECOND), Some(Overdue::Stream));
     }

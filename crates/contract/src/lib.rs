@@ -11,6 +11,7 @@
 //! - [`answer`]: every JSON body and status, one function each.
 //! - [`reason`]: why a request ended, as one word and as a context's cause.
 //! - [`outcome`]: what a request's work came to, judged by when it ended.
+//! - [`scan`]: where a connection stands in what its client sends, however the bytes are split.
 //! - [`clock`]: how long a connection may stay in the phase it is in.
 //! - [`body`]: bodies as bytes, for a server that has no HTTP library.
 //! - [`wire`]: heads as bytes, for a server that has no HTTP library.
@@ -33,12 +34,13 @@ pub mod limits;
 pub mod outcome;
 pub mod params;
 pub mod reason;
+pub mod scan;
 pub mod settings;
 pub mod wire;
 
 pub use answer::Answer;
 pub use call::{Call, Endpoint, Refusal};
-pub use clock::{Clock, Overdue};
+pub use clock::{Clock, Closing, Overdue};
 pub use identity::Identity;
 pub use outcome::{Failure, Worked};
 pub use params::{BodyUse, Fanout, Slow, Stream, Style, Ticks};

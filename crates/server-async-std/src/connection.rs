@@ -4,17 +4,16 @@ use std::future::{pending, poll_fn};
 use std::net::Shutdown;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use census::Connection;
-use contract::{Clock, Overdue, Reason, Refusal, answer, limits, wire};
+use contract::{Clock, Closing, Overdue, Reason, Refusal, answer, limits, wire};
 use ctx::Context;
 
 use async_std::channel::Sender;
 use async_std::net::TcpStream;
-use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use futures_lite::{AsyncReadExt, future};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use socket2::SockRef;
@@ -28,30 +27,31 @@ pub(crate) struct Conn {
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
     pub(crate) ctx: Context,
     pub(crate) clock: Clock,
-    /// Whether the answer went out before its request was read whole.
-    pub(crate) unread: AtomicBool,
+}
+
+impl Conn {
+    /// The end of a connection on which nothing more is said, as its clock has it.
+    pub(crate) fn over(&self) -> End {
+        End::Close(self.clock.closing())
+    }
 }
 
 /// How a connection ends.
-enum End {
-    /// The last answer is out, or nothing is owed: close it.
-    Close,
-    /// The last answer is out, and the client may still be sending: close it late.
-    Linger,
+pub(crate) enum End {
+    /// Nothing more is said: close it so that its client can tell what it got.
+    Close(Closing),
     /// What came is no request: say so, and close it late.
     Refuse(Refusal),
-    /// A response that cannot be delivered is under way: reset it.
-    Reset,
 }
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, _counted: Connection, _alive: Sender<()>) {
     let _ = stream.set_nodelay(true);
     match exchange(server, &stream).await {
-        End::Close => {}
-        End::Linger => linger(&stream).await,
+        End::Close(Closing::AtOnce) => {}
+        End::Close(Closing::Linger) => linger(&stream).await,
+        End::Close(Closing::Reset) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
         End::Refuse(refusal) => refuse(&stream, &refusal).await,
-        End::Reset => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
     }
 }
 
@@ -61,7 +61,7 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream) -> End {
     let cancel = Arc::new(cancel);
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
-    let conn = Arc::new(Conn { server, ctx, clock, unread: AtomicBool::new(false) });
+    let conn = Arc::new(Conn { server, ctx, clock });
     let socket = Socket { stream: stream.clone(), conn: conn.clone() };
     // Half-closed connections are hyper's to serve: whether the client has left is judged here, by `gone`.
     let http = http1::Builder::new()
@@ -71,7 +71,7 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream) -> End {
     let mut http = pin!(http);
     // async-std: the watch over hangups cancels, so the connection only has to be on its list.
     let Ok(_hangup) = conn.server.hangups.add(stream, &conn.server.settings, &cancel) else {
-        return End::Close;
+        return conn.over();
     };
     let mut gone = pin!(gone(&conn));
     let mut overdue = pin!(overdue(&conn.clock));
@@ -88,15 +88,15 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream) -> End {
         };
         let gone = async {
             gone.as_mut().await;
-            Some(End::Close)
+            Some(conn.over())
         };
         let overdue = async {
             Some(match overdue.as_mut().await {
                 Overdue::Write => {
                     cancel.cancel_cause(Reason::Disconnect);
-                    End::Reset
+                    End::Close(Closing::Reset)
                 }
-                Overdue::Header | Overdue::Idle | Overdue::Stream => End::Close,
+                Overdue::Header | Overdue::Idle | Overdue::Stream => conn.over(),
             })
         };
         let stopped = async {
@@ -110,7 +110,7 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream) -> End {
             return end;
         }
         if !conn.clock.is_busy() {
-            return End::Close;
+            return conn.over();
         }
         draining = true;
         http.as_mut().graceful_shutdown();
@@ -127,8 +127,7 @@ fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
                 Refusal::Malformed("malformed request head")
             })
         }
-        _ if conn.unread.load(Ordering::Relaxed) => End::Linger,
-        _ => End::Close,
+        _ => conn.over(),
     }
 }
 
@@ -185,9 +184,9 @@ async fn linger(stream: &TcpStream) {
 /// Answers what is no request, or a connection over the limit, and closes.
 pub(crate) async fn refuse(stream: &TcpStream, refusal: &Refusal) {
     let answer = wire::bytes(&answer::refused(None, refusal), false);
-    if stream.clone().write_all(&answer).await.is_ok() {
-        linger(stream).await;
-    }
+    // A client that takes no more has answers enough to read: it is not waited for.
+    let _ = SockRef::from(stream).send(&answer);
+    linger(stream).await;
 }
 
 /// Turns away a connection over the limit.

@@ -2,12 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use census::Connection;
-use contract::{Clock, Reason, Refusal, answer, limits, wire};
+use contract::{Clock, Closing, Reason, Refusal, answer, limits, wire};
 use ctx::Context;
 
 use either::Either;
@@ -26,20 +25,21 @@ pub(crate) struct Conn {
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
     pub(crate) ctx: Context,
     pub(crate) clock: Clock,
-    /// Whether the answer went out before its request was read whole.
-    pub(crate) unread: AtomicBool,
+}
+
+impl Conn {
+    /// The end of a connection on which nothing more is said, as its clock has it.
+    pub(crate) fn over(&self) -> End {
+        End::Close(self.clock.closing())
+    }
 }
 
 /// How a connection ends.
 pub(crate) enum End {
-    /// The last answer is out, or nothing is owed: close it.
-    Close,
-    /// The last answer is out, and the client may still be sending: close it late.
-    Linger,
+    /// Nothing more is said: close it so that its client can tell what it got.
+    Close(Closing),
     /// What came is no request: say so, and close it late.
     Refuse(Refusal),
-    /// A response that cannot be delivered is under way: reset it.
-    Reset,
 }
 
 /// Serves one connection until it ends.
@@ -51,10 +51,10 @@ pub(crate) fn serve(
 ) {
     let _ = stream.set_nodelay(true);
     match exchange(server, &stream) {
-        End::Close => {}
-        End::Linger => linger(&stream),
+        End::Close(Closing::AtOnce) => {}
+        End::Close(Closing::Linger) => linger(&stream),
+        End::Close(Closing::Reset) => drop(SockRef::from(&*stream).set_linger(Some(Duration::ZERO))),
         End::Refuse(refusal) => refuse(&stream, &refusal),
-        End::Reset => drop(SockRef::from(&*stream).set_linger(Some(Duration::ZERO))),
     }
 }
 
@@ -63,11 +63,11 @@ fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
     let (ctx, cancel) = server.base.with_cancel();
     let cancel = Arc::new(cancel);
     let clock = Clock::start(&server.settings, Instant::now());
-    let conn = Arc::new(Conn { server, ctx, clock, unread: AtomicBool::new(false) });
+    let conn = Arc::new(Conn { server, ctx, clock });
     let mut socket = Socket { stream: stream.clone(), conn: conn.clone(), ahead: Vec::new() };
     // threads: the watch over hangups cancels, so the connection only has to be on its list.
     let Ok(_hangup) = conn.server.hangups.add(stream, &conn.server.settings, &cancel) else {
-        return End::Close;
+        return conn.over();
     };
     loop {
         if let Err(end) = turn(&conn, &mut socket) {
@@ -86,18 +86,11 @@ fn turn(conn: &Arc<Conn>, socket: &mut Socket) -> Result<(), End> {
     let (is_head, version, kept) = (head.method == Method::HEAD, head.version, wire::keeps_alive(&head));
     let body = Incoming::of(&head, socket)?;
     let Some(response) = handler::handle(conn, Request::from_parts(head, body)) else {
-        return Err(End::Close);
+        return Err(conn.over());
     };
     let closes = !kept || conn.server.stopping.err().is_some();
     let last = deliver(socket, response, is_head, version, closes)?;
-    if last {
-        let unread = conn.unread.load(Ordering::Relaxed);
-        return Err(if unread { End::Linger } else { End::Close });
-    }
-    if !socket.ahead.is_empty() {
-        conn.clock.received(Instant::now(), &socket.ahead);
-    }
-    Ok(())
+    if last { Err(conn.over()) } else { Ok(()) }
 }
 
 // threads: only here, because hyper reads the requests of the others and writes their answers.
@@ -128,10 +121,11 @@ fn deliver(
     };
     socket.write(&wire::streamed(&Response::from_parts(head, ()), chunked))?;
     for chunk in chunks {
-        let chunk = chunk.map_err(|_| End::Close)?;
+        let chunk = chunk.map_err(|_| socket.conn.over())?;
         socket.write(if chunked { wire::chunk(&chunk) } else { chunk }.as_bytes())?;
     }
     socket.write(if chunked { wire::LAST_CHUNK } else { "" }.as_bytes())?;
+    socket.conn.clock.flushed();
     Ok(last)
 }
 
@@ -161,9 +155,9 @@ fn linger(stream: &TcpStream) {
 /// Answers what is no request, or a connection over the limit, and closes.
 pub(crate) fn refuse(stream: &TcpStream, refusal: &Refusal) {
     let answer = wire::bytes(&answer::refused(None, refusal), false);
-    if (&mut &*stream).write_all(&answer).is_ok() {
-        linger(stream);
-    }
+    // A client that takes no more has answers enough to read: it is not waited for.
+    let _ = SockRef::from(stream).send(&answer);
+    linger(stream);
 }
 
 /// Turns away a connection over the limit.

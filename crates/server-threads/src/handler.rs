@@ -2,7 +2,6 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 use std::{io, iter, thread};
 
@@ -14,7 +13,7 @@ use contract::{
 use ctx::{Cancel, Context};
 
 use either::Either;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 
 use crate::connection::Conn;
 use crate::socket::Incoming;
@@ -38,7 +37,7 @@ pub(crate) fn handle(conn: &Arc<Conn>, request: Request<Incoming<'_>>) -> Option
             return Some(done(conn, census.request(&conn.ctx, &Identity::default()), answer, &upload));
         }
     };
-    let is_get = head.method == Method::GET;
+    let (is_get, endless) = (head.method == Method::GET, head.version == Version::HTTP_10);
     // What is no longer needed is given back before the work begins: a request may take long.
     drop(head);
     let deadline = conn.server.settings.deadline(now, call.budget);
@@ -46,7 +45,7 @@ pub(crate) fn handle(conn: &Arc<Conn>, request: Request<Incoming<'_>>) -> Option
     let identity = identity(&ctx);
     let counted = census.request(&ctx, identity);
     if let (Endpoint::Stream(params), true, Ok(())) = (&call.endpoint, is_get, outcome::live(&ctx)) {
-        return Some(streamed(conn, &ctx, cancel, counted, params));
+        return Some(streamed(conn, &ctx, cancel, counted, params, endless));
     }
     let running = || answered(&conn.server, &ctx, &counted, &call.endpoint, &mut upload);
     let answer = match panic::catch_unwind(AssertUnwindSafe(running)) {
@@ -145,10 +144,9 @@ fn streamed(
     cancel: Cancel,
     mut counted: Counted,
     params: &Stream,
+    endless: bool,
 ) -> Response<Body> {
-    if let Some(deadline) = ctx.deadline() {
-        conn.clock.streaming(deadline);
-    }
+    conn.clock.streaming(ctx.deadline(), endless);
     counted.streams(StatusCode::OK);
     let work = counted.job().start();
     let ticks = params.ticks().from(Instant::now());
@@ -189,7 +187,7 @@ impl Flow {
     fn finish(mut self) {
         self.counted.completed();
         self.work.completed();
-        self.conn.clock.idle(Instant::now(), false);
+        self.conn.clock.idle(Instant::now());
     }
 }
 
@@ -198,8 +196,6 @@ struct Upload<'a> {
     body: Option<Incoming<'a>>,
     read_by: Instant,
     on_disconnect: OnDisconnect,
-    /// Whether the request has a body.
-    any: bool,
     /// Whether the body was read to its end.
     whole: bool,
 }
@@ -208,7 +204,7 @@ impl<'a> Upload<'a> {
     fn of(conn: &Conn, body: Incoming<'a>, read_by: Instant) -> Self {
         let whole = body.is_end_stream();
         let on_disconnect = conn.server.settings.on_disconnect;
-        Self { body: Some(body), read_by, on_disconnect, any: !whole, whole }
+        Self { body: Some(body), read_by, on_disconnect, whole }
     }
 
     /// Reads the body to its end and returns its size.
@@ -246,9 +242,8 @@ impl<'a> Upload<'a> {
 /// Ends a request: counts its answer, and closes behind it when some of the request is left unread.
 fn done(conn: &Conn, mut counted: Counted, answer: Answer, upload: &Upload<'_>) -> Response<Body> {
     let answer = if upload.whole { answer } else { answer::closing(answer) };
-    conn.unread.fetch_or(!upload.whole, Ordering::Relaxed);
     counted.answered(answer.status());
-    conn.clock.idle(Instant::now(), upload.any);
+    conn.clock.idle(Instant::now());
     answer.map(Either::Left)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use contract::body::Decoder;
-use contract::{OnDisconnect, Overdue, wire};
+use contract::{Closing, OnDisconnect, Overdue, wire};
 
 use http::request::Parts;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -57,7 +57,7 @@ impl Socket {
             }
             match self.fill(&conn.server.stopping_bell, conn.clock.deadline()) {
                 Ok(1..) => {}
-                Ok(0) | Err(_) => return Err(End::Close),
+                Ok(0) | Err(_) => return Err(conn.over()),
             }
         }
     }
@@ -95,7 +95,7 @@ impl Socket {
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.unblock()?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(End::Close),
+                Err(_) => return Err(self.conn.over()),
             }
         }
         Ok(())
@@ -110,14 +110,14 @@ impl Socket {
             OnDisconnect::Serve | OnDisconnect::Detach => PollFlags::empty(),
         };
         match wait(&*self.stream, PollFlags::OUT | sign, None, clock.deadline()) {
-            Ok(Woken::Ready(ready)) if ready == PollFlags::RDHUP => Err(End::Close),
+            Ok(Woken::Ready(ready)) if ready == PollFlags::RDHUP => Err(self.conn.over()),
             Ok(Woken::Ready(_)) => Ok(()),
             Ok(Woken::Rung | Woken::Late) => match clock.overdue(Instant::now()) {
-                Some(Overdue::Write) => Err(End::Reset),
-                Some(Overdue::Header | Overdue::Idle | Overdue::Stream) => Err(End::Close),
+                Some(Overdue::Write) => Err(End::Close(Closing::Reset)),
+                Some(Overdue::Header | Overdue::Idle | Overdue::Stream) => Err(self.conn.over()),
                 None => Ok(()),
             },
-            Err(_) => Err(End::Close),
+            Err(_) => Err(self.conn.over()),
         }
     }
 

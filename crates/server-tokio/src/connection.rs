@@ -5,12 +5,11 @@ use std::io;
 use std::net::Shutdown;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use census::Connection;
-use contract::{Clock, OnDisconnect, Overdue, Reason, Refusal, answer, limits, wire};
+use contract::{Clock, Closing, OnDisconnect, Overdue, Reason, Refusal, answer, limits, wire};
 use ctx::Context;
 
 use hyper::server::conn::http1;
@@ -31,20 +30,21 @@ pub(crate) struct Conn {
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
     pub(crate) ctx: Context,
     pub(crate) clock: Clock,
-    /// Whether the answer went out before its request was read whole.
-    pub(crate) unread: AtomicBool,
+}
+
+impl Conn {
+    /// The end of a connection on which nothing more is said, as its clock has it.
+    pub(crate) fn over(&self) -> End {
+        End::Close(self.clock.closing())
+    }
 }
 
 /// How a connection ends.
-enum End {
-    /// The last answer is out, or nothing is owed: close it.
-    Close,
-    /// The last answer is out, and the client may still be sending: close it late.
-    Linger,
+pub(crate) enum End {
+    /// Nothing more is said: close it so that its client can tell what it got.
+    Close(Closing),
     /// What came is no request: say so, and close it late.
     Refuse(Refusal),
-    /// A response that cannot be delivered is under way: reset it.
-    Reset,
 }
 
 /// Serves one connection until it ends.
@@ -56,10 +56,10 @@ pub(crate) async fn serve(
 ) {
     let _ = stream.set_nodelay(true);
     match exchange(server, &mut stream).await {
-        End::Close => {}
-        End::Linger => linger(&stream).await,
+        End::Close(Closing::AtOnce) => {}
+        End::Close(Closing::Linger) => linger(&stream).await,
+        End::Close(Closing::Reset) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
         End::Refuse(refusal) => refuse(&stream, &refusal).await,
-        End::Reset => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
     }
 }
 
@@ -68,7 +68,7 @@ async fn exchange(server: Arc<Server>, stream: &mut TcpStream) -> End {
     let (ctx, cancel) = server.base.with_cancel();
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
-    let conn = Arc::new(Conn { server, ctx, clock, unread: AtomicBool::new(false) });
+    let conn = Arc::new(Conn { server, ctx, clock });
     let (read, shared) = stream.split();
     let stream = shared.as_ref();
     let socket = Socket { read, stream, conn: conn.clone() };
@@ -94,18 +94,18 @@ async fn exchange(server: Arc<Server>, stream: &mut TcpStream) -> End {
             }
             () = gone.as_mut() => {
                 cancel.cancel_cause(Reason::Disconnect);
-                return End::Close;
+                return conn.over();
             }
             overdue = overdue.as_mut() => match overdue {
                 Overdue::Write => {
                     cancel.cancel_cause(Reason::Disconnect);
-                    return End::Reset;
+                    return End::Close(Closing::Reset);
                 }
-                Overdue::Header | Overdue::Idle | Overdue::Stream => return End::Close,
+                Overdue::Header | Overdue::Idle | Overdue::Stream => return conn.over(),
             },
             _ = stopped.as_mut(), if !draining => {
                 if !conn.clock.is_busy() {
-                    return End::Close;
+                    return conn.over();
                 }
                 draining = true;
                 http.as_mut().graceful_shutdown();
@@ -124,8 +124,7 @@ fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
                 Refusal::Malformed("malformed request head")
             })
         }
-        _ if conn.unread.load(Ordering::Relaxed) => End::Linger,
-        _ => End::Close,
+        _ => conn.over(),
     }
 }
 
@@ -186,9 +185,9 @@ async fn linger(stream: &TcpStream) {
 /// Answers what is no request, or a connection over the limit, and closes.
 pub(crate) async fn refuse(stream: &TcpStream, refusal: &Refusal) {
     let answer = wire::bytes(&answer::refused(None, refusal), false);
-    if stream.writable().await.is_ok() && stream.try_write(&answer).is_ok() {
-        linger(stream).await;
-    }
+    // A client that takes no more has answers enough to read: it is not waited for.
+    let _ = SockRef::from(stream).send(&answer);
+    linger(stream).await;
 }
 
 /// Turns away a connection over the limit.

@@ -5,7 +5,6 @@ use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use census::{Request as Counted, Scope, Work};
@@ -17,7 +16,7 @@ use ctx::{Cancel, Context};
 
 use bytes::Bytes;
 use futures_lite::{FutureExt, stream};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
@@ -49,7 +48,7 @@ pub(crate) async fn handle(
             return Ok(done(conn, census.request(&conn.ctx, &Identity::default()), answer, &upload));
         }
     };
-    let is_get = head.method == Method::GET;
+    let (is_get, endless) = (head.method == Method::GET, head.version == Version::HTTP_10);
     // What is no longer needed is given back before the work begins: a request may take long.
     drop(head);
     let deadline = conn.server.settings.deadline(now, call.budget);
@@ -57,7 +56,7 @@ pub(crate) async fn handle(
     let identity = identity(&ctx);
     let counted = census.request(&ctx, identity);
     if let (Endpoint::Stream(params), true, Ok(())) = (&call.endpoint, is_get, outcome::live(&ctx)) {
-        return Ok(streamed(conn, &ctx, cancel, counted, params));
+        return Ok(streamed(conn, &ctx, cancel, counted, params, endless));
     }
     let running = answered(&ctx, &counted, &call.endpoint, &mut upload);
     let answer = match AssertUnwindSafe(running).catch_unwind().await {
@@ -147,10 +146,9 @@ fn streamed(
     cancel: Cancel,
     mut counted: Counted,
     params: &Stream,
+    endless: bool,
 ) -> Response<Body> {
-    if let Some(deadline) = ctx.deadline() {
-        conn.clock.streaming(deadline);
-    }
+    conn.clock.streaming(ctx.deadline(), endless);
     counted.streams(StatusCode::OK);
     let work = counted.job().start();
     let ticks = params.ticks().from(Instant::now());
@@ -191,7 +189,7 @@ impl Flow {
     fn finish(mut self) {
         self.counted.completed();
         self.work.completed();
-        self.conn.clock.idle(Instant::now(), false);
+        self.conn.clock.idle(Instant::now());
     }
 }
 
@@ -200,8 +198,6 @@ struct Upload {
     body: Option<Incoming>,
     read_by: Instant,
     on_disconnect: OnDisconnect,
-    /// Whether the request has a body.
-    any: bool,
     /// Whether the body was read to its end.
     whole: bool,
 }
@@ -210,7 +206,7 @@ impl Upload {
     fn of(conn: &Conn, body: Incoming, read_by: Instant) -> Self {
         let whole = body.is_end_stream();
         let on_disconnect = conn.server.settings.on_disconnect;
-        Self { body: Some(body), read_by, on_disconnect, any: !whole, whole }
+        Self { body: Some(body), read_by, on_disconnect, whole }
     }
 
     /// Reads the body to its end and returns its size.
@@ -251,9 +247,8 @@ impl Upload {
 /// Ends a request: counts its answer, and closes behind it when some of the request is left unread.
 fn done(conn: &Conn, mut counted: Counted, answer: Answer, upload: &Upload) -> Response<Body> {
     let answer = if upload.whole { answer } else { answer::closing(answer) };
-    conn.unread.fetch_or(!upload.whole, Ordering::Relaxed);
     counted.answered(answer.status());
-    conn.clock.idle(Instant::now(), upload.any);
+    conn.clock.idle(Instant::now());
     answer.map(|text| Either::Left(Full::from(text)))
 }
 

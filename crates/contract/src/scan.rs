@@ -1,0 +1,232 @@
+//! Where a connection stands in the bytes of its client: between two requests, in a head, or in a body.
+//!
+//! A [`Scan`] is given every byte that arrives, in pieces of any size, and comes to the same result for the same bytes
+//! however they were split. It follows the framing of RFC 9112 and nothing else: what a head asks for, and whether it is
+//! well formed, is the parser's to say. A line costs one search for its end, and a byte of a body with a known length
+//! costs nothing, so it can run on every byte of a connection.
+
+use memchr::memchr;
+
+use crate::body::Decoder;
+
+/// A place in the requests of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// No byte of a next head has arrived. An empty line before a head is not part of it (RFC 9112, 2.2).
+    Between,
+    /// A head has begun and is not whole.
+    Head,
+    /// A head is whole, and the body behind it is not.
+    Body,
+    /// The end of a body cannot be known: the parser refuses the request, and the connection ends.
+    Lost,
+}
+
+/// An incremental scan of what one client sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    step: Step,
+    /// How the body is framed, as far as the head under way says.
+    framing: Framing,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Step {
+    #[default]
+    Between,
+    /// In a line that says nothing about the framing.
+    Line,
+    /// At the start of a line behind the first, which may be the empty one that ends the head.
+    Start,
+    /// Behind the carriage return of a line that is empty so far.
+    StartCr,
+    /// In the name of a field: so many of its bytes are those of a field that frames.
+    Name {
+        field: Field,
+        matched: usize,
+    },
+    /// In the value of `Content-Length`.
+    Length(Number),
+    /// In the value of `Transfer-Encoding`.
+    Coding(Coding),
+    Body(Decoder),
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Length,
+    Coding,
+}
+
+/// The value of a `Content-Length`, digit by digit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Number {
+    value: Option<u64>,
+    /// Whether white space came behind the digits.
+    ended: bool,
+}
+
+/// The value of a `Transfer-Encoding`, byte by byte: `chunked` and nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Coding {
+    matched: usize,
+    /// Whether white space came behind it.
+    ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Framing {
+    length: Option<u64>,
+    is_chunked: bool,
+    is_doubtful: bool,
+}
+
+impl Field {
+    /// The name in lower case, and the colon behind it.
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Length => b"content-length:",
+            Self::Coding => b"transfer-encoding:",
+        }
+    }
+}
+
+const CHUNKED: &[u8] = b"chunked";
+
+impl Scan {
+    /// The place behind the last byte that was given.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self.step {
+            Step::Between => Place::Between,
+            Step::Body(_) => Place::Body,
+            Step::Lost => Place::Lost,
+            _ => Place::Head,
+        }
+    }
+
+    /// Goes on over `bytes`, and returns the number of heads that became whole.
+    pub fn push(&mut self, mut bytes: &[u8]) -> usize {
+        let mut heads = 0;
+        while let Some(&byte) = bytes.first() {
+            match &mut self.step {
+                Step::Lost => break,
+                Step::Body(decoder) => match decoder.take(&mut bytes) {
+                    Ok(_) if decoder.is_whole() => self.step = Step::Between,
+                    Ok(_) => {}
+                    Err(_) => self.step = Step::Lost,
+                },
+                Step::Line => match memchr(b'\n', bytes) {
+                    Some(end) => (self.step, bytes) = (Step::Start, &bytes[end + 1..]),
+                    None => break,
+                },
+                _ => {
+                    bytes = &bytes[1..];
+                    heads += usize::from(self.step(byte));
+                }
+            }
+        }
+        heads
+    }
+
+    /// Takes one byte of a head, or before one; true when it was the last of a head.
+    fn step(&mut self, byte: u8) -> bool {
+        let next = match (&self.step, byte) {
+            (Step::Between, b'\r' | b'\n') => return false,
+            (Step::Start | Step::StartCr, b'\n') => {
+                self.step = std::mem::take(&mut self.framing).body();
+                return true;
+            }
+            (Step::Start, b'\r') => Step::StartCr,
+            (Step::Start, b'c' | b'C') => Step::Name { field: Field::Length, matched: 1 },
+            (Step::Start, b't' | b'T') => Step::Name { field: Field::Coding, matched: 1 },
+            (Step::Name { field, matched }, byte)
+                if field.name().get(*matched) == Some(&byte.to_ascii_lowercase()) =>
+            {
+                match field {
+                    _ if matched + 1 < field.name().len() => {
+                        Step::Name { field: *field, matched: matched + 1 }
+                    }
+                    Field::Length => Step::Length(Number::default()),
+                    Field::Coding => Step::Coding(Coding::default()),
+                }
+            }
+            (Step::Length(number), b'\n') => {
+                self.framing.has_length(number.value);
+                Step::Start
+            }
+            (Step::Coding(coding), b'\n') => {
+                self.framing.has_coding(coding.matched == CHUNKED.len());
+                Step::Start
+            }
+            (Step::Length(number), byte) => self.or_doubt(number.with(byte).map(Step::Length)),
+            (Step::Coding(coding), byte) => self.or_doubt(coding.with(byte).map(Step::Coding)),
+            (_, b'\n') => Step::Start,
+            _ => Step::Line,
+        };
+        self.step = next;
+        false
+    }
+
+    /// The step behind a byte of a value that frames; a value that cannot be read leaves the framing in doubt.
+    fn or_doubt(&mut self, read: Option<Step>) -> Step {
+        self.framing.is_doubtful |= read.is_none();
+        read.unwrap_or(Step::Line)
+    }
+}
+
+impl Number {
+    /// The value with one byte more, or `None` when it is no number for that.
+    fn with(self, byte: u8) -> Option<Self> {
+        match byte {
+            b'0'..=b'9' if !self.ended => {
+                let digit = u64::from(byte - b'0');
+                let value = self.value.unwrap_or(0).checked_mul(10)?.checked_add(digit)?;
+                Some(Self { value: Some(value), ended: false })
+            }
+            b' ' | b'\t' | b'\r' => Some(Self { ended: self.value.is_some(), ..self }),
+            _ => None,
+        }
+    }
+}
+
+impl Coding {
+    /// The value with one byte more, or `None` when it is another coding for that.
+    fn with(self, byte: u8) -> Option<Self> {
+        match byte {
+            b' ' | b'\t' | b'\r' => Some(Self { ended: self.matched > 0, ..self }),
+            byte if !self.ended && CHUNKED.get(self.matched) == Some(&byte.to_ascii_lowercase()) => {
+                Some(Self { matched: self.matched + 1, ended: false })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Framing {
+    /// A field gave this length: a second one must give the same.
+    fn has_length(&mut self, length: Option<u64>) {
+        self.is_doubtful |= length.is_none() || self.length.is_some_and(|first| Some(first) != length);
+        self.length = length;
+    }
+
+    /// A field gave a coding: the one that is known, and once.
+    fn has_coding(&mut self, is_chunked: bool) {
+        self.is_doubtful |= self.is_chunked || !is_chunked;
+        self.is_chunked = true;
+    }
+
+    /// The step behind a head that framed its body so. Chunks go before a length, as in RFC 9112, 6.3.
+    fn body(self) -> Step {
+        let decoder = match (self.is_doubtful, self.is_chunked) {
+            (true, _) => return Step::Lost,
+            (false, true) => Decoder::chunked(),
+            (false, false) => Decoder::sized(self.length.unwrap_or(0)),
+        };
+        if decoder.is_whole() { Step::Between } else { Step::Body(decoder) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
