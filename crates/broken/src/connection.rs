@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use broken::Fault;
 use contract::body::Decoder;
 use contract::{
-    Answer, Clock, Failure, Identity, OnDisconnect, Reason, Refusal, answer, limits, outcome, wire,
+    Answer, Clock, Closing, Failure, Identity, OnDisconnect, Reason, Refusal, answer, limits, outcome, wire,
 };
 use ctx::Context;
 use http::header::{CONNECTION, DATE, HeaderValue};
@@ -36,6 +36,21 @@ pub(crate) struct Conn<'a> {
     pub(crate) streams_until: Option<Instant>,
     accepted_at: Instant,
     ahead: Vec<u8>,
+    /// Whether the answer went out before its request was read whole.
+    unread: bool,
+    /// Whether the connection is to be reset.
+    reset: bool,
+    /// What a fault takes the client's bytes for.
+    guess: Guess,
+}
+
+/// What a fault makes of the borders of packets: whether a head is under way, and since when.
+struct Guess {
+    in_head: bool,
+    since: Instant,
+    torn: bool,
+    /// When bytes came last.
+    filled_at: Instant,
 }
 
 /// What ended a wait.
@@ -59,7 +74,19 @@ impl<'a> Conn<'a> {
         let _ = stream.set_nonblocking(true);
         let accepted_at = Instant::now();
         let clock = Clock::start(&server.settings, accepted_at);
-        Self { server, stream, clock, first: None, streams_until: None, accepted_at, ahead: Vec::new() }
+        let guess = Guess { in_head: true, since: accepted_at, torn: false, filled_at: accepted_at };
+        Self {
+            server,
+            stream,
+            clock,
+            first: None,
+            streams_until: None,
+            accepted_at,
+            ahead: Vec::new(),
+            unread: false,
+            reset: false,
+            guess,
+        }
     }
 
     /// Answers requests until the client leaves, patience ends, or the server stops.
@@ -67,10 +94,14 @@ impl<'a> Conn<'a> {
         loop {
             match self.turn() {
                 Ok(true) => {}
-                Ok(false) | Err(None) => return,
+                Ok(false) | Err(None) => return self.close(),
                 Err(Some(_)) if self.server.fault == Fault::ServesGarbage => {
                     let garbage = answer::closing(answer::fast(&Identity::default()));
                     return self.part(&wire::bytes(&garbage, false));
+                }
+                Err(Some(refusal)) if self.server.fault == Fault::ResetsUnread => {
+                    let _ = self.write(&wire::bytes(&answer::refused(None, &refusal), false));
+                    return;
                 }
                 Err(Some(refusal)) => {
                     return self.part(&wire::bytes(&answer::refused(None, &refusal), false));
@@ -108,13 +139,23 @@ impl<'a> Conn<'a> {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
         }
         answer.headers_mut().insert(DATE, wire::date(SystemTime::now()));
+        self.unread = unread;
         let bytes = wire::bytes(&answer, is_head);
-        if unread && fault != Fault::ResetsUnread {
-            self.part(&bytes);
-        } else if self.write(&bytes).is_err() {
-            return Ok(false);
+        Ok(self.write(&bytes).is_ok() && !last)
+    }
+
+    /// Closes the connection so that its client can tell what it got, but for the faults.
+    fn close(&mut self) {
+        let lingers = match self.server.fault {
+            Fault::ResetsUnread => !self.unread,
+            Fault::LingersForBodiesAlone => self.unread,
+            _ => true,
+        };
+        match self.clock.closing() {
+            Closing::Linger if lingers && !self.reset => self.part(b""),
+            Closing::Reset => drop(sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))),
+            Closing::Linger | Closing::AtOnce => {}
         }
-        Ok(!last)
     }
 
     /// Writes another id over the one that the answer has, if a fault wants it so.
@@ -164,8 +205,37 @@ impl<'a> Conn<'a> {
                 let idle = self.accepted_at + self.server.settings.idle_timeout;
                 Some(self.clock.deadline().map_or(idle, |at| at.min(idle)))
             }
+            Fault::PatientWithTrickles => {
+                let anew = self.guess.filled_at + self.server.settings.read_header_timeout;
+                self.clock.deadline().map(|at| at.max(anew))
+            }
+            Fault::GuessesFromPackets => {
+                let Guess { in_head, since, .. } = self.guess;
+                let settings = &self.server.settings;
+                Some(since + if in_head { settings.read_header_timeout } else { settings.idle_timeout })
+            }
+            Fault::CountsEmptyLines if !self.ahead.is_empty() => {
+                Some(self.guess.since + self.server.settings.read_header_timeout)
+            }
             _ => self.clock.deadline(),
         }
+    }
+
+    /// A head is complete and its request runs; returns when the whole request must have been read.
+    pub(crate) fn busy(&mut self, now: Instant) -> Instant {
+        let read_by = self.clock.busy(now);
+        match self.server.fault {
+            Fault::GuessesFromPackets => self.guess.since + self.server.settings.read_timeout,
+            Fault::CountsTheQueue => self.guess.filled_at + self.server.settings.read_timeout,
+            _ => read_by,
+        }
+    }
+
+    /// The answer is made, to a request that had a body or none.
+    pub(crate) fn idle(&mut self, had_body: bool) {
+        let now = Instant::now();
+        self.clock.idle(now);
+        (self.guess.in_head, self.guess.since) = (self.guess.torn && !had_body, now);
     }
 
     /// Reads what comes and returns how much, 0 at the end; `TimedOut` says that `bell` rang or `at` has passed.
@@ -181,10 +251,11 @@ impl<'a> Conn<'a> {
             }
         };
         self.ahead.extend_from_slice(&chunk[..read]);
-        self.clock.received(Instant::now(), &chunk[..read]);
-        if self.server.fault == Fault::PatientWithTrickles {
-            self.clock = Clock::start(&self.server.settings, Instant::now());
-        }
+        let now = Instant::now();
+        self.clock.received(now, &chunk[..read]);
+        let since = if self.guess.in_head { self.guess.since } else { now };
+        let torn = !chunk[..read].ends_with(b"\r\n\r\n");
+        self.guess = Guess { in_head: true, since, torn, filled_at: now };
         Ok(read)
     }
 
@@ -258,7 +329,10 @@ impl<'a> Conn<'a> {
         for mut part in [head, tail] {
             while !part.is_empty() {
                 match self.stream.write(part) {
-                    Ok(written) => part = &part[written..],
+                    Ok(written) => {
+                        self.clock.wrote();
+                        part = &part[written..];
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.room()?,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Err(error),
@@ -278,6 +352,7 @@ impl<'a> Conn<'a> {
         let woken = wait(Some((&self.stream, PollFlags::OUT | left)), &[&self.server.over], at)?;
         if woken != Woken::Ready {
             let _ = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
+            self.reset = true;
             return Err(io::ErrorKind::TimedOut.into());
         }
         if self.streams_until.is_some() && self.pause(now) == Err(Reason::Disconnect) {
@@ -291,7 +366,8 @@ impl<'a> Conn<'a> {
         let _ = self.write(bytes);
         let _ = self.stream.set_nonblocking(false);
         let _ = self.stream.shutdown(Shutdown::Write);
-        let closed = Instant::now() + limits::LINGER;
+        let bound = if self.server.fault == Fault::LingersForEver { HALF_CLOSED } else { limits::LINGER };
+        let closed = Instant::now() + bound;
         let mut unread = [0; 4096];
         while let Some(left) = closed.checked_duration_since(Instant::now())
             && self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).is_ok()

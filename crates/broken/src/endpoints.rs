@@ -106,6 +106,7 @@ impl Conn<'_> {
         let chunked = job.head.version != Version::HTTP_10;
         let head = answer::stream(job.identity).header(CONNECTION, "close").body(());
         self.streams_until = Some(deadline);
+        self.clock.streaming(Some(deadline), !chunked && self.server.fault != Fault::CutsInOrder);
         self.write(&wire::streamed(&head.expect("its head is well formed"), chunked))
             .map_err(|_| Reason::Disconnect)?;
         let mut work = job.counted.job().start();
@@ -125,7 +126,10 @@ impl Conn<'_> {
         work.completed();
         let last =
             if chunked && self.server.fault != Fault::ForgetsLastChunk { wire::LAST_CHUNK } else { "" };
-        self.write(last.as_bytes()).map_err(|_| Reason::Disconnect)
+        self.write(last.as_bytes()).map_err(|_| Reason::Disconnect)?;
+        self.idle(false);
+        self.clock.flushed();
+        Ok(())
     }
 }
 

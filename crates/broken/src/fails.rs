@@ -32,7 +32,13 @@ impl Fault {
             Self::LosesRequestId => &["deadline/504-says-why"],
             Self::KeepsValues => &["values/not-shared", "values/pipelined"],
             Self::ServesGarbage => SERVES_GARBAGE,
-            Self::ResetsUnread => &["deadline/unread-body-close"],
+            Self::ResetsUnread => &["closing/refused-head", "deadline/unread-body-close"],
+            Self::LingersForBodiesAlone => LINGERS_FOR_BODIES_ALONE,
+            Self::LingersForEver => LINGERS_FOR_EVER,
+            Self::CountsEmptyLines => &["timeouts/any-split", "timeouts/empty-line-behind-a-body"],
+            Self::CountsTheQueue => &["timeouts/upload-behind-work"],
+            Self::GuessesFromPackets => GUESSES_FROM_PACKETS,
+            Self::CutsInOrder => &["closing/cut-http-10", "closing/stopped-http-10"],
             Self::WaitsForAcks => &["baseline/no-stall"],
             Self::PatientWithTrickles => &["timeouts/empty-lines", "timeouts/header-trickle"],
             Self::KnowsNoLimit => &["faults/refused-in-numbers", "faults/too-many-connections"],
@@ -41,9 +47,12 @@ impl Fault {
             Self::DiesAtSigterm => DIES_AT_SIGTERM,
             Self::ExitsZero => EXITS_ZERO,
             Self::LosesARoute => LOSES_A_ROUTE,
-            Self::ServesUnknownPaths => {
-                &["baseline/json-answers", "baseline/unknown-404", "faults/absolute-form"]
-            }
+            Self::ServesUnknownPaths => &[
+                "baseline/json-answers",
+                "baseline/unknown-404",
+                "faults/absolute-form",
+                "timeouts/any-split",
+            ],
             Self::AnswersHeadWithBody => &["baseline/head-no-body"],
             Self::ClosesEveryTime => CLOSES_EVERY_TIME,
             Self::StampsOneId => STAMPS_ONE_ID,
@@ -53,14 +62,21 @@ impl Fault {
                 &["faults/body-too-large", "faults/body-too-large-chunked", "faults/uri-too-long-414"]
             }
             Self::ReadsOnce => READS_ONCE,
-            Self::RefusesEmptyLines => &["faults/empty-line-first", "timeouts/empty-lines"],
-            Self::KeepsHttp10 => &["faults/http-10"],
+            Self::RefusesEmptyLines => &[
+                "faults/empty-line-first",
+                "timeouts/any-split",
+                "timeouts/empty-line-behind-a-body",
+                "timeouts/empty-lines",
+            ],
+            Self::KeepsHttp10 => &["faults/http-10", "timeouts/any-split"],
             Self::StopsShort => STOPS_SHORT,
             Self::BeatsUnasked => &["work/unnamed-is-silent"],
             Self::LosesValues => LOSES_VALUES,
             Self::KeepsValuesOfTheGone => &["values/after-a-disconnect"],
             Self::NeverTimesOut => NEVER_TIMES_OUT,
-            Self::IdlesFromTheAccept => &["timeouts/idle-starts-anew"],
+            Self::IdlesFromTheAccept => {
+                &["timeouts/empty-line-behind-a-body", "timeouts/head-by-line", "timeouts/idle-starts-anew"]
+            }
             Self::WaitsForReaders => &["timeouts/pipelined-reader", "timeouts/slow-reader"],
             Self::KeepsHalfClosed => KEEPS_HALF_CLOSED,
             Self::AlwaysCancels => ALWAYS_CANCELS,
@@ -77,7 +93,13 @@ impl Fault {
             Self::HasFewThreads => {
                 &["faults/thousand-strangers", "deadline/thousand-at-once", "deadline/fast-in-a-storm"]
             }
-            Self::ForgetsLastChunk => &["baseline/stream-whole", "timeouts/quiet-stream-spared"],
+            Self::ForgetsLastChunk => &[
+                "baseline/stream-whole",
+                "closing/empty-line-behind",
+                "closing/request-behind",
+                "closing/slow-readers",
+                "timeouts/quiet-stream-spared",
+            ],
             Self::LosesMetrics => &["baseline/census-adds-up"],
         }
     }

@@ -84,6 +84,18 @@ pub enum Fault {
     ServesGarbage,
     /// Closes with the rest of a request unread, and no more ado: the client sees a reset.
     ResetsUnread,
+    /// Closes without more ado behind an answer whose request was read whole, whatever else lies unread.
+    LingersForBodiesAlone,
+    /// Reads on behind its last answer for as long as the client does not close.
+    LingersForEver,
+    /// Takes an empty line behind a request for the beginning of a head.
+    CountsEmptyLines,
+    /// Takes the time that a request waited behind another off its read timeout.
+    CountsTheQueue,
+    /// Takes a read that does not end in an empty line for half a head, and one that does for whole requests.
+    GuessesFromPackets,
+    /// Closes in order in the middle of a stream whose end is that of the connection.
+    CutsInOrder,
     /// Writes each answer in two parts with Nagle's algorithm on: the second waits for the client's delayed ACK.
     WaitsForAcks,
     /// Begins the header timeout anew at each byte.

@@ -35,7 +35,7 @@ impl Conn<'_> {
     pub(crate) fn handle(&mut self, head: &Parts, decoder: &mut Decoder) -> Option<Answer> {
         self.scheduled();
         let now = Instant::now();
-        let read_by = self.clock.busy(now);
+        let read_by = self.busy(now);
         let any = !decoder.is_whole();
         let census = self.server.census;
         let mut call = match self.call(head) {
@@ -45,7 +45,7 @@ impl Conn<'_> {
                 let mut counted = census.request(&Context::background(), &Identity::default());
                 let answer = answer::refused(identity.as_ref(), &refusal);
                 counted.answered(answer.status());
-                self.clock.idle(Instant::now(), any);
+                self.idle(any);
                 return Some(answer);
             }
         };
@@ -93,7 +93,7 @@ impl Conn<'_> {
         if answer.status() == 504 {
             self.timed_out(&ctx, &mut answer);
         }
-        self.clock.idle(Instant::now(), any);
+        self.idle(any);
         Some(answer)
     }
 

@@ -1,6 +1,7 @@
 //! One connection: its context, the watch over its client and its clock, and its end.
 
-use std::io::{self, Read, Write};
+use std::collections::VecDeque;
+use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -166,8 +167,59 @@ pub(crate) fn turn_away(stream: Arc<TcpStream>) {
 }
 
 // threads: only here, because there may be no thread left to turn a connection away on.
-/// Turns away a connection at once.
-pub(crate) fn dismiss(stream: &TcpStream) {
-    let answer = wire::bytes(&answer::refused(None, &Refusal::Busy), false);
-    let _ = (&mut &*stream).write_all(&answer);
+/// Connections that were turned away and are read once more before they are closed, so that the close destroys no answer.
+#[derive(Default)]
+pub(crate) struct Dismissed {
+    line: VecDeque<(Instant, Arc<TcpStream>)>,
+}
+
+// threads: only here, because there may be no thread left to turn a connection away on.
+/// The most of them that are kept at once: one more closes the first.
+const DISMISSED: usize = 1024;
+
+impl Dismissed {
+    // threads: only here, because there may be no thread left to turn a connection away on.
+    /// Turns away a connection at once.
+    pub(crate) fn dismiss(&mut self, stream: Arc<TcpStream>) {
+        let answer = wire::bytes(&answer::refused(None, &Refusal::Busy), false);
+        let _ = SockRef::from(&*stream).send(&answer);
+        let _ = stream.shutdown(Shutdown::Write);
+        self.line.push_back((Instant::now() + limits::LINGER, stream));
+        if self.line.len() > DISMISSED {
+            self.close_first();
+        }
+    }
+
+    // threads: only here, because there may be no thread left to turn a connection away on.
+    /// The time at which the first of them is to be closed.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.line.front().map(|(due, _)| *due)
+    }
+
+    // threads: only here, because there may be no thread left to turn a connection away on.
+    /// Closes those whose time has come.
+    pub(crate) fn close_due(&mut self) {
+        let now = Instant::now();
+        while self.due().is_some_and(|due| due <= now) {
+            self.close_first();
+        }
+    }
+
+    // threads: only here, because there may be no thread left to turn a connection away on.
+    /// Closes the first, once what its client has sent is read, as far as that is little.
+    fn close_first(&mut self) {
+        let mut unread = [0; 16 * 1024];
+        if let Some((_, stream)) = self.line.pop_front() {
+            let _ = (&mut &*stream).read(&mut unread);
+        }
+    }
+}
+
+impl Drop for Dismissed {
+    // threads: only here, because there may be no thread left to turn a connection away on.
+    fn drop(&mut self) {
+        while !self.line.is_empty() {
+            self.close_first();
+        }
+    }
 }

@@ -37,6 +37,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Socket, Type};
 
+use crate::connection::Dismissed;
 use crate::hangup::Hangups;
 use crate::threads::Permits;
 
@@ -121,9 +122,11 @@ fn most_connections(settings: &Settings) -> usize {
 /// Accepts until the server stops. Every connection holds a clone of `alive`.
 fn accept(server: &Arc<Server>, listener: &TcpListener, alive: mpsc::Sender<()>) {
     let most = most_connections(&server.settings);
+    let mut dismissed = Dismissed::default();
     while server.stopping.err().is_none() {
         // threads: a blocked `accept` would not hear the stop.
-        let awaited = socket::wait(listener, PollFlags::IN, Some(&server.stopping_bell), None);
+        let awaited = socket::wait(listener, PollFlags::IN, Some(&server.stopping_bell), dismissed.due());
+        dismissed.close_due();
         let accepted = awaited.and_then(|_| listener.accept()).and_then(|(stream, _)| {
             stream.set_nonblocking(true)?;
             Ok(Arc::new(stream))
@@ -147,9 +150,9 @@ fn accept(server: &Arc<Server>, listener: &TcpListener, alive: mpsc::Sender<()>)
                 threads::spawn(&server.workers, "turn-away", move || connection::turn_away(stream)).is_ok()
             }
         };
-        // threads: without a thread for it, the connection is turned away here, where nobody may linger.
+        // threads: without a thread for it, the connection is turned away here, where nobody may wait for its client.
         if !spawned {
-            connection::dismiss(&stream);
+            dismissed.dismiss(stream);
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) const KEEPS_WORKING: &[&str] = &[
 ];
 
 pub(super) const IGNORES_DEADLINE: &[&str] = &[
+    "closing/504",
     "deadline/504-says-why",
     "deadline/answers-504",
     "deadline/caller-longer-is-capped",
@@ -113,6 +114,7 @@ pub(super) const LEAKS_DESCRIPTORS: &[&str] =
     &["leak/fanout-storm", "leak/storm", "leak/storm-drop", "leak/upload-storm"];
 
 pub(super) const SERVES_GARBAGE: &[&str] = &[
+    "closing/refused-head",
     "faults/conflicting-lengths",
     "faults/garbage-behind-a-request",
     "faults/head-too-large-431",
@@ -124,9 +126,13 @@ pub(super) const SERVES_GARBAGE: &[&str] = &[
     "faults/unknown-coding",
     "faults/version-505-or-closed",
     "leak/garbage-storm",
+    "timeouts/any-split",
 ];
 
 pub(super) const IGNORES_SIGTERM: &[&str] = &[
+    "closing/clients-that-go-on",
+    "closing/slow-readers",
+    "closing/stopped-http-10",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/deadline-while-draining",
@@ -147,6 +153,9 @@ pub(super) const IGNORES_SIGTERM: &[&str] = &[
 ];
 
 pub(super) const DIES_AT_SIGTERM: &[&str] = &[
+    "closing/clients-that-go-on",
+    "closing/slow-readers",
+    "closing/stopped-http-10",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/census-while-draining",
@@ -219,6 +228,11 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "timeouts/idle-starts-anew",
     "timeouts/slowloris-crowd",
     "timeouts/steady-reader-spared",
+    "closing/clients-that-go-on",
+    "closing/is-bounded",
+    "timeouts/any-split",
+    "timeouts/head-by-line",
+    "timeouts/upload-from-its-first-byte",
 ];
 
 pub(super) const CLOSES_EVERY_TIME: &[&str] = &[
@@ -241,13 +255,19 @@ pub(super) const CLOSES_EVERY_TIME: &[&str] = &[
     "faults/too-many-connections",
     "group/none-outlives-the-answer",
     "group/spares-other-groups",
+    "timeouts/any-split",
+    "timeouts/empty-line-behind-a-body",
+    "timeouts/half-head-behind-a-body",
+    "timeouts/half-head-behind-chunks",
+    "timeouts/head-by-line",
     "timeouts/header-behind-a-request",
     "timeouts/header-on-a-kept-connection",
     "timeouts/idle",
     "timeouts/idle-starts-anew",
-    "timeouts/pipelined-reader",
     "timeouts/slow-reader",
     "timeouts/steady-reader-spared",
+    "timeouts/upload-behind-work",
+    "timeouts/upload-from-its-first-byte",
     "values/after-a-504",
     "values/not-shared",
     "values/pipelined",
@@ -276,16 +296,23 @@ pub(super) const READS_ONCE: &[&str] = &[
     "faults/byte-by-byte",
     "faults/head-too-large-431",
     "faults/uri-too-long-414",
+    "timeouts/any-split",
     "timeouts/empty-lines",
+    "timeouts/head-by-line",
     "timeouts/header-just-in-time",
     "timeouts/header-on-a-kept-connection",
     "timeouts/header-slowloris",
     "timeouts/header-trickle",
     "timeouts/slowloris-crowd",
+    "timeouts/upload-from-its-first-byte",
 ];
 
 pub(super) const STOPS_SHORT: &[&str] = &[
     "baseline/fits-200",
+    "closing/empty-line-behind",
+    "closing/http-10",
+    "closing/request-behind",
+    "closing/slow-readers",
     "deadline/header-forms",
     "group/all-done",
     "group/deadline-beats-fail",
@@ -305,8 +332,13 @@ pub(super) const LOSES_VALUES: &[&str] = &[
 ];
 
 pub(super) const NEVER_TIMES_OUT: &[&str] = &[
+    "timeouts/any-split",
+    "timeouts/empty-line-behind-a-body",
     "timeouts/empty-lines",
     "timeouts/first-byte-never",
+    "timeouts/half-head-behind-a-body",
+    "timeouts/half-head-behind-chunks",
+    "timeouts/head-by-line",
     "timeouts/header-behind-a-request",
     "timeouts/header-on-a-kept-connection",
     "timeouts/header-slowloris",
@@ -346,4 +378,34 @@ pub(super) const LEAVES_CHILDREN: &[&str] = &[
     "group/fail-cancels-siblings",
     "group/half-close-cancels-all",
     "group/none-outlives-the-answer",
+];
+
+pub(super) const LINGERS_FOR_BODIES_ALONE: &[&str] = &[
+    "closing/504",
+    "closing/cut-stream",
+    "closing/empty-line-behind",
+    "closing/http-10",
+    "closing/request-behind",
+    "closing/slow-readers",
+];
+
+pub(super) const LINGERS_FOR_EVER: &[&str] = &[
+    "closing/is-bounded",
+    "shutdown/cancels-at-timeout",
+    "closing/clients-that-go-on",
+    "shutdown/deadline-while-draining",
+    "shutdown/drains",
+    "shutdown/idle-closed",
+    "shutdown/keep-alive-closes",
+    "shutdown/refuses-new",
+    "shutdown/sigint",
+    "shutdown/stalled-upload",
+];
+
+pub(super) const GUESSES_FROM_PACKETS: &[&str] = &[
+    "timeouts/any-split",
+    "timeouts/half-head-behind-a-body",
+    "timeouts/half-head-behind-chunks",
+    "timeouts/head-by-line",
+    "timeouts/upload-from-its-first-byte",
 ];

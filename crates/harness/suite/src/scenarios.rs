@@ -4,6 +4,7 @@ use crate::pattern;
 use crate::scenario::Scenario;
 
 mod baseline;
+mod closing;
 mod deadline;
 mod disconnect;
 mod faults;
@@ -21,6 +22,7 @@ const AREAS: &[&[&[Scenario]]] = &[
     work::SCENARIOS,
     disconnect::SCENARIOS,
     timeouts::SCENARIOS,
+    closing::SCENARIOS,
     values::SCENARIOS,
     group::SCENARIOS,
     faults::SCENARIOS,

@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::scenario::{Judges, Scenario};
 
 mod clients;
+mod phases;
 mod readers;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] = &[clients::SCENARIOS, readers::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[clients::SCENARIOS, phases::SCENARIOS, readers::SCENARIOS];
 
 /// `--read-header-timeout` of these scenarios.
 pub(super) const HEADER: Duration = Duration::from_millis(400);
