@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{self, EndpointStream, Witness};
 use wire::{Answer, End, Wire};
 
 use crate::ensure;
@@ -16,7 +17,7 @@ pub(super) const SCENARIOS: &[&[Scenario]] = &[answers::SCENARIOS, shutdown::SCE
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 /// What a slow reader of a stream needs.
-const STREAM: &[&str] = &["witness", "endpoint:/stream"];
+const STREAM: &[Capability] = &[Witness, EndpointStream];
 /// The chunks of a stream that is read slowly.
 const CHUNKS: usize = 1000;
 /// How long a server may read on behind its last answer, at most.

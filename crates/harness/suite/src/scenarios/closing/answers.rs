@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability::{Admin, EndpointStream, StyleContext, TimeoutHeader};
 use wire::End;
 
 use super::{BASE, CHUNKS, ENDLESS, LINGER, begin_stream, is_reset, is_whole, read_slowly};
@@ -37,7 +38,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "closing/cut-stream",
         promise: "what a /stream sent before its deadline arrives, though a second request lies unread behind: a FIN and no RST",
-        needs: &["endpoint:/stream"],
+        needs: &[EndpointStream],
         sent: "`GET /stream?chunks=100&every=50ms` with `grpc-timeout: 300m`; 100 ms later `GET /fast`",
         run: cut_stream,
         ..BASE
@@ -45,7 +46,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "closing/504",
         promise: "a 504 with `Connection: close` arrives and is followed by a FIN, though a second request lies unread behind",
-        needs: &["style:context", "timeout-header"],
+        needs: &[StyleContext, TimeoutHeader],
         sent: "`GET /slow?work=3000ms` with `Connection: close` and `grpc-timeout: 300m`; 100 ms later `GET /fast`",
         run: late_answer,
         ..BASE
@@ -62,7 +63,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "closing/is-bounded",
         promise: "a client that goes on sending behind its last answer is let go within a second",
         judges: &[Judges::Connection],
-        needs: &["admin"],
+        needs: &[Admin],
         seat: Seat::Own,
         sent: "`GET /fast` with `Connection: close`; once it is answered a byte each 20 ms, and no close",
         why: "who reads on for the sake of an answer must not be kept by a client that never stops",
@@ -73,7 +74,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "closing/cut-http-10",
         promise: "a /stream in HTTP/1.0 past its deadline is reset: a FIN would tell that it is whole",
-        needs: &["endpoint:/stream"],
+        needs: &[EndpointStream],
         sent: "`GET /stream?chunks=100&every=50ms HTTP/1.0` with `grpc-timeout: 300m`",
         why: ENDLESS,
         wrong: "servers that close in order whatever came before",

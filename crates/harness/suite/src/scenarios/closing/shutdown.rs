@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use testbed::capability::Capability::{EndpointStream, KeepAlive, Process, Witness};
 use wire::Wire;
 
 use super::super::shutdown;
@@ -15,7 +16,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "closing/stopped-http-10",
         promise: "a /stream in HTTP/1.0 that is cut at the shutdown timeout is reset: a FIN would tell that it is whole",
-        needs: &["process", "endpoint:/stream"],
+        needs: &[Process, EndpointStream],
         flags: &[("--shutdown-timeout", "400ms"), ("--request-timeout", "30s")],
         seat: Seat::Own,
         sent: "`GET /stream?chunks=10000&every=20ms HTTP/1.0`, SIGTERM; `--shutdown-timeout 400ms`",
@@ -28,7 +29,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "closing/slow-readers",
         promise: "20 slow readers of streams that run when SIGTERM comes get all of them, though a second request lies unread behind \
             each, and the server exits 0",
-        needs: &["process", "witness", "endpoint:/stream"],
+        needs: &[Process, Witness, EndpointStream],
         flags: &[("--shutdown-timeout", "15s"), ("--request-timeout", "30s")],
         seat: Seat::Own,
         sent: "20 times `GET /stream?chunks=1000&every=1ms`, then `GET /fast`, SIGTERM; read slowly over the smallest buffers",
@@ -39,7 +40,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "closing/clients-that-go-on",
         promise: "20 clients that go on sending and never close do not hold the shutdown: it exits 0 within 1.5 s",
         judges: &[Judges::Connection],
-        needs: &["process", "keep-alive"],
+        needs: &[Process, KeepAlive],
         seat: Seat::Own,
         sent: "20 times `GET /fast` and its answer, SIGTERM, then an empty line each 20 ms on each connection",
         why: "the supervisor's SIGKILL comes, and it takes the answers of others along",

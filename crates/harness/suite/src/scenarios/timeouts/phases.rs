@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use testbed::capability::Capability::{EndpointUpload, KeepAlive, ParamWork, Routing, StyleContext, Witness};
 use wire::{End, Request, Wire};
 
 use super::HEADER;
@@ -33,7 +34,7 @@ const SOURCES: &[&str] = &["RFC 9112, sections 2.2 and 6"];
 
 const BASE: Scenario = Scenario {
     judges: &[Judges::Answer, Judges::Connection],
-    needs: &["keep-alive"],
+    needs: &[KeepAlive],
     flags: FLAGS,
     why: BORDERS,
     wrong: GUESS,
@@ -54,7 +55,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/empty-line-behind-a-body",
         promise: "an empty line behind a request begins no head: the idle timeout holds",
-        needs: &["keep-alive", "endpoint:/upload"],
+        needs: &[KeepAlive, EndpointUpload],
         sent: "`POST /upload` with 3 bytes and CR LF behind them in one write, silence; \
             `--read-header-timeout 400ms --idle-timeout 1600ms`",
         run: |bench| behind_a_body(bench, "Content-Length: 3\r\n\r\nabc\r\n", IDLE),
@@ -63,7 +64,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/half-head-behind-a-body",
         promise: "half a head that came in the segment of a body is closed at the header timeout",
-        needs: &["keep-alive", "endpoint:/upload"],
+        needs: &[KeepAlive, EndpointUpload],
         sent: "`POST /upload` with 3 bytes and `GET /fa` behind them in one write, silence; \
             `--read-header-timeout 400ms --idle-timeout 1600ms`",
         run: |bench| behind_a_body(bench, "Content-Length: 3\r\n\r\nabcGET /fa", HEADER),
@@ -72,7 +73,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/half-head-behind-chunks",
         promise: "half a head that came in the segment of a chunked body is closed at the header timeout",
-        needs: &["keep-alive", "endpoint:/upload"],
+        needs: &[KeepAlive, EndpointUpload],
         sent: "`POST /upload` with one chunk, its last chunk and `GET /fa` behind them in one write, silence; \
             `--read-header-timeout 400ms --idle-timeout 1600ms`",
         run: |bench| {
@@ -85,7 +86,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/upload-from-its-first-byte",
         promise: "the read timeout of an upload counts from its own first byte, and not from an earlier request or the pause behind it",
         judges: &[Judges::Answer],
-        needs: &["keep-alive", "endpoint:/upload"],
+        needs: &[KeepAlive, EndpointUpload],
         flags: READ_FLAGS,
         sent: "`GET /fast` in two writes, and its answer; 500 ms later `POST /upload` of 10 bytes in two writes 400 ms apart; \
             `--read-timeout 700ms`",
@@ -96,7 +97,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "timeouts/upload-behind-work",
         promise: "the read timeout of an upload that waits behind another request counts from that request's answer",
         judges: &[Judges::Answer],
-        needs: &["keep-alive", "witness", "style:context", "endpoint:/upload"],
+        needs: &[KeepAlive, Witness, StyleContext, EndpointUpload],
         flags: READ_FLAGS,
         sent: "`GET /slow?work=500ms` and half of `POST /upload` in one write; 400 ms behind the first answer the other half; \
             `--read-timeout 700ms`",
@@ -106,7 +107,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "timeouts/any-split",
         promise: "requests come to the same answers and the same timeouts in whatever pieces they are sent",
-        needs: &["keep-alive", "endpoint:/upload", "routing", "param:work"],
+        needs: &[KeepAlive, EndpointUpload, Routing, ParamWork],
         flags: READ_FLAGS,
         seat: Seat::Half,
         limit: Duration::from_secs(90),
