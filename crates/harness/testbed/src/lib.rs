@@ -5,11 +5,13 @@
 //! # Layout
 //!
 //! - [`catalog`]: the server list; [`capability`]: what a server may support; [`toolchains`]: what its servers need; [`build`](mod@build): the build of one.
+//! - [`adapters`]: servers on other frameworks, each with its packages and its runs.
 //! - [`subject`]: a server of any kind that can be started; [`server`]: one that runs; [`floor`]: one that does nothing.
 //! - [`guard`]: processes that cannot outlive us.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
+pub mod adapters;
 pub mod build;
 pub mod capability;
 pub mod catalog;

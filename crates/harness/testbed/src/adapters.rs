@@ -1,0 +1,139 @@
+//! The adapters, `peers/<language>/<name>/adapter.toml`: servers on other people's frameworks, how each is installed and run,
+//! and why it fails what it fails.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The manifest's name in the folder of an adapter.
+pub const FILE: &str = "adapter.toml";
+
+/// One adapter: a framework, and one server on it for each way to write it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adapter {
+    /// Its name in commands and tables: the folder's.
+    pub name: String,
+    /// The language it is written in, for readers.
+    pub language: String,
+    /// The framework, and the server beneath it where the two are apart.
+    pub framework: String,
+    /// The versions that matter, each as the lock pins it.
+    pub versions: BTreeMap<String, String>,
+    /// Where its packages come from.
+    #[serde(default)]
+    pub install: Install,
+    /// Variables of the environment for every run; `{port}` and `{witness}` are replaced in them.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The servers.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+    /// The folder of the manifest.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// Where an adapter's packages come from, in the order in which they are had.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Install {
+    /// Debian's packages, `name=version` as seen.
+    #[serde(default)]
+    pub apt: Vec<String>,
+    /// A requirements file with hashes, for `pip install --require-hashes` into `.venv`.
+    pub pip: Option<String>,
+    /// A `package-lock.json`, for `npm ci`.
+    pub npm: Option<String>,
+    /// A `Cargo.lock`, for `cargo build --release --locked --target-dir ../target`.
+    pub cargo: Option<String>,
+    /// Commands that build it afterwards, without a shell.
+    #[serde(default)]
+    pub build: Vec<String>,
+}
+
+/// One way to write a server on a framework.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Its name within the adapter.
+    pub name: String,
+    /// What sets it apart, in one line.
+    pub about: String,
+    /// The command that runs it, in the adapter's folder; `{port}` and `{witness}` are replaced.
+    pub run: String,
+    /// The page of the documentation that it follows.
+    pub source: String,
+    /// What it fails, and why.
+    #[serde(default, rename = "red")]
+    pub reds: Vec<Red>,
+}
+
+/// One question that a server fails.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Red {
+    /// The question.
+    pub question: Question,
+    /// The cause, in one sentence.
+    pub cause: String,
+    /// The page that says so.
+    pub source: String,
+    /// The variant, or `adapter/variant`, that does not fail it.
+    pub mend: Option<String>,
+    /// What was tried in vain.
+    pub tried: Option<String>,
+}
+
+/// The questions that every server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Question {
+    /// Is the client answered in time?
+    Answers,
+    /// Does the work stop at its deadline?
+    Deadline,
+    /// Does the work stop when its client leaves?
+    Disconnect,
+    /// Is the work left alone while its client waits?
+    Spared,
+}
+
+/// Reads every adapter below `peers` at the repository's root, by language and name.
+///
+/// # Errors
+/// A sentence that names the manifest and what is wrong with it.
+pub fn read(root: &Path) -> Result<Vec<Adapter>, String> {
+    let mut adapters = Vec::new();
+    for language in folders(&root.join("peers"))? {
+        for folder in folders(&language)? {
+            if folder.join(FILE).is_file() {
+                adapters.push(read_one(&folder)?);
+            }
+        }
+    }
+    Ok(adapters)
+}
+
+fn read_one(folder: &Path) -> Result<Adapter, String> {
+    let path = folder.join(FILE);
+    let shown = path.display();
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+    let adapter: Adapter = toml::from_str(&text).map_err(|error| format!("`{shown}`: {error}"))?;
+    Ok(Adapter { folder: folder.to_path_buf(), ..adapter })
+}
+
+/// The folders in `folder`, sorted.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let failed = |error| format!("failed to read `{}`: {error}", folder.display());
+    let entries = std::fs::read_dir(folder).map_err(failed)?;
+    let mut found: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    found.retain(|path| path.is_dir());
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;
