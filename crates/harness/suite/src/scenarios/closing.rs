@@ -25,10 +25,10 @@ const LINGER: Duration = Duration::from_millis(1000);
 
 const DESTROYS: &str = "closing a socket with unread bytes sends RST, and the kernel throws away the answer that waits behind it: \
     the slower the reader, the more of it is lost";
-const NO_LINGER: &str =
-    "a server that closes as soon as it has written its last byte; hyper and most that are built on it";
+const NO_LINGER: &str = "a server that closes as soon as it has written its last byte; Go's net/http reads on behind a body that it did not \
+    want, and nowhere else";
 const ENDLESS: &str = "in HTTP/1.0 the end of the connection is the end of the body, and proxies speak it to their upstreams by default";
-const SOURCES: &[&str] = &["RFC 9112, section 9.6"];
+const SOURCES: &[&str] = &["RFC 9112, section 9.6", "https://github.com/h2o/h2o/issues/2534"];
 
 const BASE: Scenario = Scenario {
     judges: BOTH,
