@@ -6,11 +6,8 @@
 //! else is what `LAB_BROKEN=beside` proves, which tries every fault on every scenario that needs no machine to itself, and
 //! `LAB_BROKEN=all`, which tries the storms too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 
 use broken::{Fault, SUPPORTS};
 use clap::ValueEnum;
@@ -18,10 +15,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use suite::expect::Expectations;
 use suite::profile::Profile;
 use suite::run::Row;
-use suite::runner::Runner;
 use suite::scenario::{Level, Scenario, Seat};
-use suite::scenarios;
+use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
+use suite::{scenarios, slots};
 use testbed::capability::Supports;
 use testbed::catalog::{self, Stanza};
 use testbed::guard;
@@ -64,12 +61,9 @@ fn main() -> ExitCode {
         guard::kill_on_signals().expect("signals can be caught");
         guard::limit_descriptors(None).expect("the limit can be raised to what the system allows");
     }
-    let permits = Arc::new(Permits::new(JOBS));
+    slots::limit(JOBS);
     let trial = |fault: Fault| {
-        let permits = permits.clone();
-        Trial::test(format!("{} fails exactly its own scenarios", name(fault)), move || {
-            judge(fault, &permits)
-        })
+        Trial::test(format!("{} fails exactly its own scenarios", name(fault)), move || judge(fault))
     };
     // Who waits longest begins first.
     let mut faults = Fault::value_variants().to_vec();
@@ -86,26 +80,32 @@ fn name(fault: Fault) -> String {
 }
 
 /// Runs what the fault's server supports, and compares what failed with what must.
-fn judge(fault: Fault, permits: &Permits) -> Result<(), Failed> {
+fn judge(fault: Fault) -> Result<(), Failed> {
     let expected: BTreeSet<&str> = fault.fails().iter().copied().collect();
     let subject = subject(fault)?;
     let planned = planned(fault, &subject, &expected);
-    let runner = Runner::new(subject.clone(), Profile::Ci, Expectations::default(), &planned);
-    let failed = all(&runner, &planned, &expected, permits);
-    // A surprise is looked at once more, with the machine to itself: what stays is none of the load's doing.
-    let surprise = |scenario: &&&Scenario| failed.contains_key(scenario.id) != expected.contains(scenario.id);
-    let surprises: Vec<_> = planned.iter().filter(surprise).copied().collect();
-    let again = Runner::new(subject, Profile::Ci, Expectations::default(), &surprises);
-    let mut wrong = Vec::new();
-    for scenario in surprises {
-        let _machine = permits.take(JOBS);
-        let row = again.run(scenario);
-        if is_failure(&row) != expected.contains(scenario.id) {
-            let trace = row.trace.join("\n  ");
-            wrong.push(format!("{} {}: {}\n  {trace}", scenario.id, row.verdict, row.observed));
-        }
+    let mut entry = Entry::new(subject.clone(), Expectations::default(), planned.clone());
+    // What must fail is tried once, because a second try takes twice as long and more to fail, unless time does not matter.
+    if Breadth::asked() == Breadth::Sample {
+        entry.once = expected.clone();
     }
+    let is_surprise = |row: &&Row| is_failure(row) != expected.contains(row.id.as_str());
+    let rows = run(entry);
+    let surprises: BTreeSet<&str> = rows.iter().filter(is_surprise).map(|row| row.id.as_str()).collect();
+    // A surprise is looked at once more, with the machine to itself: what stays is none of the load's doing.
+    let again = planned.into_iter().filter(|scenario| surprises.contains(scenario.id)).collect();
+    let again = Entry { alone: true, ..Entry::new(subject, Expectations::default(), again) };
+    let wrong: Vec<String> = run(again).iter().filter(is_surprise).map(told).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn run(entry: Entry) -> Vec<Row> {
+    let settings = Settings { profile: Profile::Ci, jobs: JOBS, keep_traces: false, gate: false };
+    Session::new(vec![entry], settings).run(&|_| {}).remove(0)
+}
+
+fn told(row: &Row) -> String {
+    format!("{} {}: {}\n  {}", row.id, row.verdict, row.observed, row.trace.join("\n  "))
 }
 
 fn subject(fault: Fault) -> Result<Subject, Failed> {
@@ -156,67 +156,4 @@ fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'
 fn is_failure(row: &Row) -> bool {
     matches!(row.verdict, Verdict::Fail | Verdict::Error)
         || (row.verdict == Verdict::Warn && row.level == Level::Should)
-}
-
-/// Runs the scenarios side by side; gives what was seen of those that failed.
-///
-/// What must fail is tried once, because a second try takes twice as long and more to fail, unless time does not matter.
-fn all(
-    runner: &Runner,
-    planned: &[&'static Scenario],
-    expected: &BTreeSet<&str>,
-    permits: &Permits,
-) -> BTreeMap<&'static str, String> {
-    let sample = Breadth::asked() == Breadth::Sample;
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-    thread::scope(|scope| {
-        for _ in 0..JOBS.min(planned.len()) {
-            scope.spawn(|| {
-                while let Some(scenario) = planned.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let _permit = permits.take(1);
-                    let row = match sample && expected.contains(scenario.id) {
-                        true => runner.run_up_to(scenario, 1),
-                        false => runner.run(scenario),
-                    };
-                    if is_failure(&row) {
-                        failed
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .insert(scenario.id, row.observed);
-                    }
-                }
-            });
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// So many permits to run a scenario.
-struct Permits {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-/// Permits taken, given back on drop.
-struct Taken<'a>(&'a Permits, usize);
-
-impl Permits {
-    fn new(count: usize) -> Self {
-        Self { free: Mutex::new(count), freed: Condvar::new() }
-    }
-
-    fn take(&self, count: usize) -> Taken<'_> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free =
-            self.freed.wait_while(free, |free| *free < count).unwrap_or_else(PoisonError::into_inner);
-        *free -= count;
-        Taken(self, count)
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += self.1;
-        self.0.freed.notify_all();
-    }
 }

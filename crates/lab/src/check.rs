@@ -3,15 +3,13 @@
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use report::formats;
 use suite::expect::Expectations;
 use suite::run::{Judged, Row, Run};
-use suite::runner::Runner;
 use suite::scenario::Scenario;
+use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
 use suite::{probe, scenarios};
 use testbed::capability::Supports;
@@ -144,12 +142,6 @@ fn rows(
 ) -> Result<Vec<Row>, String> {
     // A run that fails on the very first start has one error, not a hundred.
     drop(subject.start(Setup::default())?);
-    let name = subject.name().to_owned();
-    let (gate, others): (Vec<_>, Vec<_>) = scenarios::all()
-        .into_iter()
-        .filter(|s| s.id == scenarios::GATE || chosen.iter().any(|c| c.id == s.id))
-        .partition(|s| s.id == scenarios::GATE);
-    let planned: Vec<_> = gate.iter().chain(&others).copied().collect();
     // A server that runs already has one seat; of an unknown one it is not known how much it bears.
     let most = if subject.is_fixed() {
         1
@@ -158,51 +150,15 @@ fn rows(
     } else {
         usize::MAX
     };
-    let jobs = args.jobs.map_or(args.profile.jobs(), usize::from).min(most);
-    let progress = Progress::start(&name, planned.len());
-    let runner = Runner::new(subject, args.profile, expectations, &planned).keep_traces(args.trace.is_some());
-    let first = runner.run(gate.first().ok_or("the gate is not in the table")?);
-    progress.done(&first, 1);
-    if first.verdict != Verdict::Pass {
-        let why = format!("not run: {} failed, so this is no lab server", scenarios::GATE);
-        let not_run =
-            |scenario: &&'static Scenario| Row::whole_server(&name, scenario.id, Verdict::Error, why.clone());
-        let rest: Vec<_> = others.iter().map(not_run).collect();
-        return Ok([first].into_iter().chain(rest).collect());
-    }
-    let mut rows = side_by_side(&runner, &others, jobs, &progress);
-    if chosen.iter().any(|scenario| scenario.id == scenarios::GATE) {
-        rows.insert(0, first);
-    }
-    Ok(rows)
-}
-
-/// Runs the scenarios on `jobs` threads, each when its turn has come; gives the rows in the order of the table.
-fn side_by_side(
-    runner: &Runner,
-    scenarios: &[&'static Scenario],
-    jobs: usize,
-    progress: &Progress,
-) -> Vec<Row> {
-    let mut order: Vec<usize> = (0..scenarios.len()).collect();
-    order.sort_by_key(|index| scenarios[*index].turn());
-    let next = AtomicUsize::new(0);
-    let rows: Mutex<Vec<(usize, Row)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.min(scenarios.len()) {
-            scope.spawn(|| {
-                while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let row = runner.run(scenarios[*index]);
-                    let mut rows = rows.lock().expect("no thread panics with the rows");
-                    rows.push((*index, row));
-                    progress.done(&rows.last().expect("one was pushed").1, rows.len() + 1);
-                }
-            });
-        }
-    });
-    let mut rows = rows.into_inner().expect("no thread panics with the rows");
-    rows.sort_by_key(|(index, _)| *index);
-    rows.into_iter().map(|(_, row)| row).collect()
+    let settings = Settings {
+        profile: args.profile,
+        jobs: args.jobs.map_or(args.profile.jobs(), usize::from).min(most),
+        keep_traces: args.trace.is_some(),
+        gate: true,
+    };
+    let progress = Progress::start(subject.name(), chosen.len());
+    let session = Session::new(vec![Entry::new(subject, expectations, chosen.to_vec())], settings);
+    Ok(session.run(&|row| progress.done(row)).remove(0))
 }
 
 fn show(run: &Run, format: CheckFormat) {

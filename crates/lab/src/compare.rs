@@ -14,6 +14,7 @@ use suite::profile::Profile;
 use suite::run::Row;
 use suite::scenario::{Scenario, Seat};
 use suite::scenarios;
+use suite::session::{Entry, Session, Settings};
 use suite::verdict::{Level, Verdict};
 use testbed::build;
 use testbed::catalog::{self, Catalog, Stanza};
@@ -25,7 +26,6 @@ use testbed::subject::{self, Setup, Subject};
 use crate::args::Compare;
 use crate::progress::{color, print, say};
 
-mod judge;
 mod meter;
 mod peers;
 
@@ -82,7 +82,7 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     let noise = Noise::measure(300);
     say(&format!("noise floor: {noise}"));
     let subjects: Vec<Subject> = ready.iter().map(|ready| ready.subject.clone()).collect();
-    rows.extend(judge::all(ready, &chosen));
+    rows.extend(judge(ready, &chosen));
     let measured = measure(&plan, &subjects, &floors, begin_at);
     check_binaries(&mut servers, &stanzas, &root);
 
@@ -227,6 +227,15 @@ fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant
     schedule::take(plan, subjects, floors, since, &mut |server, what| {
         meter.step(&format!("{server}: {what}"))
     })
+}
+
+/// Judges every server by `chosen`; gives the rows by server, in the order of the table.
+fn judge(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row> {
+    let meter = Meter::start("scenarios", servers.len() * chosen.len());
+    let entry = |ready: Ready| Entry::new(ready.subject, ready.expectations, chosen.to_vec());
+    let settings = Settings { profile: Profile::Ci, jobs: Profile::Ci.jobs(), keep_traces: true, gate: true };
+    let session = Session::new(servers.into_iter().map(entry).collect(), settings);
+    session.run(&|row| meter.judged(row)).into_iter().flatten().collect()
 }
 
 /// What was measured must be what was judged: the files have not changed meanwhile.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +12,8 @@ use suite::verdict::Verdict;
 /// Shows how far a server's scenarios are.
 pub(crate) struct Progress {
     server: String,
-    total: u64,
+    total: usize,
+    done: AtomicUsize,
     bar: Option<ProgressBar>,
 }
 
@@ -51,11 +53,12 @@ impl Progress {
         if bar.is_none() {
             say(&format!("{server}: {total} scenarios"));
         }
-        Self { server: server.to_owned(), total: total as u64, bar }
+        Self { server: server.to_owned(), total, done: AtomicUsize::new(0), bar }
     }
 
     /// Notes a result.
-    pub(crate) fn done(&self, row: &Row, number: usize) {
+    pub(crate) fn done(&self, row: &Row) {
+        let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(bar) = &self.bar else {
             let Row { id, verdict, took_ms, .. } = row;
             return eprintln!("lab: {} {number}/{} {verdict} {id} ({took_ms} ms)", self.server, self.total);

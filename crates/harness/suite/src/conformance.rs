@@ -11,9 +11,9 @@ use testbed::subject::Subject;
 
 use crate::expect::Expectations;
 use crate::profile::Profile;
-use crate::runner::Runner;
 use crate::scenario::Scenario;
 use crate::scenarios;
+use crate::session::{Entry, Session, Settings};
 use crate::verdict::Verdict;
 
 /// Judges the server `name` of the list, built at `executable`, with every scenario as a test.
@@ -46,18 +46,20 @@ fn prepare(name: &str, executable: &str) -> Result<ExitCode, String> {
     // Scenarios wait much more than they work.
     args.test_threads.get_or_insert_with(|| profile.jobs());
     // Under nextest a process runs one of them; which one is for the filter to say, so nothing is stopped early.
-    let runner = Arc::new(Runner::new(subject, profile, expectations, &planned));
-    let trials = planned.into_iter().map(|scenario| trial(&runner, scenario)).collect();
+    let entry = Entry::new(subject, expectations, planned.clone());
+    let settings = Settings { profile, jobs: profile.jobs(), keep_traces: false, gate: false };
+    let session = Arc::new(Session::new(vec![entry], settings));
+    let trials = planned.into_iter().map(|scenario| trial(&session, scenario)).collect();
     let conclusion = libtest_mimic::run(&args, trials);
-    drop(runner);
+    drop(session);
     guard::kill_all();
     Ok(conclusion.exit_code())
 }
 
-fn trial(runner: &Arc<Runner>, scenario: &'static Scenario) -> Trial {
-    let runner = Arc::clone(runner);
+fn trial(session: &Arc<Session>, scenario: &'static Scenario) -> Trial {
+    let session = Arc::clone(session);
     Trial::test(format!("{}: {}", scenario.id, scenario.promise), move || {
-        let row = runner.run(scenario);
+        let row = session.judge(0, scenario);
         match row.verdict {
             Verdict::Fail | Verdict::Xpass | Verdict::Error => {
                 let expected = row.expected.map(|why| format!("\nexpected: {why}")).unwrap_or_default();

@@ -4,7 +4,7 @@
 //!
 //! - [`scenario`]: what a scenario is and how to write one; [`scenarios`]: the one table of them; [`bench`](mod@bench):
 //!   what a scenario works with.
-//! - [`runner`]: watchdog, retries; [`slots`]: who may run beside whom; [`verdict`]: what a scenario can come to;
+//! - [`session`]: servers and scenarios side by side; [`runner`]: watchdog, retries; [`slots`]: who may run beside whom; [`verdict`]: what a scenario can come to;
 //!   [`expect`]: known deviations; [`profile`]: how much lateness is forgiven.
 //! - [`probe`]: what an unknown server supports; [`pattern`]: which scenarios are meant.
 //! - [`run`]: the verdicts of a run; [`conformance`](fn@conformance): the table as tests.
@@ -19,6 +19,7 @@ pub mod run;
 pub mod runner;
 pub mod scenario;
 pub mod scenarios;
+pub mod session;
 pub mod slots;
 pub mod verdict;
 

@@ -15,14 +15,11 @@ use crate::expect::Expectations;
 use crate::profile::Profile;
 use crate::run::Row;
 use crate::scenario::{Outcome, Scenario, Seat};
-use crate::slots::Seats;
+use crate::slots::MACHINE;
 use crate::verdict::{Failure, Kind, judge};
 
 /// How much longer than a scenario's own limit the watchdog waits: enough for it to say itself what it missed.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// One for the process: servers share the machine.
-static MACHINE: Seats = Seats::new();
 
 /// Runs scenarios against one subject.
 #[derive(Debug)]
@@ -31,6 +28,7 @@ pub struct Runner {
     profile: Profile,
     expectations: Expectations,
     keep_traces: bool,
+    alone: bool,
     shared: Mutex<HashMap<Setup<'static>, Shared>>,
 }
 
@@ -54,7 +52,7 @@ impl Runner {
         for scenario in planned.iter().filter(|scenario| scenario.seat == Seat::Shared) {
             shared.entry(scenario.setup()).or_default().waiting += 1;
         }
-        Self { subject, profile, expectations, keep_traces: false, shared: Mutex::new(shared) }
+        Self { subject, profile, expectations, keep_traces: false, alone: false, shared: Mutex::new(shared) }
     }
 
     /// Keeps the trace of every scenario, not only of those that miss.
@@ -64,14 +62,16 @@ impl Runner {
         self
     }
 
+    /// Gives every scenario the machine to itself, whatever it needs.
+    #[must_use]
+    pub fn alone(mut self, alone: bool) -> Self {
+        self.alone = alone;
+        self
+    }
+
     /// The server under test.
     pub fn subject(&self) -> &Subject {
         &self.subject
-    }
-
-    /// Runs one scenario to its verdict, as often as the profile tries.
-    pub fn run(&self, scenario: &'static Scenario) -> Row {
-        self.run_up_to(scenario, self.profile.attempts())
     }
 
     /// Runs one scenario to its verdict, and tries a miss again until it was tried `most` times.
@@ -123,7 +123,7 @@ impl Runner {
     fn seated(&self, scenario: &'static Scenario, scale: u32) -> (Outcome, Vec<String>, Duration) {
         // A server that runs already is everybody's, so who wants it for himself must be alone.
         let fixed = scenario.seat != Seat::Shared && self.subject.is_fixed();
-        let _seat = MACHINE.take(if fixed { Seat::Alone } else { scenario.seat });
+        let _seat = MACHINE.take(if fixed || self.alone { Seat::Alone } else { scenario.seat });
         let seated_at = Instant::now();
         let server = match self.seat(scenario) {
             Ok(server) => server,
@@ -255,7 +255,7 @@ mod tests {
         // Nobody listens there, and nobody asks.
         let subject = Subject::at("http://127.0.0.1:9", None).unwrap();
         let expectations = Expectations::parse(expected).unwrap();
-        Runner::new(subject, Profile::Ci, expectations, &[&SCENARIO]).run(&SCENARIO).attempts
+        Runner::new(subject, Profile::Ci, expectations, &[&SCENARIO]).run_up_to(&SCENARIO, 2).attempts
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who may run beside whom: scenarios of every server share one machine.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::scenario::Seat;
@@ -7,9 +8,18 @@ use crate::scenario::Seat;
 /// Scenarios of [`Seat::Half`] that may run at once.
 const HALVES: usize = 2;
 
+/// One for the process: servers share the machine.
+pub(crate) static MACHINE: Seats = Seats::new();
+
+/// Lets no more than `most` scenarios that share the machine run at once, of all sessions of this process together.
+pub fn limit(most: usize) {
+    MACHINE.most.store(most.max(1), Ordering::Relaxed);
+}
+
 /// The seats of one machine.
-#[derive(Debug, Default)]
-pub struct Seats {
+#[derive(Debug)]
+pub(crate) struct Seats {
+    most: AtomicUsize,
     taken: Mutex<Taken>,
     left: Condvar,
 }
@@ -24,22 +34,22 @@ struct Taken {
 
 /// A seat that was taken; dropping it gives it back.
 #[derive(Debug)]
-pub struct Taking<'a> {
+pub(crate) struct Taking<'a> {
     seats: &'a Seats,
     seat: Seat,
 }
 
 impl Seats {
     /// A machine on which nobody sits.
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         let taken = Taken { light: 0, halves: 0, alone: false };
-        Self { taken: Mutex::new(taken), left: Condvar::new() }
+        Self { most: AtomicUsize::new(usize::MAX), taken: Mutex::new(taken), left: Condvar::new() }
     }
 
     /// Waits until there is room for a seat, and takes it. Nobody has precedence: who needs more of the machine comes
     /// later in every order of scenarios, and there the others have gone.
-    pub fn take(&self, seat: Seat) -> Taking<'_> {
-        let full = |taken: &mut Taken| !taken.has_room(seat);
+    pub(crate) fn take(&self, seat: Seat) -> Taking<'_> {
+        let full = |taken: &mut Taken| !taken.has_room(seat, self.most.load(Ordering::Relaxed));
         let mut taken = self.left.wait_while(self.taken(), full).unwrap_or_else(PoisonError::into_inner);
         taken.count(seat, true);
         Taking { seats: self, seat }
@@ -51,9 +61,9 @@ impl Seats {
 }
 
 impl Taken {
-    fn has_room(&self, seat: Seat) -> bool {
+    fn has_room(&self, seat: Seat, most: usize) -> bool {
         match seat {
-            Seat::Shared | Seat::Own => self.halves == 0 && !self.alone,
+            Seat::Shared | Seat::Own => self.light < most && self.halves == 0 && !self.alone,
             Seat::Half => self.light == 0 && self.halves < HALVES && !self.alone,
             Seat::Alone => self.light == 0 && self.halves == 0 && !self.alone,
         }
@@ -82,10 +92,16 @@ mod tests {
 
     /// Which seats there is room for, once these are taken.
     fn room_beside(seats: &[Seat]) -> Vec<Seat> {
+        room_of_at_most(usize::MAX, seats)
+    }
+
+    /// The same, where at most so many may share the machine.
+    fn room_of_at_most(most: usize, seats: &[Seat]) -> Vec<Seat> {
         let machine = Seats::new();
+        machine.most.store(most, Ordering::Relaxed);
         let taken: Vec<Taking<'_>> = seats.iter().map(|seat| machine.take(*seat)).collect();
         let all = [Seat::Shared, Seat::Own, Seat::Half, Seat::Alone];
-        let room = all.into_iter().filter(|seat| machine.taken().has_room(*seat)).collect();
+        let room = all.into_iter().filter(|seat| machine.taken().has_room(*seat, most)).collect();
         drop(taken);
         assert_eq!(*machine.taken(), Taken::default(), "every seat was given back");
         room
@@ -94,6 +110,13 @@ mod tests {
     #[test]
     fn light_scenarios_run_beside_each_other_and_beside_nobody_else() {
         assert_eq!(room_beside(&[Seat::Shared, Seat::Own, Seat::Own]), [Seat::Shared, Seat::Own]);
+    }
+
+    #[test]
+    fn a_limit_holds_back_light_scenarios_alone() {
+        assert_eq!(room_of_at_most(1, &[Seat::Own]), []);
+        assert_eq!(room_of_at_most(1, &[Seat::Half]), [Seat::Half]);
+        assert_eq!(room_of_at_most(2, &[Seat::Own]), [Seat::Shared, Seat::Own]);
     }
 
     #[test]
