@@ -6,28 +6,29 @@ use load::row::Latency;
 use load::{Load, Pace, Row};
 use report::summary::number;
 use testbed::guard;
-use testbed::server::parse_url;
+use testbed::url::Url;
 use wire::Request;
 
 use crate::progress::print;
 
 /// Runs the load and prints its row.
 pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
-    let rest = args.url.strip_prefix("http://").unwrap_or(&args.url);
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let url = Url::parse(&args.url)?;
     let pace = match args.rate {
-        Some(rate) if !(rate.is_finite() && rate > 0.0) => {
-            return Err("`--rate` takes a number above zero".to_owned());
-        }
         Some(per_second) => {
-            let requests = (per_second * args.lasting.as_secs_f64()).round() as usize;
+            let requests = (per_second * args.lasting.as_secs_f64()).round().max(1.0) as usize;
             Pace::Rate { per_second, requests }
         }
         None => Pace::BackToBack { lasting: args.lasting },
     };
     guard::limit_descriptors(None)
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
-    let load = Load::new(parse_url(host)?, None, Request::get(format!("/{path}")), args.connections, pace);
+    let request = Request::get(&url.target);
+    let load = Load {
+        host: url.authority.clone(),
+        good: args.expect.clone(),
+        ..Load::new(url.reachable(), None, request, args.connections as usize, pace)
+    };
     let row = load.run().map_err(|failure| failure.to_string())?.row;
     if args.json {
         let json = serde_json::to_string_pretty(&row).expect("a row holds nothing that JSON cannot say");
@@ -35,15 +36,18 @@ pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
     } else {
         print(say(&row));
     }
+    if row.good == 0 {
+        return Err(format!("no good answer to measure: {}", row.invalid.join("; ")));
+    }
     Ok(ExitCode::from(u8::from(!row.is_valid())))
 }
 
 /// The row in lines.
 fn say(row: &Row) -> String {
     let mut lines = vec![format!(
-        "{}: {} requests over {} connections, {:.0} a second",
+        "{}: {} good answers over {} connections, {:.0} a second",
         row.mode,
-        number(row.finished),
+        number(row.good),
         number(row.connections as u64),
         row.per_second
     )];
@@ -51,6 +55,9 @@ fn say(row: &Row) -> String {
         lines.extend(latency.as_ref().map(|latency| say_latency(name, latency)));
     }
     lines.extend(row.others.iter().map(|(what, count)| format!("      {what}: {}", number(*count))));
+    if row.interim > 0 {
+        lines.push(format!("  1xx: {}, which are no answers", number(row.interim)));
+    }
     if let (Some(rate), Some(lag)) = (row.rate, row.lag) {
         lines.push(format!(
             "client: sent {:.0} of {:.0} a second; left late by {} µs (p50), {} (p99), {} (worst)",

@@ -67,7 +67,7 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
         request = request.timeout(deadline);
     }
     say(&format!("{} {}", stanza.name, args.target));
-    let sent_at = wire.send(&request.bytes()).map_err(text)?;
+    let sent_at = wire.send_request(&request).map_err(text)?;
     let mut seen = Seen { deadline: args.deadline, ..Seen::default() };
     seen.client = Some(match args.leave {
         None => {
@@ -81,7 +81,7 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
                 Leave::Fin => wire.close(),
                 Leave::Rst => wire.reset(),
             };
-            (format!("left by {}", format!("{how:?}").to_uppercase()), left_at - sent_at)
+            (format!("left by {}", format!("{how}").to_uppercase()), left_at - sent_at)
         }
     });
     let ended = witness.wait_end("show", WATCH);

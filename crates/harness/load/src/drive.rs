@@ -11,15 +11,18 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Load;
-use super::link::{Heard, Link};
+use super::link::{Asked, Heard, Link};
 use super::pace::{Pace, Share};
-use super::tally::{Outcome, Tally};
+use super::tally::{Outcome, Sample, Tally};
 use crate::Error;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 512;
 /// Bytes read at a time: more than an answer of the lab has.
 const CHUNK: usize = 16 * 1024;
+
+/// The losses in a row after which a server counts as gone, for each connection.
+const LOSSES: usize = 16;
 
 /// One thread's connections and its share of the schedule.
 pub(super) struct Driver<'a> {
@@ -31,6 +34,8 @@ pub(super) struct Driver<'a> {
     share: Share,
     tally: Tally,
     chunk: Vec<u8>,
+    /// Requests lost since the last answer.
+    losses: usize,
 }
 
 impl<'a> Driver<'a> {
@@ -47,6 +52,7 @@ impl<'a> Driver<'a> {
             share: Share::new(load.pace, number, of),
             tally: Tally::new(load.keep),
             chunk: vec![0; CHUNK],
+            losses: 0,
         };
         for index in 0..(load.connections + of - 1 - number) / of {
             let link = Link::open(load.to).map_err(|error| Error::new("open a connection", error))?;
@@ -76,7 +82,9 @@ impl<'a> Driver<'a> {
             let wake_at = self.send_due(begin_at, over_at).unwrap_or(give_up_at).min(give_up_at);
             let now = Instant::now();
             let waiting = self.tally.in_flight > 0 || self.share.due(begin_at).is_some();
-            if !waiting || now >= give_up_at || self.links.iter().all(Option::is_none) {
+            // A port that refuses every connection would be asked a hundred thousand times a second.
+            let gone = self.losses > LOSSES * self.links.len();
+            if !waiting || now >= give_up_at || gone || self.links.iter().all(Option::is_none) {
                 break;
             }
             let nap = wake_at.saturating_duration_since(now).min(Duration::from_secs(60));
@@ -144,11 +152,17 @@ impl<'a> Driver<'a> {
             Heard::Nothing => return Ok(()),
             Heard::Answer { status, .. } => Outcome::Answer(status),
             Heard::Ended => Outcome::Lost,
+            Heard::Cut => Outcome::Cut,
+            Heard::Malformed => Outcome::Malformed,
         };
+        self.tally.interim += std::mem::take(&mut link.interim);
         let asked = link.asked.take();
         let now = asked.and_then(|asked| asked.first_byte_at).or(come_by).unwrap_or_else(Instant::now);
         if let Some(asked) = asked {
-            self.tally.answered(asked.intended_at, asked.sent_at, now, outcome, over_at);
+            let Asked { intended_at, sent_at, .. } = asked;
+            let good = matches!(outcome, Outcome::Answer(status) if self.load.good.contains(&status));
+            self.losses = if outcome == Outcome::Lost { self.losses + 1 } else { 0 };
+            self.tally.answered(Sample { intended_at, sent_at, at: now, outcome }, good, over_at);
         }
         if !matches!(heard, Heard::Answer { last: false, .. }) {
             return self.replace(index);
@@ -163,7 +177,7 @@ impl<'a> Driver<'a> {
     }
 
     fn is_closed_loop(&self) -> bool {
-        matches!(self.load.pace, Pace::BackToBack { .. })
+        self.load.pace.is_closed_loop()
     }
 
     /// Opens a connection in the place of one that has ended.

@@ -4,7 +4,8 @@
 //! 1. *The schedule does not wait for answers.* In the open loop every request has its moment before the first is sent, and
 //!    its latency counts from that moment: a server that stalls is late for all that was due meanwhile.
 //! 2. *Nothing is dropped.* Every request ends as an answer, as a lost connection, or censored, with its age.
-//! 3. *Statuses do not mix.* A 200, a 504 and anything else have a histogram each.
+//! 3. *Statuses do not mix.* A 200, a 504 and anything else have a histogram each, and only good answers are throughput:
+//!    lost requests, answers cut short, interim responses and other statuses are counted apart.
 //! 4. *The generator is a suspect too.* Its own processor time and lateness stand in the row, and [`validity`] judges them.
 //!
 //! # Layout
@@ -42,6 +43,10 @@ pub struct Load {
     pub pid: Option<u32>,
     /// The one request that is sent again and again.
     pub request: Request,
+    /// The authority that it names in `Host`; the server's address unless said.
+    pub host: String,
+    /// The statuses that make an answer a good one; any other is counted apart and is no throughput.
+    pub good: Vec<u16>,
     /// Connections, opened before the first request; one that the server closes is opened again.
     pub connections: usize,
     /// When requests are sent.
@@ -69,7 +74,9 @@ impl Load {
     /// A load of `request` on the server at `to`: one thread, and five seconds for the last answers.
     pub fn new(to: SocketAddr, pid: Option<u32>, request: Request, connections: usize, pace: Pace) -> Self {
         let patience = Duration::from_secs(5);
-        Self { to, pid, request, connections, pace, threads: 1, patience, keep: false }
+        let host = to.to_string();
+        let good = vec![200, 504];
+        Self { to, pid, request, host, good, connections, pace, threads: 1, patience, keep: false }
     }
 
     /// Opens the connections, keeps the schedule, waits for the answers.
@@ -78,7 +85,7 @@ impl Load {
     /// When the connections cannot be opened, or the sockets not be watched.
     pub fn run(&self) -> Result<Done, Error> {
         let threads = self.threads.clamp(1, self.connections.max(1));
-        let bytes = self.request.bytes();
+        let bytes = self.request.bytes(&self.host);
         let mut drivers = Vec::with_capacity(threads);
         for number in 0..threads {
             drivers.push(drive::Driver::open(self, &bytes, number, threads)?);

@@ -51,6 +51,11 @@ impl Pace {
         }
     }
 
+    /// True where a request waits for the answer to the one before.
+    pub fn is_closed_loop(&self) -> bool {
+        matches!(self, Self::BackToBack { .. })
+    }
+
     /// Its name in rows.
     pub fn name(&self) -> &'static str {
         match self {

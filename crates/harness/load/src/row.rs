@@ -24,9 +24,16 @@ pub struct Row {
     pub sent: u64,
     /// Requests that were answered or lost.
     pub finished: u64,
-    /// From the beginning to the last answer, or to the end of the schedule in the closed loop; milliseconds.
+    /// Of them, answers with a status that was asked for (200 and 504 unless said).
+    #[serde(default)]
+    pub good: u64,
+    /// Interim responses (1xx) that came before answers.
+    #[serde(default)]
+    pub interim: u64,
+    /// From the beginning to the end of the schedule, or to the last answer where that came later and the loop is not
+    /// closed; milliseconds.
     pub window_ms: f64,
-    /// Answers a second in that time.
+    /// Good answers a second in that time.
     pub per_second: f64,
     /// The schedule; none in the closed loop and at once, where there is no rate to keep.
     pub rate: Option<Rate>,
@@ -95,7 +102,7 @@ pub struct Cost {
 pub struct Little {
     /// Requests in the system, averaged over time: counted, or the connections of a closed loop.
     pub in_system: f64,
-    /// Answers a second.
+    /// Answers and losses a second: whatever leaves the system counts.
     pub per_second: f64,
     /// The mean latency of the histograms, milliseconds.
     pub mean_ms: f64,
@@ -120,6 +127,25 @@ pub struct Censored {
     pub oldest_ms: Option<f64>,
     /// The age of the youngest, milliseconds.
     pub youngest_ms: Option<f64>,
+}
+
+impl Censored {
+    /// Adds a request of this age, milliseconds.
+    pub(super) fn add(&mut self, age_ms: f64) {
+        self.merge(Self { count: 1, never_sent: 0, oldest_ms: Some(age_ms), youngest_ms: Some(age_ms) });
+    }
+
+    /// Adds what another thread counted.
+    pub(super) fn merge(&mut self, other: Self) {
+        let both = |mine: Option<f64>, theirs: Option<f64>, pick: fn(f64, f64) -> f64| match (mine, theirs) {
+            (Some(mine), Some(theirs)) => Some(pick(mine, theirs)),
+            (mine, theirs) => mine.or(theirs),
+        };
+        self.count += other.count;
+        self.never_sent += other.never_sent;
+        self.oldest_ms = both(self.oldest_ms, other.oldest_ms, f64::max);
+        self.youngest_ms = both(self.youngest_ms, other.youngest_ms, f64::min);
+    }
 }
 
 /// The latencies of one kind of answer, from when a request was due to the first byte.
@@ -177,14 +203,17 @@ impl Row {
     pub(super) fn of(load: &Load, begin_at: Instant, tally: &Tally, spent: Option<&Spent>) -> Self {
         let finished = tally.finished();
         let (little, window) = little(load, begin_at, tally);
+        let good = if load.pace.is_closed_loop() { tally.good_in_time } else { tally.good };
         let of_each = |amount: f64| amount / finished.max(1) as f64;
         let mut row = Self {
             mode: load.pace.name().to_owned(),
             connections: load.connections,
             sent: tally.sent,
             finished,
+            good: tally.good,
+            interim: tally.interim,
             window_ms: window.as_secs_f64() * 1e3,
-            per_second: little.per_second,
+            per_second: good as f64 / window.as_secs_f64(),
             rate: rate(load, begin_at, tally),
             lag: matches!(load.pace, Pace::Rate { .. }).then(|| Lag {
                 p50_us: tally.lag.value_at_quantile(0.5),
@@ -199,7 +228,7 @@ impl Row {
                 involuntary_switches: of_each(spent.involuntary as f64),
             }),
             little,
-            censored: censored(tally),
+            censored: tally.censored,
             descriptors: rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             reopened: tally.reopened,
             ok: Latency::of(&tally.ok),
@@ -226,7 +255,9 @@ fn little(load: &Load, begin_at: Instant, tally: &Tally) -> (Little, Duration) {
         return (Little { in_system: load.connections as f64, per_second, mean_ms }, lasting);
     }
     let end_at = tally.last_answer_at.unwrap_or(begin_at);
-    let window = end_at.saturating_duration_since(begin_at).max(Duration::from_micros(1));
+    // One request a second is one a second, however soon its answer came.
+    let least = load.pace.length().max(Duration::from_micros(1));
+    let window = end_at.saturating_duration_since(begin_at).max(least);
     let seconds = window.as_secs_f64();
     let per_second = tally.finished() as f64 / seconds;
     (Little { in_system: tally.area / seconds, per_second, mean_ms }, window)
@@ -243,16 +274,6 @@ fn rate(load: &Load, begin_at: Instant, tally: &Tally) -> Option<Rate> {
 fn burst(load: &Load, tally: &Tally) -> Option<Duration> {
     let Pace::AtOnce { .. } = load.pace else { return None };
     Some(tally.last_sent_at? - tally.first_sent_at?)
-}
-
-fn censored(tally: &Tally) -> Censored {
-    let ages = || tally.censored.iter().copied();
-    Censored {
-        count: tally.censored.len() as u64,
-        never_sent: tally.never_sent,
-        oldest_ms: ages().reduce(f64::max),
-        youngest_ms: ages().reduce(f64::min),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::row::Censored;
+
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -12,6 +14,10 @@ pub enum Outcome {
     Answer(u16),
     /// The connection ended without an answer.
     Lost,
+    /// The connection ended in the middle of an answer.
+    Cut,
+    /// Bytes came that are no answer.
+    Malformed,
 }
 
 impl Outcome {
@@ -48,8 +54,14 @@ pub(super) struct Tally {
     pub(super) first_sent_at: Option<Instant>,
     /// When the last answer came.
     pub(super) last_answer_at: Option<Instant>,
-    /// Answers by the end of the schedule.
+    /// Requests that were answered or lost by the end of the schedule.
     pub(super) in_time: u64,
+    /// Of them, good answers.
+    pub(super) good_in_time: u64,
+    /// Good answers.
+    pub(super) good: u64,
+    /// Interim responses (1xx) that came before answers.
+    pub(super) interim: u64,
     /// Requests that wait for an answer.
     pub(super) in_flight: u64,
     /// From due to sent, microseconds.
@@ -62,10 +74,8 @@ pub(super) struct Tally {
     pub(super) other: Latencies,
     /// What everything else was.
     pub(super) others: BTreeMap<String, u64>,
-    /// Ages of requests without an answer at the end, milliseconds.
-    pub(super) censored: Vec<f64>,
-    /// Of them, those that were never sent.
-    pub(super) never_sent: u64,
+    /// Requests without an answer at the end.
+    pub(super) censored: Censored,
     /// Connections that were opened again.
     pub(super) reopened: u64,
     /// Every request, if they are kept.
@@ -95,14 +105,16 @@ impl Tally {
             first_sent_at: None,
             last_answer_at: None,
             in_time: 0,
+            good_in_time: 0,
+            good: 0,
+            interim: 0,
             in_flight: 0,
             lag: empty(),
             ok: empty(),
             timeout: empty(),
             other: empty(),
             others: BTreeMap::new(),
-            censored: Vec::new(),
-            never_sent: 0,
+            censored: Censored::default(),
             reopened: 0,
             samples: Vec::new(),
             generator_cpu: Duration::ZERO,
@@ -126,15 +138,9 @@ impl Tally {
         self.last_sent_at = Some(sent_at);
     }
 
-    /// A request has its answer, or its connection is lost.
-    pub(super) fn answered(
-        &mut self,
-        intended_at: Instant,
-        sent_at: Instant,
-        at: Instant,
-        outcome: Outcome,
-        over_at: Instant,
-    ) {
+    /// A request has its answer, a `good` one or not, or its connection is lost.
+    pub(super) fn answered(&mut self, sample: Sample, good: bool, over_at: Instant) {
+        let Sample { intended_at, at, outcome, .. } = sample;
         self.pass(at);
         self.in_flight = self.in_flight.saturating_sub(1);
         let latency = at.saturating_duration_since(intended_at);
@@ -145,27 +151,31 @@ impl Tally {
                 let name = match outcome {
                     Outcome::Answer(status) => status.to_string(),
                     Outcome::Lost => "lost".to_owned(),
+                    Outcome::Cut => "cut short".to_owned(),
+                    Outcome::Malformed => "no HTTP".to_owned(),
                 };
                 *self.others.entry(name).or_default() += 1;
                 record(&mut self.other, latency);
             }
         }
         self.in_time += u64::from(at <= over_at);
+        self.good += u64::from(good);
+        self.good_in_time += u64::from(good && at <= over_at);
         self.last_answer_at = self.last_answer_at.max(Some(at));
         if self.keep {
-            self.samples.push(Sample { intended_at, sent_at, at, outcome });
+            self.samples.push(sample);
         }
     }
 
     /// A request has no answer at the end.
     pub(super) fn censored(&mut self, intended_at: Instant, now: Instant) {
         self.pass(now);
-        self.censored.push(now.saturating_duration_since(intended_at).as_secs_f64() * 1e3);
+        self.censored.add(now.saturating_duration_since(intended_at).as_secs_f64() * 1e3);
     }
 
     /// A request was due and never sent.
     pub(super) fn never_sent(&mut self, intended_at: Instant, now: Instant) {
-        self.never_sent += 1;
+        self.censored.never_sent += 1;
         self.censored(intended_at, now);
     }
 
@@ -187,6 +197,9 @@ impl Tally {
         };
         self.last_answer_at = self.last_answer_at.max(other.last_answer_at);
         self.in_time += other.in_time;
+        self.good_in_time += other.good_in_time;
+        self.good += other.good;
+        self.interim += other.interim;
         self.in_flight += other.in_flight;
         for (mine, theirs) in [
             (&mut self.lag, &other.lag),
@@ -199,8 +212,7 @@ impl Tally {
         for (name, count) in other.others {
             *self.others.entry(name).or_default() += count;
         }
-        self.censored.extend(other.censored);
-        self.never_sent += other.never_sent;
+        self.censored.merge(other.censored);
         self.reopened += other.reopened;
         self.samples.extend(other.samples);
         self.generator_cpu += other.generator_cpu;
@@ -244,11 +256,13 @@ mod tests {
             (Outcome::Lost, 7),
         ] {
             tally.sent(start_at, start_at);
-            tally.answered(start_at, start_at, after(micros), outcome, after(1000));
+            let sample = Sample { intended_at: start_at, sent_at: start_at, at: after(micros), outcome };
+            tally.answered(sample, matches!(outcome, Outcome::Answer(200 | 504)), after(1000));
         }
         assert_eq!((tally.ok.len(), tally.timeout.len(), tally.other.len()), (1, 1, 2));
         assert_eq!(tally.others, BTreeMap::from([("503".into(), 1), ("lost".into(), 1)]));
         assert_eq!((tally.in_time, tally.finished(), tally.samples.len(), tally.in_flight), (3, 4, 4, 0));
+        assert_eq!((tally.good, tally.good_in_time), (2, 1));
     }
 
     #[test]
@@ -256,7 +270,13 @@ mod tests {
         let (mut tally, start_at) = (Tally::default(), Instant::now());
         let after = |millis| start_at + Duration::from_millis(millis);
         tally.sent(start_at, after(10));
-        tally.answered(start_at, after(10), after(30), Outcome::Answer(200), after(30));
+        let sample = Sample {
+            intended_at: start_at,
+            sent_at: after(10),
+            at: after(30),
+            outcome: Outcome::Answer(200),
+        };
+        tally.answered(sample, true, after(30));
         assert!((tally.area - 0.030).abs() < 1e-9, "{}", tally.area);
         assert_eq!((tally.lag.max(), tally.ok.max()), (10_007, 30_015));
     }
@@ -265,11 +285,12 @@ mod tests {
     fn threads_add_up() {
         let (mut one, mut two, now) = (Tally::default(), Tally::default(), Instant::now());
         one.sent(now, now);
-        one.answered(now, now, now, Outcome::Answer(200), now);
+        let sample = Sample { intended_at: now, sent_at: now, at: now, outcome: Outcome::Answer(200) };
+        one.answered(sample, true, now);
         two.sent(now, now);
         two.censored(now, now + Duration::from_millis(5));
         two.never_sent(now, now + Duration::from_millis(6));
         one.merge(two);
-        assert_eq!((one.sent, one.finished(), one.censored.len(), one.never_sent), (2, 1, 2, 1));
+        assert_eq!((one.sent, one.finished(), one.censored.count, one.censored.never_sent), (2, 1, 2, 1));
     }
 }

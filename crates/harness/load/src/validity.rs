@@ -16,6 +16,11 @@ pub fn reasons(row: &Row) -> Vec<String> {
     let mut reasons = Vec::new();
     if row.finished == 0 {
         reasons.push("nothing was answered".to_owned());
+    } else if row.good < row.finished {
+        let bad = row.finished - row.good;
+        let kinds: Vec<String> = row.others.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        let kinds = if kinds.is_empty() { "another status".to_owned() } else { kinds.join(", ") };
+        reasons.push(format!("{bad} of {} are no good answers: {kinds}", row.finished));
     }
     if let Some(rate) = row.rate
         && rate.achieved < RATE * rate.requested
@@ -61,6 +66,7 @@ mod tests {
         Row {
             connections: 100,
             finished: 1000,
+            good: 1000,
             rate: Some(Rate { requested: 1000.0, achieved: 990.0 }),
             lag: Some(Lag { p50_us: 10, p99_us: LAG_US, max_us: 1_000_000 }),
             generator_cpu: CPU,
@@ -140,8 +146,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_good_answer_is_a_reason() {
+        let reason = only_reason(|row| {
+            row.good = 997;
+            row.others = [("404".to_owned(), 2), ("lost".to_owned(), 1)].into();
+        });
+        assert_eq!(reason, "3 of 1000 are no good answers: 2 404, 1 lost");
+    }
+
+    #[test]
     fn a_load_without_a_single_answer_is_never_valid() {
-        assert_eq!(only_reason(|row| row.finished = 0), "nothing was answered");
+        assert_eq!(only_reason(|row| (row.finished, row.good) = (0, 0)), "nothing was answered");
     }
 
     #[test]

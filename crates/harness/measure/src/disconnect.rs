@@ -210,9 +210,9 @@ impl Client {
             Sends::Part => Request::post_part(target("&body=ignore"), 100, *b"0123456789"),
             Sends::Dropped => Request::post_part(target("&body=drop"), 100, *b"0123456789"),
         };
-        let mut bytes = request.timeout(DEADLINE).id(id.as_str()).bytes();
+        let mut bytes = request.timeout(DEADLINE).id(id.as_str()).bytes(server.host());
         if action.sends == Sends::Pipelined {
-            bytes.extend(Request::get("/fast").bytes());
+            bytes.extend(Request::get("/fast").bytes(server.host()));
         }
         let mut wire = Wire::connect(server.address(), give_up_at, &Trace::default())?;
         wire.send(&bytes)?;
@@ -224,7 +224,7 @@ impl Client {
         let began = witness.wait_start(&self.id, PATIENCE);
         began.ok_or_else(|| Failure::broken(format!("{}: the work did not begin", self.action.name)))?;
         if self.action.sends == Sends::Later {
-            self.wire.send(&Request::get("/fast").bytes())?;
+            self.wire.send_request(&Request::get("/fast"))?;
         }
         Ok(())
     }

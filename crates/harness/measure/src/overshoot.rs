@@ -161,7 +161,7 @@ impl Sample {
     fn of(sample: &load::Sample) -> Self {
         let (status, first_byte_at) = match sample.outcome {
             Outcome::Answer(status) => (Some(status), Some(sample.at)),
-            Outcome::Lost => (None, None),
+            Outcome::Lost | Outcome::Cut | Outcome::Malformed => (None, None),
         };
         Self { status, intended_at: sample.intended_at, sent_at: sample.sent_at, first_byte_at }
     }

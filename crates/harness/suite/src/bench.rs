@@ -35,6 +35,11 @@ impl Bench {
         &self.server
     }
 
+    /// The authority that requests name in `Host`, for bytes that are no [`Request`].
+    pub fn host(&self) -> &str {
+        self.server.host()
+    }
+
     /// This attempt's log; note in it what a reader of a failure should know.
     pub fn trace(&self) -> &Trace {
         &self.trace
@@ -100,7 +105,7 @@ impl Bench {
     /// # Errors
     /// When the server does not take it.
     pub fn connect(&self) -> Result<Wire, Failure> {
-        Ok(Wire::connect(self.server.address(), self.give_up_at, &self.trace)?)
+        Ok(Wire::connect(self.server.address(), self.give_up_at, &self.trace)?.with_host(self.host()))
     }
 
     /// A new connection with the smallest buffers there are, for a client that does not read.
@@ -108,7 +113,7 @@ impl Bench {
     /// # Errors
     /// When the server does not take it.
     pub fn connect_narrow(&self) -> Result<Wire, Failure> {
-        Ok(Wire::connect_narrow(self.server.address(), self.give_up_at, &self.trace)?)
+        Ok(Wire::connect_narrow(self.server.address(), self.give_up_at, &self.trace)?.with_host(self.host()))
     }
 
     /// Opens a connection whose client can take only little at a time.
@@ -116,7 +121,7 @@ impl Bench {
     /// # Errors
     /// When the server does not accept.
     pub fn connect_slow(&self) -> Result<Wire, Failure> {
-        Ok(Wire::connect_slow(self.server.address(), self.give_up_at, &self.trace)?)
+        Ok(Wire::connect_slow(self.server.address(), self.give_up_at, &self.trace)?.with_host(self.host()))
     }
 
     /// Sends the request on a new connection and reads its answer.

@@ -7,6 +7,7 @@
 //! - [`catalog`]: the server list; [`capability`]: what a server may support; [`toolchains`]: what its servers need; [`build`](mod@build): the build of one.
 //! - [`adapters`]: servers on other frameworks, each with its packages and its runs.
 //! - [`subject`]: a server of any kind that can be started; [`server`]: one that runs; [`floor`]: one that does nothing.
+//! - [`url`]: addresses as people write them.
 //! - [`guard`]: processes that cannot outlive us.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
@@ -25,6 +26,7 @@ pub mod proc;
 pub mod server;
 pub mod subject;
 pub mod toolchains;
+pub mod url;
 pub mod witness;
 
 pub use error::Error;

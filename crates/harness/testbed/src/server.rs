@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::guard::{Child, Launch};
+use crate::url::Url;
 use crate::witness::Witness;
 
 /// How long a server may take to say where it listens.
@@ -24,6 +25,7 @@ const TAIL: usize = 20;
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    host: String,
     admin: Option<SocketAddr>,
     witness: Option<Witness>,
     process: Option<Process>,
@@ -45,7 +47,7 @@ impl Tail {
     fn fill(&self, stream: impl Read + Send + 'static) -> std::io::Result<()> {
         let tail = self.clone();
         std::thread::Builder::new().name("stderr".into()).spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            for line in lossy_lines(stream) {
                 let mut lines = tail.0.lock().unwrap_or_else(PoisonError::into_inner);
                 lines.push_back(line);
                 if lines.len() > TAIL {
@@ -78,16 +80,19 @@ impl Server {
         let tail = Tail::default();
         tail.fill(stderr).map_err(failed)?;
         let lines = lines_of(stdout).map_err(failed)?;
-        let listening = wait_for(&lines, "listening on http://", START);
+        let mut seen = Vec::new();
+        let listening = wait_for(&lines, "listening on http://", START, &mut seen);
         let Some(address) = listening else {
             let told = match child.wait(Duration::from_millis(100)) {
                 Some(status) => format!("`{shown}` ended ({status})"),
                 None => format!("`{shown}` did not print `listening on http://ADDR` within {START:?}"),
             };
             child.kill();
+            let told = with_lines(told, "stdout", &seen);
             return Err(with_tail(told, &tail.text()));
         };
-        let admin = wait_for(&lines, "admin on http://", if with_admin { START } else { ADMIN });
+        let patience = if with_admin { START } else { ADMIN };
+        let admin = wait_for(&lines, "admin on http://", patience, &mut seen);
         if with_admin && admin.is_none() {
             let told = format!("`{shown}` did not print `admin on http://ADDR`");
             return Err(with_tail(told, &tail.text()));
@@ -95,17 +100,23 @@ impl Server {
         let id = child.id();
         let child = Mutex::new(child);
         let process = Process { id, child, stderr: tail, end_expected: AtomicBool::new(false) };
-        Ok(Self { address, admin, witness, process: Some(process) })
+        Ok(Self { address, host: address.to_string(), admin, witness, process: Some(process) })
     }
 
     /// A server that runs already, whoever started it.
-    pub fn at(address: SocketAddr, admin: Option<SocketAddr>) -> Self {
-        Self { address, admin, witness: None, process: None }
+    pub fn at(url: &Url, admin: Option<SocketAddr>) -> Self {
+        let (address, host) = (url.reachable(), url.authority.clone());
+        Self { address, host, admin, witness: None, process: None }
     }
 
     /// Where it serves requests.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The authority that requests to it name in `Host`: as the user wrote it, or its address.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Where it serves its census.
@@ -186,22 +197,17 @@ pub fn with_tail(told: String, tail: &str) -> String {
     if tail.is_empty() { told } else { format!("{told}; its stderr ends:\n{tail}") }
 }
 
-/// Parses `http://HOST:PORT[/]` (the scheme may be missing).
-///
-/// # Errors
-/// A sentence that says what is wrong with it.
-pub fn parse_url(url: &str) -> Result<SocketAddr, String> {
-    let rest = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-    let mut found =
-        rest.to_socket_addrs().map_err(|error| format!("`{url}` is no `http://HOST:PORT`: {error}"))?;
-    found.next().ok_or_else(|| format!("`{url}` names no address"))
+/// Adds the last lines of a stream to a message.
+fn with_lines(told: String, stream: &str, lines: &[String]) -> String {
+    let tail = &lines[lines.len().saturating_sub(TAIL)..];
+    if tail.is_empty() { told } else { format!("{told}; its {stream} says:\n{}", tail.join("\n")) }
 }
 
 /// Reads a stream to its end on a thread, so that a chatty server never blocks on a full pipe.
 fn lines_of(stdout: impl Read + Send + 'static) -> std::io::Result<mpsc::Receiver<String>> {
     let (sender, lines) = mpsc::channel();
     std::thread::Builder::new().name("stdout".into()).spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        for line in lossy_lines(stdout) {
             // Nobody listens any more once the server has started.
             let _ = sender.send(line);
         }
@@ -209,15 +215,35 @@ fn lines_of(stdout: impl Read + Send + 'static) -> std::io::Result<mpsc::Receive
     Ok(lines)
 }
 
-/// Waits for the line that starts with `prefix` and gives the address after it.
-fn wait_for(lines: &mpsc::Receiver<String>, prefix: &str, within: Duration) -> Option<SocketAddr> {
+/// The lines of a stream to its end. Bytes that are no UTF-8 are replaced: a reader that gave up on them would close the
+/// pipe, and the server's next line would fail.
+fn lossy_lines(stream: impl Read) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
+    lines.map(|line| String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned())
+}
+
+/// The address behind `prefix`, wherever that stands in the line: a logger may write its level before it.
+fn address_in(line: &str, prefix: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(prefix)?;
+    let word = rest.split_whitespace().next()?;
+    Some(Url::server(word.trim_end_matches(['"', ',', '.', ';', ')', '}'])).ok()?.address())
+}
+
+/// Waits for a line that holds `prefix` and gives the address after it; other lines go to `seen`.
+fn wait_for(
+    lines: &mpsc::Receiver<String>,
+    prefix: &str,
+    within: Duration,
+    seen: &mut Vec<String>,
+) -> Option<SocketAddr> {
     let until = Instant::now() + within;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let line = lines.recv_timeout(left).ok()?;
-        if let Some(address) = line.strip_prefix(prefix).and_then(|rest| parse_url(rest.trim()).ok()) {
+        if let Some(address) = address_in(&line, prefix) {
             return Some(address);
         }
+        seen.push(line);
     }
 }
 
@@ -226,21 +252,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_with_or_without_its_scheme() {
-        let expected: SocketAddr = "127.0.0.1:8080".parse().unwrap();
-        for url in ["http://127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:8080/"] {
-            assert_eq!(parse_url(url), Ok(expected), "{url}");
-        }
-        assert!(parse_url("http://127.0.0.1").is_err());
+    fn bytes_that_are_no_text_do_not_end_the_lines() {
+        let lines: Vec<String> = lossy_lines(&b"one\r\n\xff\xfe\nthree"[..]).collect();
+        assert_eq!(lines, ["one", "\u{fffd}\u{fffd}", "three"]);
     }
 
     #[test]
     fn the_line_is_found_among_others() {
         let (sender, lines) = mpsc::channel();
-        for line in ["hello", "listening on http://127.0.0.1:81", "admin on http://127.0.0.1:82"] {
+        for line in
+            ["hello", "INFO listening on http://127.0.0.1:81, at last", "admin on http://127.0.0.1:82"]
+        {
             sender.send(line.to_owned()).unwrap();
         }
-        let found = wait_for(&lines, "listening on http://", Duration::from_secs(1));
-        assert_eq!(found, Some("127.0.0.1:81".parse().unwrap()));
+        let mut seen = Vec::new();
+        let found = wait_for(&lines, "listening on http://", Duration::from_secs(1), &mut seen);
+        assert_eq!((found, seen), (Some("127.0.0.1:81".parse().unwrap()), vec!["hello".to_owned()]));
     }
 }

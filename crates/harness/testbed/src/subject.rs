@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::Read;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use crate::catalog::{self, Stanza};
 use crate::floor;
 use crate::guard::{Child, Launch};
 use crate::server::{self, Server};
+use crate::url::Url;
 use crate::witness::Witness;
 
 /// What makes two servers of one program differ; by default nothing.
@@ -101,9 +101,9 @@ impl Subject {
     /// # Errors
     /// When an address cannot be read.
     pub fn at(url: &str, admin: Option<&str>) -> Result<Self, String> {
-        let address = server::parse_url(url)?;
-        let admin: Option<SocketAddr> = admin.map(server::parse_url).transpose()?;
-        let server = Arc::new(Server::at(address, admin));
+        let url = Url::server(url)?;
+        let admin = admin.map(Url::server).transpose()?.map(|admin| admin.reachable());
+        let server = Arc::new(Server::at(&url, admin));
         Ok(Self { name: "url".into(), source: Source::Fixed(server), supports: Supports::Only([].into()) })
     }
 

@@ -25,6 +25,18 @@ pub enum Word {
     Panicked,
 }
 
+impl std::fmt::Display for Word {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Start => f.write_str("started"),
+            Self::Beat(number) => write!(f, "beat {number}"),
+            Self::Completed => f.write_str("completed"),
+            Self::Canceled => f.write_str("canceled"),
+            Self::Panicked => f.write_str("panicked"),
+        }
+    }
+}
+
 impl Word {
     /// True for the three ways to end.
     pub fn is_end(self) -> bool {

@@ -205,7 +205,7 @@ fn open(to: SocketAddr, request: &Request) -> std::io::Result<Shot> {
         response: None,
         ended,
         stream: Some(socket.into()),
-        unsent: request.bytes(),
+        unsent: request.bytes(&to.to_string()),
         begun: false,
         head_only: request.is_head(),
         received: Vec::new(),
@@ -255,7 +255,7 @@ fn advance(shot: &mut Shot, come_by: Option<Instant>) {
 
 /// Takes the answer out of the bytes, if it is whole or nothing more will come.
 fn conclude(shot: &mut Shot, now: Instant, ended: Option<End>) {
-    match response::parse(&shot.received, ended.is_some(), shot.head_only) {
+    match response::parse_final(&shot.received, ended.is_some(), shot.head_only) {
         Ok(Some((response, used))) => {
             shot.response = Some(response);
             shot.received.drain(..used);

@@ -52,11 +52,22 @@ pub enum End {
     Silence,
 }
 
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fin => "FIN",
+            Self::Reset => "RST",
+            Self::Silence => "silence",
+        })
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Wire {
     stream: TcpStream,
     number: u64,
+    host: String,
     buffer: Vec<u8>,
     arrived_at: Option<Instant>,
     /// When the last bytes came.
@@ -120,6 +131,7 @@ impl Wire {
         Ok(Self {
             stream: socket.into(),
             number,
+            host: to.to_string(),
             buffer: Vec::new(),
             arrived_at: None,
             filled_at: Instant::now(),
@@ -142,16 +154,36 @@ impl Wire {
         Ok(self.sent_at)
     }
 
+    /// Sends one request as it is, in one write if the kernel takes it.
+    ///
+    /// # Errors
+    /// As [`Wire::send`].
+    pub fn send_request(&mut self, request: &Request) -> Result<Instant, Error> {
+        self.send(&request.bytes(&self.host))
+    }
+
+    /// Calls the server by `host` instead of by its address, in the `Host` of every request from now on.
+    #[must_use]
+    pub fn with_host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
+    /// The authority of the server (`127.0.0.1:8080`), for bytes that are no [`Request`].
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Sends one request and reads its answer.
     ///
     /// # Errors
     /// As [`Wire::send`] and [`Wire::answer`].
     pub fn ask(&mut self, request: &Request) -> Result<Answer, Error> {
-        self.send(&request.bytes())?;
+        self.send_request(request)?;
         if request.is_head() { self.answer_to_head() } else { self.answer() }
     }
 
-    /// Reads the next response; its time counts from the last [`Wire::send`].
+    /// Reads the next response, past interim ones (1xx); its time counts from the last [`Wire::send`].
     ///
     /// # Errors
     /// When none comes, or something that is no response, or the connection ends before its first byte.
@@ -169,7 +201,7 @@ impl Wire {
 
     fn read_answer(&mut self, head_only: bool) -> Result<Answer, Error> {
         loop {
-            let parsed = response::parse(&self.buffer, self.ended.is_some(), head_only);
+            let parsed = response::parse_final(&self.buffer, self.ended.is_some(), head_only);
             if let Some((response, used)) = parsed.map_err(Error::Malformed)? {
                 let first_byte_at = self.arrived_at.unwrap_or_else(Instant::now);
                 self.buffer.drain(..used);

@@ -81,7 +81,7 @@ impl std::fmt::Display for Error {
             Self::Send(source) => write!(f, "failed to send: {source}"),
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::Ended { how, after } => {
-                write!(f, "{how:?} instead of an answer, {after:.0?} after sending")
+                write!(f, "{how} instead of an answer, {after:.0?} after sending")
             }
             Self::Silent { waited } => write!(f, "no answer within the watchdog's {waited:.1?}"),
             Self::Unanswerable { how, after } => {

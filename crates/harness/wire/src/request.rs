@@ -95,9 +95,10 @@ impl Request {
         self.method == "HEAD"
     }
 
-    /// The bytes on the wire.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\nHost: lab\r\n", self.method, self.target);
+    /// The bytes on the wire, for the server that calls itself `host` (`127.0.0.1:8080`): a server may refuse requests
+    /// for any other.
+    pub fn bytes(&self, host: &str) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -115,14 +116,13 @@ mod tests {
     #[test]
     fn a_request_is_written_byte_for_byte() {
         let request = Request::get("/slow?work=3s").timeout(Duration::from_millis(300)).id("a-1");
-        let expected =
-            "GET /slow?work=3s HTTP/1.1\r\nHost: lab\r\ngrpc-timeout: 300m\r\nX-Request-Id: a-1\r\n\r\n";
-        assert_eq!(String::from_utf8(request.bytes()).unwrap(), expected);
+        let expected = "GET /slow?work=3s HTTP/1.1\r\nHost: 127.0.0.1:80\r\ngrpc-timeout: 300m\r\nX-Request-Id: a-1\r\n\r\n";
+        assert_eq!(String::from_utf8(request.bytes("127.0.0.1:80")).unwrap(), expected);
     }
 
     #[test]
     fn a_part_of_a_body_announces_the_whole() {
-        let bytes = Request::post_part("/upload", 100, *b"0123456789").bytes();
+        let bytes = Request::post_part("/upload", 100, *b"0123456789").bytes("lab");
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains("Content-Length: 100\r\n\r\n0123456789"), "{text}");
     }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-/// The most headers a response may carry.
-const HEADERS: usize = 100;
+/// The most headers or trailers of a response that are parsed.
+const HEADERS: usize = 1024;
+/// The headers that nearly every response is content with.
+const FEW_HEADERS: usize = 64;
 
 /// A response as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,11 @@ impl Response {
     /// The first header of that name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+
+    /// True for a response that precedes the final one: 100, 103 and their like.
+    pub fn is_interim(&self) -> bool {
+        (100..200).contains(&self.status) && self.status != 101
     }
 
     /// True when the response announces that the connection ends after it.
@@ -65,9 +72,15 @@ impl fmt::Display for Malformed {
 /// # Errors
 /// When the bytes are no HTTP/1 response.
 pub fn parse(bytes: &[u8], ended: bool, head_only: bool) -> Result<Option<(Response, usize)>, Malformed> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut headers = vec![httparse::EMPTY_HEADER; FEW_HEADERS];
     let mut head = httparse::Response::new(&mut headers);
-    let start = match head.parse(bytes) {
+    let mut parsed = head.parse(bytes);
+    if parsed == Err(httparse::Error::TooManyHeaders) {
+        headers = vec![httparse::EMPTY_HEADER; HEADERS];
+        head = httparse::Response::new(&mut headers);
+        parsed = head.parse(bytes);
+    }
+    let start = match parsed {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if ended && !bytes.is_empty() => {
             return Err(Malformed(format!("the head was cut off after {} bytes", bytes.len())));
@@ -110,6 +123,25 @@ pub fn parse(bytes: &[u8], ended: bool, head_only: bool) -> Result<Option<(Respo
     Ok(Some((response, start + used)))
 }
 
+/// Parses the final response from the front of `bytes`, past the interim ones (1xx) before it, and says how many bytes all
+/// of them took. A 101 is final, because what follows it is another protocol (RFC 9110, section 15.2).
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_final(
+    bytes: &[u8],
+    ended: bool,
+    head_only: bool,
+) -> Result<Option<(Response, usize)>, Malformed> {
+    let mut skipped = 0;
+    loop {
+        match parse(&bytes[skipped..], ended, head_only)? {
+            Some((response, used)) if response.is_interim() => skipped += used,
+            found => return Ok(found.map(|(response, used)| (response, skipped + used))),
+        }
+    }
+}
+
 /// Marks the response as cut off; everything that came belongs to it.
 fn cut(response: &mut Response, used: usize) -> usize {
     response.whole = false;
@@ -128,7 +160,8 @@ fn framing(response: &Response, head_only: bool) -> Result<Framing, Malformed> {
     if head_only || response.status < 200 || matches!(response.status, 204 | 304) {
         return Ok(Framing::Empty);
     }
-    if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+    let codings = response.header("transfer-encoding").and_then(|codings| codings.rsplit(',').next());
+    if codings.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked")) {
         return Ok(Framing::Chunked);
     }
     match response.header("content-length") {
@@ -152,8 +185,7 @@ fn chunks(bytes: &[u8], body: &mut Vec<u8>) -> Result<Option<usize>, Malformed> 
         };
         let data = at + size_line;
         if size == 0 {
-            // No server here sends trailers; the empty line ends the body.
-            return Ok(bytes[data..].starts_with(b"\r\n").then_some(data + 2));
+            return Ok(trailers(&bytes[data..])?.map(|used| data + used));
         }
         let have = &bytes[data.min(bytes.len())..];
         body.extend_from_slice(&have[..size.min(have.len())]);
@@ -161,6 +193,16 @@ fn chunks(bytes: &[u8], body: &mut Vec<u8>) -> Result<Option<usize>, Malformed> 
             return Ok(None);
         }
         at = data + size + 2;
+    }
+}
+
+/// Passes over the trailers of a chunked body and the empty line behind them; `None` asks for more bytes.
+fn trailers(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+    let mut fields = vec![httparse::EMPTY_HEADER; HEADERS];
+    match httparse::parse_headers(bytes, &mut fields) {
+        Ok(httparse::Status::Complete((used, _))) => Ok(Some(used)),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(error) => Err(Malformed(format!("trailers: {error}: {:?}", preview(bytes)))),
     }
 }
 
@@ -230,6 +272,40 @@ mod tests {
     fn an_interim_response_comes_first() {
         let (response, used) = whole(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n");
         assert_eq!((response.status, used), (100, 25));
+    }
+
+    #[test]
+    fn the_final_response_is_found_behind_interim_ones() {
+        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
+            HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 2\r\n\r\nno";
+        for end in 0..bytes.len() {
+            assert_eq!(parse_final(&bytes[..end], false, false), Ok(None), "at {end}");
+        }
+        let (response, used) = parse_final(bytes, false, false).unwrap().unwrap();
+        assert_eq!((response.status, used), (504, bytes.len()));
+        let upgraded = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+        assert_eq!(parse_final(upgraded, false, false).unwrap().unwrap().0.status, 101);
+    }
+
+    #[test]
+    fn trailers_belong_to_the_response() {
+        let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\n\r\nrest";
+        let (response, used) = whole(bytes);
+        assert_eq!((response.body.as_slice(), used), (b"hi".as_slice(), bytes.len() - 4));
+        for end in 0..used {
+            assert_eq!(parse(&bytes[..end], false, false), Ok(None), "at {end}");
+        }
+        assert!(
+            parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX Y\r\n\r\n", false, false)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_response_may_have_hundreds_of_headers() {
+        let many = (0..300).map(|number| format!("X-{number}: 1\r\n")).collect::<String>();
+        let bytes = format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 0\r\n\r\n");
+        assert_eq!(whole(bytes.as_bytes()).0.headers.len(), 301);
     }
 
     #[test]

@@ -54,9 +54,9 @@ pub(super) fn stops(
 /// Checks that the work of `id` is canceled within the profile's time of `left_at`. Gives the time between.
 pub(super) fn canceled(bench: &Bench, id: &str, left_at: Instant) -> Result<Duration, Failure> {
     let (ended_at, how) = bench.work_ends(id, bench.patience())?;
-    ensure!(ended_at >= left_at, "the work had ended ({how:?}) before the client left");
+    ensure!(ended_at >= left_at, "the work had ended ({how}) before the client left");
     let after = bench.stopped_soon(left_at, ended_at)?;
-    ensure!(how == Word::Canceled, "the work says {how:?} and not that it was canceled");
+    ensure!(how == Word::Canceled, "the work says {how} and not that it was canceled");
     Ok(after)
 }
 
@@ -76,7 +76,7 @@ pub(super) fn request(bench: &Bench, more: &str) -> Request {
 
 /// Sends the request and gives its id.
 pub(super) fn send(wire: &mut Wire, request: &Request) -> Result<String, Failure> {
-    wire.send(&request.bytes())?;
+    wire.send_request(request)?;
     Ok(request.id_given().expect("the request is named").to_owned())
 }
 
@@ -85,7 +85,7 @@ pub(super) fn unread_stream(bench: &Bench) -> Result<(Wire, String), Failure> {
     let mut wire = bench.connect_narrow()?;
     // Answers that nobody reads shut the window first: with no segment under way the kernel has no reason to give the
     // server's buffer more room.
-    let unread: Vec<u8> = (0..20).flat_map(|_| bench.fast().bytes()).collect();
+    let unread: Vec<u8> = (0..20).flat_map(|_| bench.fast().bytes(bench.host())).collect();
     wire.send(&unread)?;
     std::thread::sleep(Duration::from_millis(100));
     let id = stream(bench, &mut wire, "chunks=10000&every=1ms")?;

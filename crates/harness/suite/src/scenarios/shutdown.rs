@@ -25,7 +25,7 @@ pub(super) fn working(bench: &Bench, work: u64, timeout: u64) -> Result<(Wire, S
     let request = bench.slow_for(bench.ms(work), bench.ms(timeout), "");
     let id = request.id_given().expect("slow requests are named").to_owned();
     let mut wire = bench.connect()?;
-    wire.send(&request.bytes())?;
+    wire.send_request(&request)?;
     bench.work_begins(&id)?;
     Ok((wire, id))
 }

@@ -237,7 +237,7 @@ fn no_stall(bench: &Bench) -> Outcome {
 
 fn pipelined_in_order(bench: &Bench) -> Outcome {
     let ids: Vec<_> = (0..10).map(|_| bench.id()).collect();
-    let bytes: Vec<u8> = ids.iter().flat_map(|id| Request::get("/fast").id(id).bytes()).collect();
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| Request::get("/fast").id(id).bytes(bench.host())).collect();
     let mut wire = bench.connect()?;
     wire.send(&bytes)?;
     for id in &ids {
@@ -277,7 +277,7 @@ fn upload_counts(bench: &Bench) -> Outcome {
     counted(bench.ask(&Request::post("/upload", body.clone()).id(bench.id()))?, "with a length")?;
     let mut wire = bench.connect()?;
     let head = Request::get("/upload").method("POST").header("Transfer-Encoding", "chunked").id(bench.id());
-    wire.send(&head.bytes())?;
+    wire.send_request(&head)?;
     for part in body.chunks(35_000) {
         wire.send(format!("{:x}\r\n", part.len()).as_bytes())?;
         wire.send(part)?;

@@ -245,7 +245,7 @@ fn fresh_for_each_request(bench: &Bench) -> Outcome {
 
 fn pipelined(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
-    let bytes = [bench.slow("").bytes(), bench.fast().bytes()].concat();
+    let bytes = [bench.slow("").bytes(bench.host()), bench.fast().bytes(bench.host())].concat();
     wire.send(&bytes)?;
     let first = wire.answer()?;
     let late = bench.is_504(&first, bench.deadline())?;
@@ -270,7 +270,7 @@ fn stream_truncated(bench: &Bench) -> Outcome {
     ensure!(end != End::Silence, "the connection is still open");
     let late = bench.in_time(at - answer.sent_at, deadline)?;
     Ok(format!(
-        "{} bytes, no terminal chunk, {end:?} {late:.1?} after the deadline",
+        "{} bytes, no terminal chunk, {end} {late:.1?} after the deadline",
         answer.response.body.len()
     )
     .into())

@@ -113,7 +113,7 @@ fn stalled_upload(bench: &Bench) -> Outcome {
 fn stalled(bench: &Bench, target: &str) -> Outcome {
     let mut wire = bench.connect()?;
     let request = Request::post_part(target, 100, *b"0123456789").timeout(bench.deadline()).id(bench.id());
-    let sent_at = wire.send(&request.bytes())?;
+    let sent_at = wire.send_request(&request)?;
     let (late, _) = is_504(bench, &mut wire, sent_at)?;
     Ok(format!("504, {late:.1?} late").into())
 }
@@ -121,7 +121,7 @@ fn stalled(bench: &Bench, target: &str) -> Outcome {
 fn trickled_upload(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let request = Request::post_part("/upload", 100, *b"0").timeout(bench.deadline()).id(bench.id());
-    let sent_at = wire.send(&request.bytes())?;
+    let sent_at = wire.send_request(&request)?;
     let mut drips = 0;
     // 60 drips of 20 ms are four deadlines.
     while drips < 60 && !wire.fill(Instant::now() + bench.ms(20))? {
@@ -136,7 +136,8 @@ fn chunked_body_stalls(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let request = Request::get("/upload").method("POST").header("Transfer-Encoding", "chunked");
     let sent_at = wire.send(
-        &[request.timeout(bench.deadline()).id(bench.id()).bytes(), b"3\r\nabc\r\n".to_vec()].concat(),
+        &[request.timeout(bench.deadline()).id(bench.id()).bytes(bench.host()), b"3\r\nabc\r\n".to_vec()]
+            .concat(),
     )?;
     let (late, _) = is_504(bench, &mut wire, sent_at)?;
     Ok(format!("504, {late:.1?} late").into())
@@ -146,11 +147,11 @@ fn unread_body_close(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let target = bench.slow_target(bench.ms(3000), "body=ignore");
     let request = Request::post(target, vec![b'x'; 400_000]).timeout(bench.deadline()).id(bench.id());
-    let sent_at = wire.send(&request.bytes())?;
+    let sent_at = wire.send_request(&request)?;
     let (late, says_close) = is_504(bench, &mut wire, sent_at)?;
     ensure!(says_close, "the 504 does not say `Connection: close`");
     let (end, at) = wire.end(bench.patience())?;
-    ensure!(end == End::Fin, "{end:?} instead of FIN, {:.0?} after the request", at - sent_at);
+    ensure!(end == End::Fin, "{end} instead of FIN, {:.0?} after the request", at - sent_at);
     Ok(format!("504 ({late:.1?} late) with `Connection: close`, then FIN").into())
 }
 
@@ -158,11 +159,11 @@ fn partial_body_close(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let target = bench.slow_target(bench.ms(3000), "body=ignore");
     let request = Request::post_part(target, 100, *b"0123456789").timeout(bench.deadline()).id(bench.id());
-    let sent_at = wire.send(&request.bytes())?;
+    let sent_at = wire.send_request(&request)?;
     let (late, says_close) = is_504(bench, &mut wire, sent_at)?;
     ensure!(says_close, "the 504 does not say `Connection: close`");
     let (end, at) = wire.end(bench.patience())?;
-    ensure!(end == End::Fin, "{end:?} instead of FIN, {:.0?} after the request", at - sent_at);
+    ensure!(end == End::Fin, "{end} instead of FIN, {:.0?} after the request", at - sent_at);
     Ok(format!(
         "504 ({late:.1?} late) with `Connection: close`, then FIN {:.0?} after the request",
         at - sent_at
@@ -174,7 +175,7 @@ fn expect_continue(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let target = bench.slow_target(bench.ms(3000), "");
     let request = Request::post_part(target, 100, *b"").header("Expect", "100-continue");
-    let sent_at = wire.send(&request.timeout(bench.deadline()).id(bench.id()).bytes())?;
+    let sent_at = wire.send_request(&request.timeout(bench.deadline()).id(bench.id()))?;
     let (late, _) = is_504(bench, &mut wire, sent_at)?;
     Ok(format!("504, {late:.1?} late").into())
 }

@@ -156,7 +156,7 @@ fn spinning_neighbour(bench: &Bench) -> Outcome {
 
 fn one_neighbour(bench: &Bench) -> Result<String, Failure> {
     let mut hog = bench.connect()?;
-    hog.send(&bench.slow_for(bench.ms(700), bench.ms(1500), "style=spin").bytes())?;
+    hog.send_request(&bench.slow_for(bench.ms(700), bench.ms(1500), "style=spin"))?;
     let began_at = Instant::now();
     let mut others = bench.storm(vec![bench.slow("")])?;
     let mut wire = bench.connect()?;
@@ -179,7 +179,7 @@ fn two_spinners(bench: &Bench) -> Outcome {
     let mut hogs = Vec::new();
     for _ in 0..2 {
         let mut hog = bench.connect()?;
-        hog.send(&bench.slow_for(bench.ms(700), bench.ms(1500), "style=spin").bytes())?;
+        hog.send_request(&bench.slow_for(bench.ms(700), bench.ms(1500), "style=spin"))?;
         hogs.push(hog);
     }
     std::thread::sleep(bench.ms(50));

@@ -111,7 +111,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         run: |bench| {
             detached(bench, Leave::Rst, |bench, wire| {
                 let first = bench.slow_for(bench.ms(400), bench.ms(1800), "");
-                wire.send(&[first.bytes(), bench.fast().bytes()].concat())?;
+                wire.send(&[first.bytes(bench.host()), bench.fast().bytes(bench.host())].concat())?;
                 Ok(first.id_given().expect("slow requests are named").to_owned())
             })
         },
@@ -164,7 +164,7 @@ fn lasting(bench: &Bench, wire: &mut Wire, more: &str) -> Result<String, Failure
 
 fn pipelined(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
     let first = disconnect::request(bench, "");
-    wire.send(&[first.bytes(), bench.fast().bytes()].concat())?;
+    wire.send(&[first.bytes(bench.host()), bench.fast().bytes(bench.host())].concat())?;
     Ok(first.id_given().expect("slow requests are named").to_owned())
 }
 
@@ -187,7 +187,7 @@ fn serve_half_close(bench: &Bench) -> Outcome {
     ensure!(answer.status() == 200, "{} instead of 200", answer.status());
     let (end, at) = wire.end(bench.patience())?;
     let after = at.saturating_duration_since(answer.done_at);
-    ensure!(end == End::Fin && after <= bench.answer_late(), "{end:?} {after:.1?} after the answer");
+    ensure!(end == End::Fin && after <= bench.answer_late(), "{end} {after:.1?} after the answer");
     Ok(Observed { text: format!("{}, then FIN {after:.1?} later", observed.text), ..observed })
 }
 
@@ -208,7 +208,7 @@ fn answered(bench: &Bench) -> Outcome {
 fn serve_pipelined(bench: &Bench) -> Outcome {
     let requests = [bench.slow_for(bench.ms(200), bench.ms(1800), ""), bench.fast()];
     let mut wire = bench.connect()?;
-    wire.send(&requests.iter().flat_map(wire::Request::bytes).collect::<Vec<_>>())?;
+    wire.send(&requests.iter().flat_map(|request| request.bytes(bench.host())).collect::<Vec<_>>())?;
     wire.half_close();
     for request in &requests {
         let answer = wire.answer()?;
@@ -221,7 +221,7 @@ fn serve_pipelined(bench: &Bench) -> Outcome {
 fn serve_deadline(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let request = bench.slow("");
-    wire.send(&request.bytes())?;
+    wire.send_request(&request)?;
     wire.half_close();
     let answer = wire.answer()?;
     let late = bench.is_504(&answer, bench.deadline())?;
@@ -233,7 +233,7 @@ fn serve_deadline(bench: &Bench) -> Outcome {
 /// Checks that the work of `id` completes, and says so once.
 fn once(bench: &Bench, id: &str) -> Result<(), Failure> {
     let (_, how) = bench.work_ends(id, bench.patience())?;
-    ensure!(how == Word::Completed, "the work of {id} says {how:?} and not that it completed");
+    ensure!(how == Word::Completed, "the work of {id} says {how} and not that it completed");
     let events = bench.witness()?.events(id);
     let count = |wanted: fn(Word) -> bool| events.iter().filter(|(_, word)| wanted(*word)).count();
     let (starts, ends) = (count(|word| word == Word::Start), count(Word::is_end));
@@ -262,13 +262,13 @@ fn detached(
 fn detach_deadline(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let request = bench.slow("");
-    let sent_at = wire.send(&request.bytes())?;
+    let sent_at = wire.send_request(&request)?;
     let id = request.id_given().expect("slow requests are named");
     bench.work_begins(id)?;
     wire.reset();
     let (ended_at, how) = bench.work_ends(id, bench.patience())?;
     let after = ended_at.saturating_duration_since(sent_at);
-    ensure!(how == Word::Canceled, "the work says {how:?} and not that it was canceled");
+    ensure!(how == Word::Canceled, "the work says {how} and not that it was canceled");
     ensure!(
         after >= bench.deadline(),
         "canceled after {after:.1?}, before its deadline of {:?}",

@@ -260,7 +260,7 @@ fn all_at_once(bench: &Bench) -> Outcome {
     let mut took = Vec::new();
     for id in &ids {
         let (ended_at, how) = bench.work_ends(id, bench.patience())?;
-        ensure!(how == Word::Canceled, "the work of {id} says {how:?} and not that it was canceled");
+        ensure!(how == Word::Canceled, "the work of {id} says {how} and not that it was canceled");
         took.push(ended_at.saturating_duration_since(left_at));
     }
     // The kernel takes its time for 300 resets; what is judged is that none waits for its own end.
@@ -324,7 +324,7 @@ fn idle_half_close(bench: &Bench) -> Outcome {
         let after = at.saturating_duration_since(left_at);
         ensure!(
             end != End::Silence && after <= bench.answer_late(),
-            "{what} connection: {end:?} after {after:.1?}"
+            "{what} connection: {end} after {after:.1?}"
         );
         worst = worst.max(after);
     }

@@ -181,14 +181,14 @@ const BASE: Scenario = Scenario { why: HIDES, wrong: EMPTY, sources: SOURCES, ..
 
 fn same_segment(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
     let first = disconnect::request(bench, "");
-    wire.send(&[first.bytes(), bench.fast().bytes()].concat())?;
+    wire.send(&[first.bytes(bench.host()), bench.fast().bytes(bench.host())].concat())?;
     Ok(first.id_given().expect("slow requests are named").to_owned())
 }
 
 fn later(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
     let id = send(wire, &disconnect::request(bench, ""))?;
     bench.work_begins(&id)?;
-    wire.send(&bench.fast().bytes())?;
+    wire.send_request(&bench.fast())?;
     Ok(id)
 }
 
@@ -208,7 +208,7 @@ fn whole(bench: &Bench, wire: &mut Wire, length: usize) -> Result<String, Failur
 fn chunked(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
     let request = post(bench, "body=ignore", Request::get).method("POST");
     let request = request.header("Transfer-Encoding", "chunked");
-    wire.send(&[request.bytes(), b"3\r\nabc\r\n".to_vec()].concat())?;
+    wire.send(&[request.bytes(bench.host()), b"3\r\nabc\r\n".to_vec()].concat())?;
     Ok(request.id_given().expect("the request is named").to_owned())
 }
 
@@ -220,7 +220,7 @@ fn expecting(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
 fn never_starts(bench: &Bench) -> Outcome {
     let (first, second) = (disconnect::request(bench, ""), disconnect::request(bench, ""));
     let mut wire = bench.connect()?;
-    wire.send(&[first.bytes(), second.bytes()].concat())?;
+    wire.send(&[first.bytes(bench.host()), second.bytes(bench.host())].concat())?;
     let [first, second] = [first, second].map(|request| request.id_given().unwrap_or_default().to_owned());
     bench.work_begins(&first)?;
     std::thread::sleep(bench.ms(20));
@@ -238,7 +238,7 @@ fn while_reading(bench: &Bench, leave: Leave) -> Outcome {
         let ended =
             |census: &testbed::census::Census| census.requests.ended.get("disconnect").copied().unwrap_or(0);
         let mut wire = bench.connect()?;
-        wire.send(&Request::post_part("/upload", 100, *b"0123456789").id(bench.id()).bytes())?;
+        wire.send_request(&Request::post_part("/upload", 100, *b"0123456789").id(bench.id()))?;
         bench.census_until(bench.patience(), "running", |census| census.requests.live > 0)?;
         std::thread::sleep(bench.ms(20));
         let (left_at, _) = leave.act(wire);

@@ -186,7 +186,7 @@ fn half_close(bench: &Bench) -> Outcome {
     let after = at.saturating_duration_since(left_at);
     ensure!(
         after <= bench.answer_late(),
-        "{end:?}: the connection is still open {after:.1?} after the half-close"
+        "{end}: the connection is still open {after:.1?} after the half-close"
     );
     Ok(observed)
 }
@@ -218,7 +218,7 @@ fn zombie(bench: &Bench, style: &str) -> Outcome {
     let (ended_at, how) = bench.work_ends(&id, bench.patience())?;
     let zombie = ended_at.saturating_duration_since(left_at).as_secs_f64() * 1e3;
     let beats = bench.witness()?.beats_after(&id, left_at);
-    let text = format!("a zombie for {zombie:.0} ms ({beats} beats, {how:?})");
+    let text = format!("a zombie for {zombie:.0} ms ({beats} beats, {how})");
     Ok(Observed::new(text).with("zombie_ms", zombie).with("zombie_beats", beats as f64))
 }
 

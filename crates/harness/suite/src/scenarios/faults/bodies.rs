@@ -144,7 +144,7 @@ fn body_too_large_chunked(bench: &Bench) -> Outcome {
 }
 
 fn largest_body(bench: &Bench) -> Outcome {
-    let whole = Request::post("/upload", vec![b'x'; MOST]).bytes();
+    let whole = Request::post("/upload", vec![b'x'; MOST]).bytes(bench.host());
     let chunk = [b"40000\r\n", vec![b'x'; MOST / 4].as_slice(), b"\r\n"].concat();
     let chunks = [chunk.repeat(4).as_slice(), b"0\r\n\r\n"].concat();
     let chunked = upload("HTTP/1.1", &["Transfer-Encoding: chunked"], &chunks);
@@ -180,7 +180,7 @@ fn conflicting_lengths(bench: &Bench) -> Outcome {
 }
 
 fn smuggled_request(bench: &Bench) -> Outcome {
-    let body = [b"0\r\n\r\n", bench.fast().bytes().as_slice()].concat();
+    let body = [b"0\r\n\r\n", bench.fast().bytes(bench.host()).as_slice()].concat();
     let length = format!("Content-Length: {}", body.len());
     for lines in [["Transfer-Encoding: chunked", &length], [&length, "Transfer-Encoding: chunked"]] {
         let (mut wire, answer) = reply(bench, &upload("HTTP/1.1", &lines, &body))?;

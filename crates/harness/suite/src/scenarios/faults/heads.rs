@@ -159,7 +159,7 @@ fn all_refused<'a>(bench: &Bench, heads: impl IntoIterator<Item = &'a [u8]>) -> 
     for head in heads {
         *counts.entry(is_refused(bench, head, REFUSALS)?).or_default() += 1;
     }
-    is_served(bench, &bench.fast().bytes())?;
+    is_served(bench, &bench.fast().bytes(bench.host()))?;
     let shown = counts.iter().map(|(status, count)| match status {
         0 => format!("{count} closed"),
         status => format!("{count} times {status}"),
@@ -267,7 +267,7 @@ fn version(bench: &Bench) -> Outcome {
 fn http_10(bench: &Bench) -> Outcome {
     let (mut wire, _) = is_served(bench, b"GET /fast HTTP/1.0\r\n\r\n")?;
     let (end, _) = wire.end(bench.ms(2000))?;
-    ensure!(end == End::Fin, "{end:?} instead of FIN behind the answer to HTTP/1.0");
+    ensure!(end == End::Fin, "{end} instead of FIN behind the answer to HTTP/1.0");
     let asked = b"GET /fast HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     let (mut wire, answer) = is_served(bench, asked)?;
     let kept = !answer.response.says_close() && answer.response.header("connection").is_some();
@@ -323,7 +323,7 @@ fn too_many_headers(bench: &Bench) -> Outcome {
 fn byte_by_byte(bench: &Bench) -> Outcome {
     let id = bench.id();
     let mut wire = bench.connect()?;
-    for byte in wire::Request::get("/fast").id(&id).bytes() {
+    for byte in wire::Request::get("/fast").id(&id).bytes(bench.host()) {
         wire.send(&[byte])?;
     }
     let answer = wire.answer()?;
@@ -332,20 +332,21 @@ fn byte_by_byte(bench: &Bench) -> Outcome {
 }
 
 fn empty_line_first(bench: &Bench) -> Outcome {
-    is_served(bench, b"\r\nGET /fast HTTP/1.1\r\nHost: lab\r\n\r\n")?;
+    is_served(bench, format!("\r\nGET /fast HTTP/1.1\r\nHost: {}\r\n\r\n", bench.host()).as_bytes())?;
     Ok("200".into())
 }
 
 fn absolute_form(bench: &Bench) -> Outcome {
-    is_served(bench, b"GET http://lab/fast HTTP/1.1\r\nHost: lab\r\n\r\n")?;
-    let lost = b"GET http://lab/no-such-path-anywhere HTTP/1.1\r\nHost: lab\r\n\r\n";
-    let status = reply(bench, lost)?.1.map_or(0, |answer| answer.status());
+    let host = bench.host();
+    is_served(bench, format!("GET http://{host}/fast HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
+    let lost = format!("GET http://{host}/no-such-path-anywhere HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let status = reply(bench, lost.as_bytes())?.1.map_or(0, |answer| answer.status());
     ensure!(status == 404, "{status} instead of 404 for an unknown path in absolute form");
     Ok("200, and 404 for an unknown path".into())
 }
 
 fn garbage_behind(bench: &Bench) -> Outcome {
-    let mut bytes = bench.fast().bytes();
+    let mut bytes = bench.fast().bytes(bench.host());
     bytes.extend_from_slice(b"GET\0/fast nonsense\r\n\r\n");
     let (mut wire, answer) = reply(bench, &bytes)?;
     let status = answer.map_or(0, |answer| answer.status());
@@ -354,5 +355,5 @@ fn garbage_behind(bench: &Bench) -> Outcome {
     ensure!(end != End::Silence, "the connection is still open behind the garbage");
     let rest = response::parse(wire.buffered(), true, false).ok().flatten().map(|(answer, _)| answer.status);
     ensure!(rest.is_none_or(|status| REFUSALS.contains(&status)), "{rest:?} for the garbage");
-    Ok(format!("200, then {} and {end:?}", rest.map_or("nothing".into(), |status| status.to_string())).into())
+    Ok(format!("200, then {} and {end}", rest.map_or("nothing".into(), |status| status.to_string())).into())
 }

@@ -159,7 +159,7 @@ fn panic_in_work(bench: &Bench) -> Outcome {
     }
     for id in &ids {
         let (_, how) = bench.work_ends(id, bench.patience())?;
-        ensure!(how == Word::Panicked, "the work of {id} says {how:?} and not that it panicked");
+        ensure!(how == Word::Panicked, "the work of {id} says {how} and not that it panicked");
     }
     let counted = |census: &Census| {
         census.work.panicked >= before.panicked + 100 && census.work.live <= before.live && census.is_quiet()
@@ -198,7 +198,7 @@ fn too_many_connections(bench: &Bench) -> Outcome {
     let mut wires = kept(bench, 8)?;
     let mut ninth = bench.connect()?;
     // The refusal may be on its way already, and the server need not read what it does not serve.
-    let _ = ninth.send(&bench.fast().bytes());
+    let _ = ninth.send_request(&bench.fast());
     let answer = ninth.answer()?;
     ensure!(answer.status() == 503, "{} instead of 503 on a ninth connection", answer.status());
     let retry = answer.response.header("retry-after");

@@ -324,7 +324,7 @@ fn thousand_children(bench: &Bench) -> Outcome {
 fn spares_others(bench: &Bench) -> Outcome {
     let bystander = fanout(bench, 4, bench.ms(300), "");
     let mut other = bench.connect()?;
-    other.send(&bystander.bytes())?;
+    other.send_request(&bystander)?;
     let mut wire = bench.connect()?;
     let tick = bench.ms(20);
     let more = format!("tick={}ms&fail=0", tick.as_millis());

@@ -78,7 +78,7 @@ fn goroutineleak(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let request = bench.slow_for(bench.ms(1500), bench.ms(1800), "style=detached");
     let id = request.id_given().expect("slow requests are named").to_owned();
-    wire.send(&request.bytes())?;
+    wire.send_request(&request)?;
     bench.work_begins(&id)?;
     std::thread::sleep(bench.ms(20));
     let left_at = wire.reset();
@@ -92,7 +92,7 @@ fn goroutineleak(bench: &Bench) -> Outcome {
     let beats = bench.witness()?.beats_after(&id, left_at);
     let text = format!(
         "the census counts {zombies} zombie, the profile {leaked} leaked goroutines; the work went on for {zombie:.0} ms \
-         ({beats} beats, {how:?})"
+         ({beats} beats, {how})"
     );
     Ok(Observed::new(text)
         .with("leaked_goroutines", leaked as f64)

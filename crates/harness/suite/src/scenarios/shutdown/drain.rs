@@ -224,7 +224,7 @@ fn idle_closed(bench: &Bench) -> Outcome {
     let mut worst = Duration::ZERO;
     for wire in &mut idle {
         let (end, at) = wire.end(bench.answer_late())?;
-        ensure!(end == End::Fin, "{end:?} on an idle connection {:.1?} after SIGTERM", told_at.elapsed());
+        ensure!(end == End::Fin, "{end} on an idle connection {:.1?} after SIGTERM", told_at.elapsed());
         worst = worst.max(at.saturating_duration_since(told_at));
     }
     is_200(&wire.answer()?)?;
@@ -260,7 +260,7 @@ fn cancels_at_timeout(bench: &Bench) -> Outcome {
     let told_at = bench.server().signal(Signal::TERM);
     let late = is_shutdown(bench, &wire.answer()?, told_at)?;
     let (ended_at, how) = bench.work_ends(&id, bench.patience())?;
-    ensure!(how == Word::Canceled, "the work says {how:?}");
+    ensure!(how == Word::Canceled, "the work says {how}");
     let zombie = bench.stopped_soon(told_at + TIMEOUT, ended_at)?;
     ends_with(bench, 0, told_at)?;
     Ok(format!("503 {late:.1?} after the timeout, the work stopped after {zombie:.1?}, exit 0").into())
@@ -290,7 +290,7 @@ fn keep_alive_closes(bench: &Bench) -> Outcome {
     let (mut wire, _) = working(bench, 500, 1800)?;
     bench.server().signal(Signal::TERM);
     std::thread::sleep(bench.ms(100));
-    wire.send(&bench.fast().bytes())?;
+    wire.send_request(&bench.fast())?;
     let answer = wire.answer()?;
     is_200(&answer)?;
     ensure!(answer.response.says_close(), "the answer does not say `Connection: close`");
@@ -298,12 +298,12 @@ fn keep_alive_closes(bench: &Bench) -> Outcome {
     ensure!(end != End::Silence, "the connection is still open behind the last answer");
     ensure!(wire.buffered().is_empty(), "one more request was answered behind `Connection: close`");
     ends_with(bench, 0, Instant::now())?;
-    Ok(format!("200 with Connection: close, then {end:?}").into())
+    Ok(format!("200 with Connection: close, then {end}").into())
 }
 
 fn stalled_upload(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
-    wire.send(&Request::post_part("/upload", 100, *b"0123456789").id(bench.id()).bytes())?;
+    wire.send_request(&Request::post_part("/upload", 100, *b"0123456789").id(bench.id()))?;
     // Behind this answer the server has seen the head: it was sent before.
     is_200(&bench.ask(&bench.fast())?)?;
     std::thread::sleep(bench.ms(50));
@@ -315,7 +315,7 @@ fn stalled_upload(bench: &Bench) -> Outcome {
 
 fn stream_cut(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
-    wire.send(&Request::get("/stream?chunks=1000&every=20ms").id(bench.id()).bytes())?;
+    wire.send_request(&Request::get("/stream?chunks=1000&every=20ms").id(bench.id()))?;
     ensure!(wire.fill(Instant::now() + bench.patience())?, "no byte of the stream");
     let told_at = bench.server().signal(Signal::TERM);
     let answer = wire.answer()?;

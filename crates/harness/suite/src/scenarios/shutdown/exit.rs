@@ -126,7 +126,7 @@ fn spinning_work(bench: &Bench) -> Outcome {
     let request = bench.slow_for(bench.ms(6000), bench.ms(1000), "style=spin");
     let id = request.id_given().expect("slow requests are named").to_owned();
     let mut wire = bench.connect()?;
-    wire.send(&request.bytes())?;
+    wire.send_request(&request)?;
     bench.work_begins(&id)?;
     let told_at = bench.server().signal(Signal::TERM);
     let after = ends_with(bench, 1, told_at)?;

@@ -259,7 +259,7 @@ fn just_in_time(bench: &Bench) -> Outcome {
 
 fn behind_a_request(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
-    let sent_at = wire.send(&[bench.fast().bytes(), b"GET /fa".to_vec()].concat())?;
+    let sent_at = wire.send(&[bench.fast().bytes(bench.host()), b"GET /fa".to_vec()].concat())?;
     let status = wire.answer()?.status();
     ensure!(status == 200, "/fast: {status} instead of 200");
     closed(closed_at(bench, &mut wire, sent_at, HEADER)?)
@@ -306,13 +306,13 @@ fn upload(bench: &Bench) -> Request {
 /// and the connection must end.
 fn body(bench: &Bench, drip: Duration, request: &Request) -> Outcome {
     let (late, end, _) = late_body(bench, drip, request)?;
-    Ok(format!("408, {late:.1?} late, then {end:?}").into())
+    Ok(format!("408, {late:.1?} late, then {end}").into())
 }
 
 fn late_body(bench: &Bench, drip: Duration, request: &Request) -> Result<(Duration, End, Answer), Failure> {
     let since = Instant::now();
     let mut wire = bench.connect()?;
-    wire.send(&request.bytes())?;
+    wire.send_request(request)?;
     if !drip.is_zero() {
         drip_until_news(bench, &mut wire, b"x", since + 2 * READ)?;
     }
@@ -330,7 +330,7 @@ fn body_of_slow(bench: &Bench) -> Outcome {
     let (late, end, _) = late_body(bench, Duration::ZERO, &request)?;
     let began = bench.witness()?.wait_start(request.id_given().unwrap_or_default(), bench.ms(100));
     ensure!(began.is_none(), "the work began on half a request");
-    Ok(format!("408, {late:.1?} late, then {end:?}; no work").into())
+    Ok(format!("408, {late:.1?} late, then {end}; no work").into())
 }
 
 fn body_says_why(bench: &Bench) -> Outcome {

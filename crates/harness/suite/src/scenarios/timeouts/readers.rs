@@ -80,7 +80,7 @@ fn slow_reader(bench: &Bench) -> Outcome {
     // The server's own buffer may take chunks for longer than the timeout lasts, so the end is all there is to wait for;
     // the deadline is far behind it.
     let (ended_at, how) = bench.work_ends(&id, Duration::from_secs(11))?;
-    ensure!(how == Word::Canceled, "the work says {how:?} and not that it was canceled");
+    ensure!(how == Word::Canceled, "the work says {how} and not that it was canceled");
     let events = bench.witness()?.events(&id);
     let (began_at, last) = match (&events[..], events.iter().rev().find(|(_, word)| !word.is_end())) {
         ([(began_at, _), ..], Some((last, _))) => (*began_at, *last),
@@ -92,13 +92,13 @@ fn slow_reader(bench: &Bench) -> Outcome {
     let (after, most) = (ended_at.saturating_duration_since(last), WRITE + bench.answer_late());
     ensure!(after <= most, "canceled {after:.1?} after the last chunk; the write timeout is {WRITE:?}");
     let (end, _) = wire.end(bench.patience())?;
-    ensure!(end == End::Reset, "{end:?} instead of a reset");
+    ensure!(end == End::Reset, "{end} instead of a reset");
     Ok(format!("canceled {lasted:.1?} after the start and {after:.0?} after the last chunk, reset").into())
 }
 
 fn pipelined_reader(bench: &Bench) -> Outcome {
     let mut wire = bench.connect_narrow()?;
-    let requests = "GET /fast HTTP/1.1\r\nHost: lab\r\n\r\n".repeat(100_000);
+    let requests = format!("GET /fast HTTP/1.1\r\nHost: {}\r\n\r\n", bench.host()).repeat(100_000);
     let since = Instant::now();
     // It blocks until the server has had enough, and then fails: that is the promise.
     let taken = wire.send(requests.as_bytes()).is_ok();
@@ -110,13 +110,14 @@ fn pipelined_reader(bench: &Bench) -> Outcome {
     // The time to fill the buffers is not the server's.
     let most = WRITE + bench.answer_late() + bench.ms(1000);
     ensure!(after <= most, "closed only after {after:.1?}, and the write timeout is {WRITE:?}");
-    Ok(Observed::new(format!("{end:?} after {after:.0?}")).with("closed_ms", after.as_secs_f64() * 1e3))
+    Ok(Observed::new(format!("{end} after {after:.0?}")).with("closed_ms", after.as_secs_f64() * 1e3))
 }
 
 fn steady_reader(bench: &Bench) -> Outcome {
     const COUNT: usize = 2000;
     let mut wire = bench.connect_slow()?;
-    let sent_at = wire.send("GET /fast HTTP/1.1\r\nHost: lab\r\n\r\n".repeat(COUNT).as_bytes())?;
+    let sent_at =
+        wire.send(format!("GET /fast HTTP/1.1\r\nHost: {}\r\n\r\n", bench.host()).repeat(COUNT).as_bytes())?;
     while sent_at.elapsed() < 2 * WRITE && !wire.is_over() {
         std::thread::sleep(Duration::from_millis(15));
         wire.sip(Instant::now(), 4096)?;

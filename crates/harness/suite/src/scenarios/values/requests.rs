@@ -141,7 +141,7 @@ fn pipelined(bench: &Bench) -> Outcome {
         (0..20).map(|number| (number % 2 == 0).then(|| format!("subject-{number}"))).collect();
     let requests: Vec<_> = subjects.iter().map(|subject| ask(bench, subject.as_deref())).collect();
     let mut wire = bench.connect()?;
-    wire.send(&requests.iter().flat_map(Request::bytes).collect::<Vec<_>>())?;
+    wire.send(&requests.iter().flat_map(|request| request.bytes(bench.host())).collect::<Vec<_>>())?;
     for (request, subject) in requests.iter().zip(&subjects) {
         tells(&wire.answer()?, request.id_given(), subject.as_deref())?;
     }
@@ -174,7 +174,7 @@ fn after_a_disconnect(bench: &Bench) -> Outcome {
     for _ in 0..20 {
         let slow = crate::scenarios::disconnect::request(bench, "").header("X-Subject", "alice");
         let mut wire = bench.connect()?;
-        wire.send(&slow.bytes())?;
+        wire.send_request(&slow)?;
         bench.work_begins(slow.id_given().unwrap_or_default())?;
         wire.reset();
     }

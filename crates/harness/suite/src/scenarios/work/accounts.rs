@@ -112,7 +112,7 @@ fn cleanup_ran(bench: &Bench) -> Outcome {
     for id in &ids {
         // Only the datagram's way is waited for.
         let (_, how) = bench.work_ends(id, bench.ms(200))?;
-        ensure!(how == Word::Canceled, "{id} says {how:?}");
+        ensure!(how == Word::Canceled, "{id} says {how}");
     }
     Ok("20 canceled, every guard was dropped".into())
 }

@@ -102,7 +102,7 @@ fn stops(bench: &Bench, style: &str, tick: Duration) -> Outcome {
     let (ended_at, how) = bench.work_ends(&id, bench.patience())?;
     let told_at = answer.first_byte_at + tick;
     let zombie = bench.stopped_soon(told_at, ended_at)?;
-    ensure!(how == Word::Canceled, "the work says {how:?} and not that it was canceled");
+    ensure!(how == Word::Canceled, "the work says {how} and not that it was canceled");
     std::thread::sleep(bench.ms(50));
     let beats = bench.witness()?.beats_after(&id, ended_at);
     ensure!(beats == 0, "{beats} beats after the work said that it had ended");
@@ -132,6 +132,6 @@ fn timed(bench: &Bench, id: &str, answer: &Answer, late: Duration) -> Outcome {
     let (ended_at, how) = bench.work_ends(id, bench.patience())?;
     let past = |at: Instant| at.saturating_duration_since(answer.first_byte_at).as_secs_f64() * 1e3;
     let (zombie, beats) = (past(ended_at), bench.witness()?.beats_after(id, answer.first_byte_at));
-    let text = format!("504 {late:.1?} late, then a zombie for {zombie:.0} ms ({beats} beats, {how:?})");
+    let text = format!("504 {late:.1?} late, then a zombie for {zombie:.0} ms ({beats} beats, {how})");
     Ok(Observed::new(text).with("zombie_ms", zombie).with("zombie_beats", beats as f64))
 }
