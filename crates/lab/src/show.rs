@@ -81,7 +81,7 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
                 Leave::Fin => wire.close(),
                 Leave::Rst => wire.reset(),
             };
-            (format!("left by {}", format!("{how}").to_uppercase()), left_at - sent_at)
+            (format!("left by {}", format!("{how:?}").to_uppercase()), left_at - sent_at)
         }
     });
     let ended = witness.wait_end("show", WATCH);

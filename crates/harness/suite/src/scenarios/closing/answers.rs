@@ -101,7 +101,7 @@ fn cut_stream(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     wire.send(format!("{}Host: lab\r\n\r\n", cut(bench, "HTTP/1.1")).as_bytes())?;
     std::thread::sleep(bench.ms(100));
-    wire.send(&bench.fast().bytes())?;
+    wire.send_request(&bench.fast())?;
     let answer = wire.answer()?;
     ensure!(!answer.response.whole, "the truncated body ends like a whole one");
     let (end, _) = wire.end(bench.patience())?;
@@ -111,9 +111,9 @@ fn cut_stream(bench: &Bench) -> Outcome {
 
 fn late_answer(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
-    wire.send(&bench.slow("").header("Connection", "close").bytes())?;
+    wire.send_request(&bench.slow("").header("Connection", "close"))?;
     std::thread::sleep(bench.ms(100));
-    wire.send(&bench.fast().bytes())?;
+    wire.send_request(&bench.fast())?;
     let answer = wire.answer()?;
     ensure!(answer.status() == 504, "{} instead of 504", answer.status());
     let (end, _) = wire.end(bench.patience())?;

@@ -64,7 +64,7 @@ fn stopped_http_10(bench: &Bench) -> Outcome {
 }
 
 fn slow_readers(bench: &Bench) -> Outcome {
-    let behind = bench.fast().bytes();
+    let behind = bench.fast().bytes(bench.host());
     let streams = (0..20).map(|_| begin_stream(bench, "HTTP/1.1\r\nHost: lab", &behind));
     let streams = streams.collect::<Result<Vec<_>, _>>()?;
     let told_at = bench.server().signal(Signal::TERM);

@@ -159,7 +159,7 @@ fn upload_from_its_first_byte(bench: &Bench) -> Outcome {
     wire.send(b"\r\n")?;
     is_200(&mut wire, "/fast")?;
     std::thread::sleep(Duration::from_millis(500));
-    wire.send(&Request::post_part("/upload", 10, *b"01234").bytes())?;
+    wire.send_request(&Request::post_part("/upload", 10, *b"01234"))?;
     std::thread::sleep(Duration::from_millis(400));
     wire.send(b"56789")?;
     is_200(&mut wire, "/upload")?;
@@ -169,7 +169,10 @@ fn upload_from_its_first_byte(bench: &Bench) -> Outcome {
 fn upload_behind_work(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
     let slow = Request::get("/slow?work=500ms").id(bench.id());
-    wire.send(&[slow.bytes(), Request::post_part("/upload", 10, *b"01234").bytes()].concat())?;
+    wire.send(
+        &[slow.bytes(bench.host()), Request::post_part("/upload", 10, *b"01234").bytes(bench.host())]
+            .concat(),
+    )?;
     is_200(&mut wire, "/slow")?;
     std::thread::sleep(Duration::from_millis(400));
     wire.send(b"56789")?;
