@@ -255,7 +255,13 @@ fn advance(shot: &mut Shot, come_by: Option<Instant>) {
 
 /// Takes the answer out of the bytes, if it is whole or nothing more will come.
 fn conclude(shot: &mut Shot, now: Instant, ended: Option<End>) {
-    match response::parse_final(&shot.received, ended.is_some(), shot.head_only) {
+    match response::parse(&shot.received, ended.is_some(), shot.head_only) {
+        Ok(Some((response, used))) if response.is_interim() => {
+            shot.received.drain(..used);
+            // The time of an answer is that of its final response.
+            shot.first_byte_at = shot.first_byte_at.filter(|_| !shot.received.is_empty());
+            return conclude(shot, now, ended);
+        }
         Ok(Some((response, used))) => {
             shot.response = Some(response);
             shot.received.drain(..used);

@@ -201,11 +201,15 @@ impl Wire {
 
     fn read_answer(&mut self, head_only: bool) -> Result<Answer, Error> {
         loop {
-            let parsed = response::parse_final(&self.buffer, self.ended.is_some(), head_only);
+            let parsed = response::parse(&self.buffer, self.ended.is_some(), head_only);
             if let Some((response, used)) = parsed.map_err(Error::Malformed)? {
                 let first_byte_at = self.arrived_at.unwrap_or_else(Instant::now);
                 self.buffer.drain(..used);
                 self.arrived_at = (!self.buffer.is_empty()).then_some(first_byte_at);
+                // The time of an answer is that of its final response.
+                if response.is_interim() {
+                    continue;
+                }
                 let done_at = Instant::now();
                 return Ok(Answer { response, sent_at: self.sent_at, first_byte_at, done_at });
             }

@@ -123,25 +123,6 @@ pub fn parse(bytes: &[u8], ended: bool, head_only: bool) -> Result<Option<(Respo
     Ok(Some((response, start + used)))
 }
 
-/// Parses the final response from the front of `bytes`, past the interim ones (1xx) before it, and says how many bytes all
-/// of them took. A 101 is final, because what follows it is another protocol (RFC 9110, section 15.2).
-///
-/// # Errors
-/// As [`parse`].
-pub fn parse_final(
-    bytes: &[u8],
-    ended: bool,
-    head_only: bool,
-) -> Result<Option<(Response, usize)>, Malformed> {
-    let mut skipped = 0;
-    loop {
-        match parse(&bytes[skipped..], ended, head_only)? {
-            Some((response, used)) if response.is_interim() => skipped += used,
-            found => return Ok(found.map(|(response, used)| (response, skipped + used))),
-        }
-    }
-}
-
 /// Marks the response as cut off; everything that came belongs to it.
 fn cut(response: &mut Response, used: usize) -> usize {
     response.whole = false;
@@ -275,16 +256,11 @@ mod tests {
     }
 
     #[test]
-    fn the_final_response_is_found_behind_interim_ones() {
-        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
-            HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 2\r\n\r\nno";
-        for end in 0..bytes.len() {
-            assert_eq!(parse_final(&bytes[..end], false, false), Ok(None), "at {end}");
+    fn a_switch_of_protocols_is_final_and_other_1xx_are_not() {
+        for (status, interim) in [(100, true), (101, false), (103, true), (199, true), (200, false)] {
+            let bytes = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+            assert_eq!(whole(bytes.as_bytes()).0.is_interim(), interim, "{status}");
         }
-        let (response, used) = parse_final(bytes, false, false).unwrap().unwrap();
-        assert_eq!((response.status, used), (504, bytes.len()));
-        let upgraded = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
-        assert_eq!(parse_final(upgraded, false, false).unwrap().unwrap().0.status, 101);
     }
 
     #[test]
