@@ -27,7 +27,7 @@ class Work:
     """The work of one request, in units of `tick` seconds."""
 
     def __init__(self, query, headers, bodies=("read", "ignore", "drop")):
-        """`bodies` says less where a framework reads the body before anybody can say no."""
+        """`bodies` says less where a framework reads the body whatever the handler does."""
         self.id, self.beats = headers.get("x-request-id"), 0
         seconds, self.tick = duration(query, "work", "5s"), duration(query, "tick", "10ms")
         self.ticks = round(seconds / self.tick)

@@ -28,7 +28,7 @@ def slow(request):
                 if time.monotonic() >= work.deadline:
                     raise TimeoutError
                 if client.poll(0):
-                    return JsonResponse({}, status=499)  # read by nobody
+                    return JsonResponse({}, status=499)  # nothing reads it
     except witness.Malformed as error:
         return JsonResponse({"error": str(error)}, status=400)
     except TimeoutError:

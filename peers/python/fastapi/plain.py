@@ -1,4 +1,4 @@
-"""FastAPI as its tutorial writes an endpoint: a deadline around the work, and no thought of a client that leaves."""
+"""FastAPI as its tutorial writes an endpoint: a deadline around the work, and nothing for a client that leaves."""
 
 import asyncio
 

@@ -31,7 +31,7 @@ async def unless_left(request, awaited):
     tasks = working, leaving = asyncio.create_task(awaited), asyncio.create_task(left(request))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else Response(status_code=499)  # read by nobody
+        return working.result() if working.done() else Response(status_code=499)  # nothing reads it
     finally:
         working.cancel(), leaving.cancel()
 

@@ -28,7 +28,7 @@ def slow():
                 if time.monotonic() >= work.deadline:
                     raise TimeoutError
                 if client.poll(0):
-                    return "", 499  # read by nobody
+                    return "", 499  # nothing reads it
     except witness.Malformed as error:
         abort(400, str(error))
     except TimeoutError:

@@ -23,7 +23,7 @@ async def slow(request):
                 for pause in work:
                     await asyncio.sleep(pause)
                     if await request.is_disconnected():
-                        return Response(status_code=499)  # read by nobody
+                        return Response(status_code=499)  # nothing reads it
     except witness.Malformed as error:
         raise HTTPException(400, str(error)) from None
     except TimeoutError:

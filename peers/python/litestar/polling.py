@@ -21,7 +21,7 @@ async def slow(request: Request) -> dict[str, str]:
                 for pause in work:
                     await asyncio.sleep(pause)
                     if await disconnected(request):
-                        return {"endpoint": "nobody"}
+                        return {"endpoint": "slow"}  # nothing reads it
     except witness.Malformed as error:
         raise HTTPException(str(error), status_code=400) from None
     except TimeoutError:

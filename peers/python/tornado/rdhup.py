@@ -22,7 +22,7 @@ class Slow(tornado.web.RequestHandler):
                     for pause in work:
                         await asyncio.sleep(pause)
                         if client.poll(0):
-                            return  # nobody reads an answer
+                            return  # nothing reads an answer
         except witness.Malformed as error:
             raise tornado.web.HTTPError(400, str(error)) from None
         except TimeoutError:
