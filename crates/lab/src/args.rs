@@ -80,6 +80,7 @@ pub(crate) enum ListFormat {
     with 200 at once, and GET /slow with 504 at the deadline that the header `grpc-timeout: 300m` (milliseconds) gives. \
     What else it lacks is `unsupported`, not failed.\n\nExamples:\n  \
     lab check --run 'python3 server.py'\n  \
+    lab check --run 'uvicorn --port {port} app:app'      ready when the port accepts, no line needed\n  \
     lab check --url http://127.0.0.1:8080 --only deadline\n  \
     lab check tokio threads --only work --profile lab --trace target/traces"
 )]
@@ -105,9 +106,12 @@ pub(crate) struct Check {
     /// Where that server serves its census, if it has one
     #[arg(long, value_name = "http://HOST:PORT", requires = "url")]
     pub(crate) admin: Option<String>,
-    /// Judge the server that this command starts
+    /// Judge the server that this command starts; `{port}` stands for a free port, `{witness}` for where heartbeats go
     #[arg(long, value_name = "COMMAND")]
     pub(crate) run: Option<String>,
+    /// How long that command may take until it serves
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = lasting, requires = "run")]
+    pub(crate) start_timeout: std::time::Duration,
     /// Scenarios side by side [default: by profile]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,

@@ -69,7 +69,7 @@ fn subjects(args: &Check) -> Result<Vec<Candidate>, String> {
     if let Some(command) = &args.run {
         let here =
             std::env::current_dir().map_err(|error| format!("failed to find the current folder: {error}"))?;
-        return Ok(vec![Candidate::Own(Subject::command(command, &here)?)]);
+        return Ok(vec![Candidate::Own(Subject::command(command, &here, args.start_timeout)?)]);
     }
     let catalog = Catalog::read(&catalog::root()?)?;
     if args.servers.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -14,8 +14,10 @@ use crate::guard::{Child, Launch};
 use crate::url::Url;
 use crate::witness::Witness;
 
-/// How long a server may take to say where it listens.
-const START: Duration = Duration::from_secs(10);
+/// How long a server may take to say where it listens, unless told otherwise.
+pub const START: Duration = Duration::from_secs(10);
+/// How often a port is tried until it accepts.
+const TRY: Duration = Duration::from_millis(10);
 /// How long a server that need not have an admin address may take to name one.
 const ADMIN: Duration = Duration::from_millis(300);
 /// Lines of stderr kept for a failure's report.
@@ -37,6 +39,17 @@ struct Process {
     child: Mutex<Child>,
     stderr: Tail,
     end_expected: AtomicBool,
+}
+
+/// The way in which a server says that it is ready.
+#[derive(Debug, Clone, Copy)]
+pub struct Ready {
+    /// The port that its command names: it is ready when that accepts. Without one it prints where it listens.
+    pub port: Option<u16>,
+    /// True when the admin line is part of the start.
+    pub with_admin: bool,
+    /// How long it may take.
+    pub within: Duration,
 }
 
 /// The last lines of a stream, filled by a thread that reads it to its end.
@@ -65,14 +78,13 @@ impl Tail {
 }
 
 impl Server {
-    /// Starts `launch` and waits for the lines that say where it listens.
+    /// Starts `launch` and waits until it is ready.
     ///
-    /// `witness` is a socket that the command line or the environment already names; `with_admin` makes the
-    /// admin line part of the start.
+    /// `witness` is a socket that the command line or the environment already names.
     ///
     /// # Errors
     /// A sentence that says what the server did instead, with the end of its stderr.
-    pub fn start(launch: Launch, witness: Option<Witness>, with_admin: bool) -> Result<Self, String> {
+    pub fn start(launch: Launch, witness: Option<Witness>, ready: Ready) -> Result<Self, String> {
         let shown = launch.words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
         let failed = |error| format!("failed to start `{shown}`: {error}");
         let mut child = Child::start(launch).map_err(failed)?;
@@ -81,19 +93,31 @@ impl Server {
         tail.fill(stderr).map_err(failed)?;
         let lines = lines_of(stdout).map_err(failed)?;
         let mut seen = Vec::new();
-        let listening = wait_for(&lines, "listening on http://", START, &mut seen);
+        let within = ready.within;
+        let listening = match ready.port {
+            Some(port) => accepts(port, within, &mut child),
+            None => wait_for(&lines, "listening on http://", within, &mut seen),
+        };
         let Some(address) = listening else {
-            let told = match child.wait(Duration::from_millis(100)) {
-                Some(status) => format!("`{shown}` ended ({status})"),
-                None => format!("`{shown}` did not print `listening on http://ADDR` within {START:?}"),
+            let told = match (child.wait(Duration::from_millis(100)), ready.port) {
+                (Some(status), _) => format!(
+                    "`{shown}` ended ({status}) before it was ready; a server that goes into the background has to \
+                     be run in the foreground"
+                ),
+                (None, Some(port)) => format!("`{shown}` did not accept on port {port} within {within:?}"),
+                (None, None) => format!(
+                    "`{shown}` did not print `listening on http://ADDR` within {within:?}; a command with `{{port}}` \
+                     is ready when that port accepts, and needs to print nothing"
+                ),
             };
+            seen.extend(lines.try_iter());
             child.kill();
             let told = with_lines(told, "stdout", &seen);
             return Err(with_tail(told, &tail.text()));
         };
-        let patience = if with_admin { START } else { ADMIN };
+        let patience = if ready.with_admin { within } else { ADMIN };
         let admin = wait_for(&lines, "admin on http://", patience, &mut seen);
-        if with_admin && admin.is_none() {
+        if ready.with_admin && admin.is_none() {
             let told = format!("`{shown}` did not print `admin on http://ADDR`");
             return Err(with_tail(told, &tail.text()));
         }
@@ -201,6 +225,21 @@ pub fn with_tail(told: String, tail: &str) -> String {
 fn with_lines(told: String, stream: &str, lines: &[String]) -> String {
     let tail = &lines[lines.len().saturating_sub(TAIL)..];
     if tail.is_empty() { told } else { format!("{told}; its {stream} says:\n{}", tail.join("\n")) }
+}
+
+/// Waits until `port` accepts on loopback; `None` when the child has ended or `within` is over.
+fn accepts(port: u16, within: Duration, child: &mut Child) -> Option<SocketAddr> {
+    let until = Instant::now() + within;
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    while Instant::now() < until {
+        if TcpStream::connect_timeout(&address, TRY * 10).is_ok() {
+            return Some(address);
+        }
+        if child.wait(TRY).is_some() {
+            return None;
+        }
+    }
+    None
 }
 
 /// Reads a stream to its end on a thread, so that a chatty server never blocks on a full pipe.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::capability::{Capability, Supports};
 use crate::catalog::{self, Stanza};
 use crate::floor;
 use crate::guard::{Child, Launch};
-use crate::server::{self, Server};
+use crate::server::{self, Ready, Server};
 use crate::url::Url;
 use crate::witness::Witness;
 
@@ -45,7 +46,7 @@ enum Source {
     /// Started with the flags of the contract.
     Listed { words: Vec<OsString>, folder: PathBuf },
     /// Started as it is: no flag can be assumed.
-    Command { words: Vec<OsString> },
+    Command { words: Vec<OsString>, within: Duration },
     /// Runs already.
     Fixed(Arc<Server>),
 }
@@ -85,13 +86,17 @@ impl Subject {
 
     /// A command that starts a server of any kind; what it supports is to be probed.
     ///
+    /// `{port}` in it stands for a free port: the server is ready when that accepts. Without it, the server prints
+    /// `listening on http://ADDR`. `{witness}` stands for where heartbeats go; `LAB_WITNESS` always says so too. The start
+    /// may take as long as `within`.
+    ///
     /// # Errors
     /// When the command cannot be split into words.
-    pub fn command(command: &str, root: &Path) -> Result<Self, String> {
+    pub fn command(command: &str, root: &Path, within: Duration) -> Result<Self, String> {
         let words = catalog::words(command, root)?;
         Ok(Self {
             name: "run".into(),
-            source: Source::Command { words },
+            source: Source::Command { words, within },
             supports: Supports::Only([].into()),
         })
     }
@@ -154,16 +159,20 @@ impl Subject {
                 let descriptors = setup.descriptors;
                 let launch =
                     Launch { words, folder: Some(folder.clone()), descriptors, env: setup.owned_env() };
-                Server::start(launch, witness, self.supports(Capability::Admin)).map(Arc::new)
+                let ready =
+                    Ready { port: None, with_admin: self.supports(Capability::Admin), within: server::START };
+                Server::start(launch, witness, ready).map(Arc::new)
             }
-            Source::Command { words } => {
+            Source::Command { words, within } => {
                 let witness = listen()?;
                 // The contract's other way to say it: a server that knows no witness ignores the variable.
                 let mut env = setup.owned_env();
                 env.push(("LAB_WITNESS".to_owned(), witness.address().to_string()));
                 let descriptors = setup.descriptors;
-                let launch = Launch { words: words.clone(), folder: None, env, descriptors };
-                Server::start(launch, Some(witness), self.supports(Capability::Admin)).map(Arc::new)
+                let (words, port) = filled(words, witness.address())?;
+                let launch = Launch { words, folder: None, env, descriptors };
+                let ready = Ready { port, with_admin: self.supports(Capability::Admin), within: *within };
+                Server::start(launch, Some(witness), ready).map(Arc::new)
             }
         }
     }
@@ -195,6 +204,26 @@ impl Subject {
     }
 }
 
+/// Fills in the `{witness}` and the `{port}` of a command; the port, if it names one, is free now.
+fn filled(words: &[OsString], witness: SocketAddr) -> Result<(Vec<OsString>, Option<u16>), String> {
+    let names = |word: &OsString| word.to_str().is_some_and(|word| word.contains("{port}"));
+    let port = words.iter().any(names).then(free_port).transpose()?;
+    let fill = |word: &OsString| match word.to_str() {
+        // What is no UTF-8 holds no placeholder that anybody typed.
+        None => word.clone(),
+        Some(word) => {
+            let word = word.replace("{witness}", &witness.to_string());
+            port.map_or(word.clone(), |port| word.replace("{port}", &port.to_string())).into()
+        }
+    };
+    Ok((words.iter().map(fill).collect(), port))
+}
+
+fn free_port() -> Result<u16, String> {
+    let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    found.map(|address| address.port()).map_err(|error| format!("failed to find a free port: {error}"))
+}
+
 fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {
     let mut words = words.to_vec();
     for (name, value) in flags {
@@ -224,4 +253,23 @@ fn output(command: &str, root: &Path) -> Result<String, String> {
     let lines: Vec<&str> = stderr.lines().collect();
     let tail = lines[lines.len().saturating_sub(LINES)..].join("\n");
     Err(server::with_tail(format!("`{command}` ended ({})", output.status), &tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commands_port_and_witness_are_filled_in_everywhere() {
+        let words: Vec<OsString> =
+            ["serve", "--bind=127.0.0.1:{port}", "{port}", "{witness}"].map(Into::into).into();
+        let witness: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        let (words, port) = filled(&words, witness).unwrap();
+        let port = port.expect("it names a port");
+        assert_eq!(
+            words[1..],
+            [format!("--bind=127.0.0.1:{port}"), port.to_string(), "127.0.0.1:9".into()].map(OsString::from)
+        );
+        assert_eq!(filled(&["serve".into()], witness).unwrap(), (vec!["serve".into()], None));
+    }
 }

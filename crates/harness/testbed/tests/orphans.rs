@@ -1,18 +1,28 @@
 //! No child outlives the harness, however it ends.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::{Pid, Signal};
 use testbed::guard::{self, Child, Launch};
+use testbed::server::Server;
+use testbed::subject::{Setup, Subject};
 
 /// The argument that makes this program start a child, say its number, and wait.
 const PARENT: &str = "__parent";
 
+/// The argument that makes this program listen on the port behind it.
+const LISTENER: &str = "__listener";
+
 fn main() -> ExitCode {
     guard::exec_if_asked();
+    if std::env::args().nth(1).as_deref() == Some(LISTENER) {
+        return listener();
+    }
     if std::env::args().nth(1).as_deref() == Some(PARENT) {
         return parent();
     }
@@ -23,6 +33,9 @@ fn main() -> ExitCode {
         Trial::test("a_child_dies_when_its_parent_is_terminated", || parent_ends(Signal::TERM)),
         Trial::test("a_program_that_does_not_exist_says_so", absent),
         Trial::test("a_limit_on_descriptors_holds", descriptors),
+        Trial::test("a_server_is_ready_when_its_port_accepts", port_accepts),
+        Trial::test("a_server_whose_port_never_accepts_is_told", port_is_silent),
+        Trial::test("a_server_that_ends_at_once_is_told_to_stay_in_the_foreground", in_the_background),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -30,6 +43,35 @@ fn main() -> ExitCode {
 fn start(words: &[&str]) -> Child {
     let words = words.iter().map(Into::into).collect();
     Child::start(Launch { words, ..Launch::default() }).expect("a guarded child can be started")
+}
+
+/// Starts a server by its command, which names its port.
+fn serve(command: &str, within: Duration) -> Result<Arc<Server>, String> {
+    Subject::command(command, Path::new("."), within)?.start(Setup::default())
+}
+
+fn listener() -> ExitCode {
+    let port = std::env::args().nth(2).and_then(|port| port.parse::<u16>().ok()).expect("a port is given");
+    let _listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+    std::thread::sleep(Duration::from_secs(30));
+    ExitCode::SUCCESS
+}
+
+fn port_accepts() -> Result<(), Failed> {
+    let own = std::env::current_exe()?;
+    let server = serve(&format!("'{}' {LISTENER} {{port}}", own.display()), Duration::from_secs(10))?;
+    std::net::TcpStream::connect(server.address())?;
+    Ok(())
+}
+
+fn port_is_silent() -> Result<(), Failed> {
+    let error = serve("sleep 60{port}", Duration::from_millis(50)).expect_err("nothing listens");
+    if error.contains("did not accept on port") { Ok(()) } else { Err(error.into()) }
+}
+
+fn in_the_background() -> Result<(), Failed> {
+    let error = serve("true {port}", Duration::from_secs(10)).expect_err("nothing listens");
+    if error.contains("be run in the foreground") { Ok(()) } else { Err(error.into()) }
 }
 
 fn parent() -> ExitCode {
