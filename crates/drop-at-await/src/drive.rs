@@ -20,6 +20,8 @@ pub(crate) struct Drive<'a, F, P> {
     waker: Waker,
     /// Whether the last poll returned `Pending` and its wake has not been dealt with.
     waiting: bool,
+    /// The steps that the peer took since the last poll.
+    steps: usize,
     marks: Marks,
 }
 
@@ -29,6 +31,8 @@ pub(crate) enum Advance<T> {
     Done(Outcome<T>),
     /// The future was polled and waits.
     Polled,
+    /// The peer took a step.
+    Stepped,
     /// The future waits, and the peer has nothing to do.
     Idle,
 }
@@ -42,14 +46,14 @@ impl<'a, F: Future, P: FnMut(usize) -> bool> Drive<'a, F, P> {
     ) -> Self {
         let signal = Arc::new(Signal::default());
         let waker = Waker::from(signal.clone());
-        Self { progress, future, peer, caller, signal, waker, waiting: false, marks: Marks::new() }
+        Self { progress, future, peer, caller, signal, waker, waiting: false, steps: 0, marks: Marks::new() }
     }
 
-    /// Polls the future once, after its peer has woken it if it waits.
+    /// Polls the future if it is woken; if not, has its peer take one step.
     pub(crate) fn advance(&mut self) -> Advance<F::Output> {
         if self.waiting {
-            if !self.wake_by_peer() {
-                return Advance::Idle;
+            if !self.signal.is_woken() {
+                return if self.step() { Advance::Stepped } else { Advance::Idle };
             }
             if let Some((stop, at)) = self.progress.woken(&self.marks) {
                 return Advance::Done(ended(&stop, at));
@@ -59,23 +63,18 @@ impl<'a, F: Future, P: FnMut(usize) -> bool> Drive<'a, F, P> {
         self.poll()
     }
 
-    /// Has the peer take steps until the future is woken, and reports whether it is.
-    fn wake_by_peer(&mut self) -> bool {
+    /// Has the peer take a step, and reports whether it took one.
+    fn step(&mut self) -> bool {
         // A peer that is always busy and never wakes the future counts as one with nothing to do.
-        for _ in 0..self.progress.limit() {
-            if self.signal.is_woken() {
-                return true;
-            }
-            if !(self.peer)(self.progress.steps) {
-                break;
-            }
-            self.progress.steps += 1;
-        }
-        self.signal.is_woken()
+        let stepped = self.steps < self.progress.limit() && (self.peer)(self.progress.steps);
+        self.steps += usize::from(stepped);
+        self.progress.steps += usize::from(stepped);
+        stepped
     }
 
     fn poll(&mut self) -> Advance<F::Output> {
         self.signal.clear();
+        self.steps = 0;
         let mut task = Context::from_waker(&self.waker);
         let (poll, marks) = gather(|| self.future.as_mut().poll(&mut task));
         if let Poll::Ready(output) = poll {

@@ -69,9 +69,9 @@ impl Run {
         loop {
             match drive.advance() {
                 Advance::Done(outcome) => return outcome,
-                Advance::Polled => {}
+                Advance::Polled | Advance::Stepped => {}
                 Advance::Idle => {
-                    if !drive.signal.may_be_woken() || !drive.signal.wait(self.patience) {
+                    if drive.signal.is_lost() || !drive.signal.wait(self.patience) {
                         return drive.give_up();
                     }
                 }

@@ -52,9 +52,11 @@ impl Signal {
         let _before = self.lock().task.replace(task);
     }
 
-    /// Reports whether anything holds a clone of the one waker made from this, and so can wake it.
-    pub(crate) fn may_be_woken(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) > 2
+    /// Reports whether the future was not woken and never will be: nothing holds a clone of the one waker made from this.
+    pub(crate) fn is_lost(self: &Arc<Self>) -> bool {
+        // The order matters: who wakes by its last clone sets the flag before it drops that.
+        let held = Arc::strong_count(self) > 2;
+        !held && !self.is_woken()
     }
 }
 

@@ -34,6 +34,8 @@ impl TaskRun {
     /// Does as [`drive`](Self::drive), with a peer that acts while the future waits; see
     /// [`Run::drive_beside`](crate::Run::drive_beside).
     ///
+    /// The runtime's other tasks run between two steps of the peer.
+    ///
     /// # Cancellation safety
     ///
     /// As for [`drive`](Self::drive).
@@ -84,8 +86,13 @@ impl TaskRun {
                     // The wake has been passed on to this task. Let the runtime's other tasks run first.
                     Advance::Polled if drive.signal.is_woken() => return Poll::Pending,
                     Advance::Polled => watchdog.reset(),
+                    // What the step woke may be another task.
+                    Advance::Stepped => {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                     Advance::Idle => {
-                        if !drive.signal.may_be_woken() || watchdog.is_over(cx.waker()) {
+                        if drive.signal.is_lost() || watchdog.is_over(cx.waker()) {
                             return Poll::Ready(drive.give_up());
                         }
                         return Poll::Pending;
