@@ -1,54 +1,68 @@
 //! `lab check`: judges servers, one after another, and prints what came of it.
 
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
+use measure::results::http_date;
 use report::formats;
+use suite::document::{Chosen, Document, Row, SCHEMA, Server, Status};
 use suite::expect::Expectations;
-use suite::run::{Judged, Row, Run};
 use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
-use suite::verdict::Verdict;
 use suite::{probe, scenarios};
 use testbed::capability::Supports;
 use testbed::catalog::{self, Catalog, Stanza};
+use testbed::machine::Machine;
 use testbed::noise::Noise;
-use testbed::subject::{self, Setup, Subject};
-use testbed::{build, guard, machine, toolchains};
+use testbed::subject::{Setup, Subject};
+use testbed::{guard, toolchains};
 
 use crate::args::{Check, CheckFormat};
+use crate::prepare::{self, Ready};
 use crate::progress::{Progress, color, print, say};
-
-/// The id of the row that stands for a server that cannot be judged.
-const WHOLE: &str = "server/start";
 
 /// How long an address may take to accept before it counts as nobody's.
 const REACH: Duration = Duration::from_secs(5);
 
 /// Judges the servers asked for.
 pub(crate) fn check(args: &Check) -> Result<ExitCode, String> {
-    let chosen = scenarios::select(args.only.as_deref().unwrap_or("*"))?;
-    let subjects = subjects(args)?;
+    let only = args.only.as_deref().unwrap_or("*");
+    let chosen = scenarios::select(only)?;
+    let candidates = candidates(args)?;
     guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
     guard::limit_descriptors(None)
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    let (taken_at, mut took) = (SystemTime::now(), Duration::ZERO);
     let noise = Noise::measure(300);
     say(&format!("noise floor: {noise}"));
-    let mut run = Run {
-        profile: args.profile,
-        noise,
-        kernel: machine::kernel(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        servers: Vec::new(),
-        results: Vec::new(),
-    };
-    for candidate in &subjects {
-        let (judged, rows) = judge(candidate, args, &chosen);
-        run.servers.push(judged);
-        run.results.extend(rows);
+    let (mut servers, mut results) = (Vec::new(), Vec::new());
+    for candidate in &candidates {
+        let (server, ready) = ready(candidate, args);
+        results.extend(prepare::row(&server));
+        servers.push(server);
+        let begin_at = Instant::now();
+        results.extend(ready.into_iter().flat_map(|ready| rows(ready, args, &chosen)));
+        took += begin_at.elapsed();
     }
+    let which = if only == "*" { "the whole table".to_owned() } else { format!("`{only}`") };
+    let run = Document {
+        schema: SCHEMA,
+        taken_at: http_date(taken_at),
+        took_ms: took.as_millis() as u64,
+        command: std::env::args().collect(),
+        machine: Machine::here(&catalog::root().unwrap_or_else(|_| PathBuf::from("."))),
+        noise,
+        profile: args.profile,
+        scenarios: Chosen { chosen: chosen.len(), of: scenarios::all().len(), which },
+        servers,
+        results,
+        plan: None,
+        limits: None,
+        measurements: Vec::new(),
+        gaps: Vec::new(),
+    };
     if let Some(folder) = &args.trace {
         keep_traces(&run, folder)?;
     }
@@ -62,7 +76,7 @@ enum Candidate {
     Own(Subject),
 }
 
-fn subjects(args: &Check) -> Result<Vec<Candidate>, String> {
+fn candidates(args: &Check) -> Result<Vec<Candidate>, String> {
     if let Some(url) = &args.url {
         return Ok(vec![Candidate::Own(Subject::at(url, args.admin.as_deref())?)]);
     }
@@ -83,43 +97,30 @@ fn subjects(args: &Check) -> Result<Vec<Candidate>, String> {
     args.servers.iter().map(|name| catalog.find(name).cloned().map(Candidate::Listed)).collect()
 }
 
-/// Judges one server; whatever keeps it from being judged is a row too.
-fn judge(candidate: &Candidate, args: &Check, chosen: &[&'static Scenario]) -> (Judged, Vec<Row>) {
-    let (name, prepared, version) = match candidate {
-        Candidate::Own(subject) => (subject.name().to_owned(), probed(subject), None),
-        Candidate::Listed(stanza) => {
-            let name = stanza.name.clone();
-            if let Some(why) = catalog::root().ok().and_then(|root| toolchains::missing(stanza, &root)) {
-                let row = Row::whole_server(&name, WHOLE, Verdict::Unsupported, format!("absent: {why}"));
-                return (Judged { name, version: None, status: "absent" }, vec![row]);
+/// Prepares one server; what keeps it from being judged is noted.
+fn ready(candidate: &Candidate, args: &Check) -> (Server, Option<Ready>) {
+    let (mut server, error) = match candidate {
+        Candidate::Listed(stanza) => match catalog::root() {
+            Ok(root) => {
+                let absent = toolchains::missing(stanza, &root);
+                return prepare::prepare(stanza, &root, absent, args.no_build);
             }
-            (name, prepared(stanza, args.no_build), subject_version(stanza))
+            Err(error) => (Server::from(stanza), error),
+        },
+        Candidate::Own(subject) => {
+            let server = Server::new(subject.name(), "not of the list");
+            match probed(subject) {
+                Ok(ready) => return (server, Some(ready)),
+                Err(error) => (server, error),
+            }
         }
     };
-    match prepared.and_then(|(subject, expectations)| rows(subject, expectations, args, chosen)) {
-        Ok(rows) => (Judged { name, version, status: "judged" }, rows),
-        Err(error) => {
-            let row = Row::whole_server(&name, WHOLE, Verdict::Error, error);
-            (Judged { name, version, status: "error" }, vec![row])
-        }
-    }
-}
-
-fn subject_version(stanza: &Stanza) -> Option<String> {
-    subject::version(stanza, &catalog::root().ok()?)
-}
-
-fn prepared(stanza: &Stanza, no_build: bool) -> Result<(Subject, Expectations), String> {
-    let root = catalog::root()?;
-    if !no_build {
-        say(&format!("{}: building", stanza.name));
-        build::build(stanza, &root, |_| {})?;
-    }
-    Ok((Subject::listed(stanza, &root, None)?, Expectations::read(&root, &stanza.name)?))
+    (server.status, server.error) = (Status::Error, Some(error));
+    (server, None)
 }
 
 /// Finds out what an unknown server supports.
-fn probed(subject: &Subject) -> Result<(Subject, Expectations), String> {
+fn probed(subject: &Subject) -> Result<Ready, String> {
     let server = subject.start(Setup::default())?;
     TcpStream::connect_timeout(&server.address(), REACH)
         .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))?;
@@ -130,18 +131,15 @@ fn probed(subject: &Subject) -> Result<(Subject, Expectations), String> {
         subject.name(),
         if list.is_empty() { "the least".into() } else { list.join(", ") }
     ));
-    Ok((subject.clone().with_supports(Supports::Only(found)), Expectations::default()))
+    Ok(Ready {
+        subject: subject.clone().with_supports(Supports::Only(found)),
+        expectations: Expectations::default(),
+    })
 }
 
 /// Runs the gate, and everything else if it holds.
-fn rows(
-    subject: Subject,
-    expectations: Expectations,
-    args: &Check,
-    chosen: &[&'static Scenario],
-) -> Result<Vec<Row>, String> {
-    // A run that fails on the very first start has one error, not a hundred.
-    drop(subject.start(Setup::default())?);
+fn rows(ready: Ready, args: &Check, chosen: &[&'static Scenario]) -> Vec<Row> {
+    let Ready { subject, expectations } = ready;
     // A server that runs already has one seat; of an unknown one it is not known how much it bears.
     let most = if subject.is_fixed() {
         1
@@ -158,10 +156,10 @@ fn rows(
     };
     let progress = Progress::start(subject.name(), chosen.len());
     let session = Session::new(vec![Entry::new(subject, expectations, chosen.to_vec())], settings);
-    Ok(session.run(&|row| progress.done(row)).remove(0))
+    session.run(&|row| progress.done(row)).remove(0)
 }
 
-fn show(run: &Run, format: CheckFormat) {
+fn show(run: &Document, format: CheckFormat) {
     match format {
         CheckFormat::Human => print(formats::human(run, color())),
         CheckFormat::Json => print(formats::json(run)),
@@ -171,7 +169,7 @@ fn show(run: &Run, format: CheckFormat) {
 }
 
 /// Writes `<server>/<area>.<slug>.txt` for each result.
-fn keep_traces(run: &Run, folder: &Path) -> Result<(), String> {
+fn keep_traces(run: &Document, folder: &Path) -> Result<(), String> {
     for row in &run.results {
         let file = folder.join(&row.server).join(format!("{}.txt", row.id.replace('/', ".")));
         let text = format!("{} {}: {}\n{}\n", row.verdict, row.id, row.observed, row.trace.join("\n"));

@@ -5,25 +5,25 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use measure::plan::Plan;
-use measure::results::{self, Chosen, Compared, Limits, Results, Status};
+use measure::results::{Results, http_date};
 use measure::schedule;
 use report::export;
 use report::terminal::tables;
-use suite::expect::Expectations;
+use suite::document::{Chosen, Document, Row, SCHEMA, Server, Status};
 use suite::profile::Profile;
-use suite::run::Row;
 use suite::scenario::{Scenario, Seat};
 use suite::scenarios;
 use suite::session::{Entry, Session, Settings};
-use suite::verdict::{Level, Verdict};
+use suite::verdict::Level;
 use testbed::build;
 use testbed::catalog::{self, Catalog, Stanza};
 use testbed::guard;
 use testbed::machine::{Binary, Machine};
 use testbed::noise::Noise;
-use testbed::subject::{self, Setup, Subject};
+use testbed::subject::{Setup, Subject};
 
 use crate::args::Compare;
+use crate::prepare::{self, Ready};
 use crate::progress::{color, print, say};
 
 mod meter;
@@ -35,14 +35,6 @@ use meter::Meter;
 pub(crate) const FOLDER: &str = "target/lab";
 /// The server of the list that is a floor: the same library as most, with no deadline, no context and no census.
 const PLAIN: &str = "plain-hyper";
-/// The id of the row that stands for a server that cannot be compared.
-const WHOLE: &str = "server/start";
-
-/// A server that can be started.
-struct Ready {
-    subject: Subject,
-    expectations: Expectations,
-}
 
 /// Builds, judges and measures the servers asked for; prints the tables and writes the results.
 pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
@@ -56,11 +48,10 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     let absent = peers::absent(&stanzas, &root, args.no_install);
     let (mut servers, mut ready, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for (stanza, absent) in stanzas.iter().zip(absent) {
-        let (server, found) = prepare(stanza, &root, absent, args.no_build);
-        if let Some(why) = &server.error {
-            say(&format!("{}: {}: {why}", stanza.name, server.status.word()));
-            let verdict = if server.status == Status::Absent { Verdict::Unsupported } else { Verdict::Error };
-            rows.push(Row::whole_server(&stanza.name, WHOLE, verdict, why));
+        let (server, found) = prepare::prepare(stanza, &root, absent, args.no_build);
+        if let Some(row) = prepare::row(&server) {
+            say(&format!("{}: {}", stanza.name, row.observed));
+            rows.push(row);
         }
         servers.push(server);
         ready.extend(found);
@@ -86,21 +77,23 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     let measured = measure(&plan, &subjects, &floors, begin_at);
     check_binaries(&mut servers, &stanzas, &root);
 
-    let results = Results {
-        schema: results::SCHEMA,
-        taken_at: results::http_date(taken_at),
+    let document = Document {
+        schema: SCHEMA,
+        taken_at: http_date(taken_at),
         took_ms: begin_at.elapsed().as_millis() as u64,
         command: std::env::args().collect(),
         machine,
         noise,
-        limits: Limits::zombie(&plan, &noise),
         profile: Profile::Ci,
         scenarios: which,
-        plan,
         servers,
         results: rows,
-        measured,
+        plan: None,
+        limits: None,
+        measurements: Vec::new(),
+        gaps: Vec::new(),
     };
+    let results = Results::new(document, plan, measured);
     print(tables::print(&results, color()));
     for path in export::write_all(&results, &root.join(FOLDER))? {
         print(format_args!("{}\n", path.display()));
@@ -125,48 +118,6 @@ fn stanzas(catalog: &Catalog, args: &Compare) -> Result<Vec<Stanza>, String> {
         }
     }
     Ok(found)
-}
-
-/// Builds a server and starts it once; whatever keeps it from being compared is noted.
-fn prepare(
-    stanza: &Stanza,
-    root: &Path,
-    absent: Option<String>,
-    no_build: bool,
-) -> (Compared, Option<Ready>) {
-    let mut server = Compared {
-        name: stanza.name.clone(),
-        about: stanza.about.clone(),
-        version: None,
-        status: Status::Compared,
-        error: None,
-        binary: None,
-    };
-    if absent.is_some() {
-        (server.status, server.error) = (Status::Absent, absent);
-        return (server, None);
-    }
-    let tried = || -> Result<Ready, String> {
-        if !no_build {
-            say(&format!("{}: building", stanza.name));
-            build::build(stanza, root, |line| eprintln!("{line}"))?;
-        }
-        let subject = Subject::listed(stanza, root, None)?;
-        drop(subject.start(Setup::default())?);
-        Ok(Ready { subject, expectations: Expectations::read(root, &stanza.name)? })
-    };
-    match tried() {
-        Ok(ready) => {
-            server.version = subject::version(stanza, root);
-            // A program found on the PATH has no file of ours to hash.
-            server.binary = Binary::of(stanza, root).ok();
-            (server, Some(ready))
-        }
-        Err(error) => {
-            (server.status, server.error) = (Status::Error, Some(error));
-            (server, None)
-        }
-    }
 }
 
 /// The servers that stand beside the others where speed is compared: one that only accepts and answers, and hyper with
@@ -239,7 +190,7 @@ fn judge(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row> {
 }
 
 /// What was measured must be what was judged: the files have not changed meanwhile.
-fn check_binaries(servers: &mut [Compared], stanzas: &[Stanza], root: &Path) {
+fn check_binaries(servers: &mut [Server], stanzas: &[Stanza], root: &Path) {
     for (server, stanza) in servers.iter_mut().zip(stanzas) {
         if server.binary.is_some() && Binary::of(stanza, root).ok() != server.binary {
             let binary =

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use comfy_table::{Cell, CellAlignment, Color};
-use measure::results::Results;
-use measure::series::{self, Better, Figure};
+use measure::series::{self, Figure};
 use report::summary;
 use report::terminal::tables;
 use serde::Serialize;
-use suite::run::Row;
+use suite::document::{Better, Document, Row};
 use suite::verdict::Verdict;
 
 use crate::args::{Diff, ListFormat};
@@ -55,7 +54,7 @@ struct Turned {
 struct Moved {
     server: String,
     figure: String,
-    unit: &'static str,
+    unit: String,
     before: Spread,
     after: Spread,
     /// None when the first median is zero.
@@ -88,7 +87,7 @@ pub(crate) fn diff(args: &Diff) -> Result<ExitCode, String> {
 }
 
 impl Difference {
-    fn of(before: &Results, after: &Results, threshold: f64) -> Self {
+    fn of(before: &Document, after: &Document, threshold: f64) -> Self {
         let (have, now) = (series::figures(before), series::figures(after));
         let find = |figure: &Figure| {
             now.iter().find(|other| (&other.server, &other.name) == (&figure.server, &figure.name))
@@ -157,8 +156,8 @@ impl Difference {
             table.add_row(vec![
                 Cell::new(&moved.server),
                 Cell::new(&moved.figure),
-                Cell::new(moved.before.say(moved.unit)),
-                Cell::new(moved.after.say(moved.unit)),
+                Cell::new(moved.before.say(&moved.unit)),
+                Cell::new(moved.after.say(&moved.unit)),
                 Cell::new(change),
                 Cell::new(word).fg(shade),
             ]);
@@ -185,7 +184,7 @@ impl Moved {
         Some(Self {
             server: a.server.clone(),
             figure: a.name.clone(),
-            unit: a.unit,
+            unit: a.unit.clone(),
             before,
             after,
             change_percent,
@@ -197,7 +196,7 @@ impl Moved {
 
 impl Spread {
     fn of(figure: &Figure) -> Self {
-        let turns = figure.turns;
+        let turns = figure.rounds;
         Self { median: turns.p50, min: turns.min, max: turns.max, turns: turns.count }
     }
 
@@ -230,7 +229,7 @@ fn badness(verdict: Verdict) -> u8 {
 }
 
 /// The verdicts that changed, and new ones that are bad from the start.
-fn turned(before: &Results, after: &Results) -> Vec<Turned> {
+fn turned(before: &Document, after: &Document) -> Vec<Turned> {
     let of = |row: &Row| {
         let same = |other: &&Row| (&other.server, &other.id) == (&row.server, &row.id);
         let before = before.results.iter().find(same).map(|row| row.verdict);
@@ -250,13 +249,13 @@ fn turned(before: &Results, after: &Results) -> Vec<Turned> {
 }
 
 /// What makes two runs hard to compare.
-fn notes(before: &Results, after: &Results) -> Vec<String> {
+fn notes(before: &Document, after: &Document) -> Vec<String> {
     let mut notes = Vec::new();
     let (a, b) = (&before.machine, &after.machine);
     if (&a.cpu, a.cores, &a.kernel) != (&b.cpu, b.cores, &b.kernel) {
         notes.push("the runs were taken on different machines or kernels".to_owned());
     }
-    if before.plan.quick != after.plan.quick {
+    if is_quick(before) != is_quick(after) {
         notes.push("one of the runs was a quick one".to_owned());
     }
     if a.rustc != b.rustc {
@@ -265,17 +264,22 @@ fn notes(before: &Results, after: &Results) -> Vec<String> {
     notes
 }
 
+/// True of a run whose plan was the short one.
+fn is_quick(run: &Document) -> bool {
+    run.plan.as_ref().is_some_and(|plan| plan["quick"] == true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A run of one server with these latenesses, turn by turn, and this verdict.
-    fn run(turns: &[&[f64]], verdict: &str) -> Results {
+    fn run(turns: &[&[f64]], verdict: &str) -> Document {
         let mut document: serde_json::Value =
             serde_json::from_str(measure::fixtures::RUN).expect("the document is JSON");
-        document["measured"]["overshoot"][0]["turns_ms"] = turns.iter().map(|turn| turn.to_vec()).collect();
+        document["measurements"][0]["series"][0]["rounds"] = turns.iter().map(|turn| turn.to_vec()).collect();
         document["results"][0]["verdict"] = verdict.into();
-        Results::parse(&document.to_string()).expect("the document is a run")
+        Document::parse(&document.to_string()).expect("the document is a run")
     }
 
     const BEFORE: &[&[f64]] = &[&[1.0], &[1.2], &[1.1]];
@@ -324,7 +328,7 @@ mod tests {
         let error = read(std::path::Path::new("/no/such.json")).unwrap_err();
         assert!(error.starts_with("failed to read `/no/such.json`"), "{error}");
         let text = measure::fixtures::RUN.replace("\"cores\": 2", "\"cores\": \"two\"");
-        let error = Results::parse(&text).unwrap_err();
+        let error = Document::parse(&text).unwrap_err();
         assert!(error.starts_with("field `machine.cores`: invalid type: string \"two\""), "{error}");
     }
 }

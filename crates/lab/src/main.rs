@@ -13,6 +13,7 @@ mod compare;
 mod diff;
 mod list;
 mod load;
+mod prepare;
 mod progress;
 mod report;
 mod show;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use suite::run::Row;
+use suite::document::Row;
 use suite::verdict::Verdict;
 
 /// Shows how far a server's scenarios are.

@@ -1,4 +1,4 @@
-//! `lab report`: renders a run again from its document, however old.
+//! `lab report`: renders a run again from its document.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use measure::results::Results;
 use report::export;
 use report::findings;
 use report::terminal::tables;
+use suite::document::Document;
 use testbed::catalog;
 
 use crate::args::{Learned, Report};
@@ -16,7 +17,7 @@ use crate::progress::{color, print};
 /// Prints the tables of each document and writes its page and its other files.
 pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
     for (number, file) in (1..).zip(&args.files) {
-        let results = read(file)?;
+        let results = measured(file)?;
         print(tables::print(&results, color()));
         let beside = || file.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut folder = args.out.clone().unwrap_or_else(beside);
@@ -35,7 +36,7 @@ pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
 /// Prints what a run taught.
 pub(crate) fn learned(args: &Learned) -> Result<ExitCode, String> {
     let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
-    let results = read(&args.file.clone().map_or_else(last, Ok)?)?;
+    let results = measured(&args.file.clone().map_or_else(last, Ok)?)?;
     print(findings::markdown::page(&findings::learn(&results)));
     Ok(ExitCode::SUCCESS)
 }
@@ -44,8 +45,13 @@ pub(crate) fn learned(args: &Learned) -> Result<ExitCode, String> {
 ///
 /// # Errors
 /// A sentence that names the file, and the field where it is not what it should be.
-pub(crate) fn read(path: &Path) -> Result<Results, String> {
+pub(crate) fn read(path: &Path) -> Result<Document, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
-    Results::parse(&text).map_err(|error| format!("failed to read `{}`: {error}", path.display()))
+    Document::parse(&text).map_err(|error| format!("failed to read `{}`: {error}", path.display()))
+}
+
+/// Reads a document of a run, and its measurements.
+fn measured(path: &Path) -> Result<Results, String> {
+    Results::of(read(path)?).map_err(|error| format!("failed to read `{}`: {error}", path.display()))
 }

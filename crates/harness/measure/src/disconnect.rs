@@ -68,7 +68,7 @@ pub const ACTIONS: &[Action] = &[
     Action { name: "POST, whole unread, FIN", sends: Sends::Whole, ..POST },
 ];
 
-/// What a [`Gap`](crate::schedule::Gap) calls the measurement of one action.
+/// What a [`Gap`](suite::document::Gap) calls the measurement of one action.
 pub fn gap(action: &str) -> String {
     format!("leaving by {action}")
 }

@@ -2,48 +2,86 @@
 
 use std::time::Duration;
 
+use load::Row;
+use suite::document::{self, Chosen, Document, Limits, SCHEMA, Server};
 use suite::profile::Profile;
-use suite::run::Row;
 use suite::verdict::Verdict;
 use testbed::machine::Machine;
 use testbed::noise::Noise;
 
+use crate::disconnect::Departure;
+use crate::footprint::{self, Memory, State};
+use crate::interference::{Slot, Strip};
+use crate::leak::{Leak, Round};
 use crate::overshoot::Overshoot;
 use crate::plan::Plan;
-use crate::results::{Chosen, Compared, Limits, Results, SCHEMA, Status};
+use crate::results::Results;
 use crate::schedule::Measured;
 use crate::stats::Summary;
 use crate::storm::{Reading, Storm};
-use crate::zombie::Life;
+use crate::throughput::Fast;
+use crate::zombie::{How, Life};
 
 /// The document of a quick run of one server.
 pub const RUN: &str = include_str!("fixtures/run.json");
 
 /// Results of these servers with nothing measured.
 pub fn empty(names: &[&str]) -> Results {
-    let server = |name: &&str| Compared {
-        name: (*name).to_owned(),
-        about: String::new(),
-        version: None,
-        status: Status::Compared,
-        error: None,
-        binary: None,
-    };
-    Results {
+    let document = Document {
         schema: SCHEMA,
         taken_at: String::new(),
         took_ms: 0,
         command: Vec::new(),
         machine: Machine { kernel: "6.1".into(), cpu: None, cores: 2, memory: None, load: None, rustc: None },
         noise: Noise { p50_ms: 0.1, p99_ms: 0.5, max_ms: 1.0 },
-        limits: Limits { zombie_ms: 25.0 },
         profile: Profile::Ci,
         scenarios: Chosen { chosen: 0, of: 0, which: String::new() },
-        plan: Plan::quick(),
-        servers: names.iter().map(server).collect(),
+        servers: names.iter().map(|name| Server::new(name, "")).collect(),
         results: Vec::new(),
-        measured: Measured::default(),
-    }
+        plan: None,
+        limits: Some(Limits { zombie_ms: 25.0 }),
+        measurements: Vec::new(),
+        gaps: Vec::new(),
+    };
+    Results::new(document, Plan::quick(), Measured::default())
+}
+
+/// Results of one server with one record of every measurement, two of disconnects.
+pub fn everything() -> Results {
+    let mut results = empty(&["x"]);
+    let measured = &mut results.measured;
+    measured.overshoot = vec![latenesses("x", &[&[0.5, 1.5]])];
+    measured.spread = vec![latenesses("x", &[&[0.25]])];
+    measured.tails = vec![life("x", "drop", 5.0)];
+    let departure =
+        |last_ms, how| Departure { server: "x".into(), action: "FIN".into(), turn: 0, last_ms, how };
+    measured.departures = vec![departure(2.5, Some(How::Canceled)), departure(900.0, Some(How::Completed))];
+    measured.storms = vec![storm("x", 0, 5)];
+    let row = Row { per_second: 1000.0, ..Row::default() };
+    let fast = Fast { server: "x".into(), floor: false, turn: 0, at_ms: None, row: row.clone() };
+    (measured.throughput, measured.latency) = (vec![fast.clone()], vec![fast]);
+    let reading = |held: usize| footprint::Reading {
+        held,
+        pss: 1_000_000 + 13_000 * held as u64,
+        anonymous: 0,
+        threads: 1,
+        descriptors: 1,
+    };
+    measured.memory = vec![Memory::of("x", State::Idle, 0, vec![reading(0), reading(100)])];
+    let slot = |at_ms| Slot { at_ms, answered: 50, missing: 0, latency_ms: Summary::of([1.0]) };
+    measured.strips = vec![Strip {
+        server: "x".into(),
+        style: "drop".into(),
+        turn: 0,
+        requests: 500,
+        burst_ms: 50.0,
+        answered_ms: None,
+        slots: vec![slot(0.0), slot(50.0)],
+        row,
+    }];
+    let round = |threads| Round { work: 0, threads, descriptors: 9, pss: 1, anonymous: 1 };
+    measured.leaks = vec![Leak::of("x", &results.plan.leak, vec![round(4), round(5), round(6)])];
+    results
 }
 
 /// A request answered at 301 ms whose work ended then, or went on for so long.
@@ -65,12 +103,17 @@ pub fn latenesses(server: &str, turns: &[&[f64]]) -> Overshoot {
 /// Results with something of everything that is measured.
 pub fn whole() -> Results {
     let mut results = empty(&["tokio", "threads"]);
-    let mut row = Row::whole_server("threads", "work/drop", Verdict::Xfail, "went on");
+    let mut row = document::Row::whole_server("threads", "work/drop", Verdict::Xfail, "went on");
     (row.figures, row.trace) =
         (vec![("late_ms".to_owned(), 1.5)], vec!["0.00 ms  #1 > GET /slow".to_owned()]);
     row.attempts = 1;
-    results.results =
-        vec![Row { attempts: 1, ..Row::whole_server("tokio", "work/drop", Verdict::Pass, "stopped") }, row];
+    results.results = vec![
+        document::Row {
+            attempts: 1,
+            ..document::Row::whole_server("tokio", "work/drop", Verdict::Pass, "stopped")
+        },
+        row,
+    ];
     results.measured.overshoot =
         vec![latenesses("tokio", &[&[0.5; 20]]), latenesses("threads", &[&[9.0; 20]])];
     results.measured.tails = vec![life("tokio", "drop", 0.1), life("threads", "drop", 2699.0)];

@@ -10,7 +10,8 @@
 //! - [`plan`]: what is measured, how often, in which order; [`schedule`]: does it.
 //! - [`overshoot`], [`zombie`], [`disconnect`], [`storm`], [`throughput`], [`footprint`], [`interference`], [`leak`]: a
 //!   measurement each; [`stats`]: what becomes of samples.
-//! - [`results`]: everything of a run as one document; [`series`]: every sample in one list.
+//! - [`results`]: a run with its measurements in their own types; [`plain`]: the same as plain data of the document;
+//!   [`series`]: every sample in one list.
 
 pub mod disconnect;
 #[cfg(any(test, feature = "fixtures"))]
@@ -19,6 +20,7 @@ pub mod footprint;
 pub mod interference;
 pub mod leak;
 pub mod overshoot;
+pub mod plain;
 pub mod plan;
 pub mod results;
 pub mod schedule;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use load::Row;
+use suite::document::Gap;
 use suite::verdict::Failure;
 use testbed::capability::Capability;
 use testbed::server::Server;
@@ -21,7 +22,7 @@ use crate::zombie;
 
 mod samples;
 
-pub use samples::{Gap, Measured};
+pub use samples::Measured;
 
 /// How many turns there are in all.
 pub fn count(plan: &Plan, servers: usize, floors: &[Subject]) -> usize {

@@ -3,8 +3,8 @@
 //! Every cell comes from the run. A reason is shown only where the run agrees with it: the reason of a known deviation by
 //! its verdict, a sentence of ours by the fates and verdicts that it is about.
 
-use measure::results::{Compared, Results, Status, area};
-use suite::run::Row;
+use measure::results::Results;
+use suite::document::{Row, Server, Status};
 use suite::verdict::{Level, Verdict};
 
 mod explanations;
@@ -26,7 +26,7 @@ pub struct Learned<'a> {
 #[derive(Debug)]
 pub struct Who<'a> {
     /// The server.
-    pub server: &'a Compared,
+    pub server: &'a Server,
     /// How many of each kind, or why there are none.
     pub verdicts: String,
 }
@@ -98,10 +98,10 @@ pub struct Reason {
 
 /// Learns what there is to learn from a run.
 pub fn learn(results: &Results) -> Learned<'_> {
-    let is = |wanted: &'static [&'static str]| move |row: &Row| wanted.contains(&area(row));
+    let is = |wanted: &'static [&'static str]| move |row: &Row| wanted.contains(&row.area());
     let kept = |row: &Row| matches!(row.verdict, Verdict::Pass | Verdict::Unsupported);
     let missed_elsewhere = |row: &Row| {
-        let shown = ["disconnect", "timeouts", "shutdown", "server"].contains(&area(row));
+        let shown = ["disconnect", "timeouts", "shutdown", "server"].contains(&row.area());
         !shown && results.results.iter().any(|other| other.id == row.id && !kept(other))
     };
     let disconnect = Table {
@@ -135,7 +135,7 @@ pub fn learn(results: &Results) -> Learned<'_> {
     }
 }
 
-fn who<'a>(results: &Results, server: &'a Compared) -> Who<'a> {
+fn who<'a>(results: &Results, server: &'a Server) -> Who<'a> {
     let count = |verdict| {
         let of = |row: &&Row| row.server == server.name && row.verdict == verdict;
         results.results.iter().filter(of).count()

@@ -4,18 +4,18 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use suite::run::{Row, Run};
+use suite::document::{Document, Row};
 use suite::verdict::Verdict;
 
 /// The run as one JSON document.
-pub fn json(run: &Run) -> String {
+pub fn json(run: &Document) -> String {
     let mut text = serde_json::to_string_pretty(run).expect("a run holds nothing that JSON cannot say");
     text.push('\n');
     text
 }
 
 /// The run for people; `color` adds ANSI colors.
-pub fn human(run: &Run, color: bool) -> String {
+pub fn human(run: &Document, color: bool) -> String {
     let mut text = String::new();
     let width = run.results.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for server in &run.servers {
@@ -28,8 +28,11 @@ pub fn human(run: &Run, color: bool) -> String {
         let counts: Vec<_> = counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
         let _ = writeln!(text, "  = {}\n", counts.join(", "));
     }
-    let _ =
-        writeln!(text, "profile {}, {} cores, kernel {}; {}", run.profile, run.cores, run.kernel, run.noise);
+    let _ = writeln!(
+        text,
+        "profile {}, {} cores, kernel {}; {}",
+        run.profile, run.machine.cores, run.machine.kernel, run.noise
+    );
     text
 }
 
@@ -74,7 +77,7 @@ fn code(verdict: Verdict) -> Option<u8> {
 }
 
 /// The run as a matrix, a scenario a line and a server a column, with the misses below.
-pub fn markdown(run: &Run) -> String {
+pub fn markdown(run: &Document) -> String {
     let names: Vec<_> = run.servers.iter().map(|server| server.name.as_str()).collect();
     let mut text = format!("| scenario | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
     let mut ids: Vec<&str> = Vec::new();
@@ -98,13 +101,13 @@ pub fn markdown(run: &Run) -> String {
             let _ = write!(text, " (expected: {why})");
         }
     }
-    let _ = writeln!(text, "\n\nProfile {}, {} cores; {}.", run.profile, run.cores, run.noise);
+    let _ = writeln!(text, "\n\nProfile {}, {} cores; {}.", run.profile, run.machine.cores, run.noise);
     text
 }
 
 /// The run as JUnit XML: a suite per server, a class per area; a broken promise is a failure, what could not be judged
 /// an error.
-pub fn junit(run: &Run) -> String {
+pub fn junit(run: &Document) -> String {
     let mut report = Report::new("deadline-lab");
     for server in &run.servers {
         let mut suite = TestSuite::new(server.name.as_str());
@@ -147,26 +150,19 @@ fn case(row: &Row) -> TestCase {
 
 #[cfg(test)]
 mod tests {
-    use suite::profile::Profile;
-    use suite::run::Judged;
-    use testbed::noise::Noise;
+    use measure::fixtures::empty;
 
     use super::*;
 
-    fn run() -> Run {
+    fn run() -> Document {
         let row = |id, verdict, observed: &str| Row::whole_server("tokio", id, verdict, observed);
-        Run {
-            profile: Profile::Ci,
-            noise: Noise::default(),
-            kernel: "6".into(),
-            cores: 2,
-            servers: vec![Judged { name: "tokio".into(), version: None, status: "judged" }],
-            results: vec![
-                row("work/drop", Verdict::Pass, "stopped"),
-                row("work/spin", Verdict::Fail, "went on <&>"),
-                row("server/start", Verdict::Error, "no"),
-            ],
-        }
+        let mut document = empty(&["tokio"]).document();
+        document.results = vec![
+            row("work/drop", Verdict::Pass, "stopped"),
+            row("work/spin", Verdict::Fail, "went on <&>"),
+            row("server/start", Verdict::Error, "no"),
+        ];
+        document
     }
 
     #[test]

@@ -4,7 +4,7 @@ use askama::Template;
 use measure::plan::STYLES;
 use measure::results::Results;
 use measure::zombie::{Fate, How, Life};
-use suite::run::Row;
+use suite::document::Row;
 use suite::verdict::Verdict;
 
 use crate::findings;

@@ -7,15 +7,15 @@
 //! - [`session`]: servers and scenarios side by side; [`runner`]: watchdog, retries; [`slots`]: who may run beside whom; [`verdict`]: what a scenario can come to;
 //!   [`expect`]: known deviations; [`profile`]: how much lateness is forgiven.
 //! - [`probe`]: what an unknown server supports; [`pattern`]: which scenarios are meant.
-//! - [`run`]: the verdicts of a run; [`conformance`](fn@conformance): the table as tests.
+//! - [`document`]: a run as one document; [`conformance`](fn@conformance): the table as tests.
 
 pub mod bench;
 mod conformance;
+pub mod document;
 pub mod expect;
 pub mod pattern;
 pub mod probe;
 pub mod profile;
-pub mod run;
 pub mod runner;
 pub mod scenario;
 pub mod scenarios;

@@ -11,9 +11,9 @@ use testbed::subject::{Setup, Subject};
 use wire::trace::Trace;
 
 use crate::bench::Bench;
+use crate::document::Row;
 use crate::expect::Expectations;
 use crate::profile::Profile;
-use crate::run::Row;
 use crate::scenario::{Outcome, Scenario, Seat};
 use crate::slots::MACHINE;
 use crate::verdict::{Failure, Kind, judge};

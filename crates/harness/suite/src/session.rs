@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testbed::subject::Subject;
 
+use crate::document::Row;
 use crate::expect::Expectations;
 use crate::profile::Profile;
-use crate::run::Row;
 use crate::runner::Runner;
 use crate::scenario::Scenario;
 use crate::scenarios::{self, GATE};

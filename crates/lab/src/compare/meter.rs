@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use suite::run::Row;
+use suite::document::Row;
 use suite::verdict::Verdict;
 
 use crate::progress::say;

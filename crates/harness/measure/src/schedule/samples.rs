@@ -1,7 +1,6 @@
 //! What all turns brought.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use suite::document::Gap;
 
 use crate::disconnect::{Departure, Heard};
 use crate::footprint::Memory;
@@ -14,50 +13,30 @@ use crate::throughput::Fast;
 use crate::zombie::{How, Life};
 
 /// Everything measured, sample by sample.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default)]
 pub struct Measured {
     /// Two for each server: one request at a time, and many at once.
     pub overshoot: Vec<Overshoot>,
     /// A life for each server, style and turn.
     pub tails: Vec<Life>,
     /// Clients that left: some for each server, action and turn.
-    #[serde(default)]
     pub departures: Vec<Departure>,
     /// A storm for each server, style and turn.
     pub storms: Vec<Storm>,
     /// `/fast` back to back: a row for each server and turn.
-    #[serde(default)]
     pub throughput: Vec<Fast>,
     /// `/fast` in step with a schedule: a row for each server and turn.
-    #[serde(default)]
     pub latency: Vec<Fast>,
     /// Requests in step over one second: one for each server and number of requests.
-    #[serde(default)]
     pub spread: Vec<Overshoot>,
     /// Memory by connections: one for each server, state and turn.
-    #[serde(default)]
     pub memory: Vec<Memory>,
     /// `/fast` beside a burst: one for each server, burst and turn.
-    #[serde(default)]
     pub strips: Vec<Strip>,
     /// Storm after storm on one process: one for each server and turn.
-    #[serde(default)]
     pub leaks: Vec<Leak>,
     /// What could not be measured.
     pub gaps: Vec<Gap>,
-}
-
-/// A turn that brought nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Gap {
-    /// The server.
-    pub server: String,
-    /// What was to be measured.
-    pub what: String,
-    /// True when the server does not claim to support it, or does not let it come to that; no fault of anybody's.
-    pub unsupported: bool,
-    /// What happened instead.
-    pub why: String,
 }
 
 impl Measured {

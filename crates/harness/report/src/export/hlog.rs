@@ -9,7 +9,8 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use measure::results::Results;
-use measure::series::{self, Series};
+use measure::series;
+use suite::document::Series;
 
 /// Three digits that count, as everywhere else.
 const DIGITS: u8 = 3;
@@ -50,11 +51,11 @@ fn latenesses(results: &Results) -> Vec<Turn> {
     let mut all = Vec::new();
     for series in series::all(results) {
         let Some(from) = series.latency_from else { continue };
-        for (turn, values) in series.turns.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
+        for (turn, values) in series.rounds.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
             let histogram = histogram(values, from);
             all.push(Turn {
                 tag: tag(&series),
-                begin: millis(series.turns_at_ms.get(turn).copied()),
+                begin: millis(series.rounds_at_ms.get(turn).copied()),
                 lasted: Duration::from_micros(histogram.max()),
                 histogram,
             });
@@ -99,7 +100,7 @@ fn histogram(values: &[f64], from: f64) -> Histogram<u64> {
 
 /// `server/measurement` without the characters that a tag must not have.
 fn tag(series: &Series) -> String {
-    clean(&format!("{}/{}", series.server, series.measurement))
+    clean(&format!("{}/{}", series.server, series.what))
 }
 
 fn clean(text: &str) -> String {

@@ -12,10 +12,10 @@ pub fn render(results: &Results) -> String {
     let mut line = |cells: [&str; 5]| writer.write_record(cells).expect("a buffer takes every line");
     line(HEADER);
     for series in series::all(results) {
-        for (turn, values) in series.turns.iter().enumerate() {
+        for (turn, values) in series.rounds.iter().enumerate() {
             for value in values {
                 let (turn, value) = (turn.to_string(), value.to_string());
-                line([&series.server, &series.measurement, &turn, series.unit, &value]);
+                line([&series.server, &series.what, &turn, &series.unit, &value]);
             }
         }
     }
@@ -25,9 +25,24 @@ pub fn render(results: &Results) -> String {
 
 #[cfg(test)]
 mod tests {
-    use measure::fixtures::{empty, life};
+    use measure::fixtures::{empty, everything, life};
 
     use super::*;
+
+    #[test]
+    fn every_measurement_of_the_document_has_lines() {
+        let (results, text) = (everything(), render(&everything()));
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let lines: Vec<(String, String, usize, String, f64)> =
+            reader.deserialize().collect::<Result<_, _>>().unwrap();
+        for measurement in results.document().measurements {
+            for series in &measurement.series {
+                let samples = series.rounds.iter().flatten().count();
+                let found = lines.iter().filter(|line| line.1 == series.what).count();
+                assert_eq!(found, samples, "{}: {}", measurement.name, series.what);
+            }
+        }
+    }
 
     #[test]
     fn every_sample_is_a_line_that_can_be_read_back() {

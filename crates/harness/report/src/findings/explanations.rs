@@ -1,8 +1,8 @@
 //! Sentences of ours, each with the condition under which the run agrees with it.
 
-use measure::results::{Results, area};
+use measure::results::Results;
 use measure::zombie::Fate;
-use suite::run::Row;
+use suite::document::Row;
 use suite::verdict::{Level, Verdict};
 
 use crate::summary::{self, list, span};
@@ -22,7 +22,7 @@ pub(super) fn disconnect(results: &Results) -> Vec<String> {
         names.iter().copied().filter(|name| wanted(name)).collect()
     };
     let all_kept = |name: &str| {
-        let must = |row: &&Row| row.server == name && area(row) == "disconnect" && row.level == Level::Must;
+        let must = |row: &&Row| row.server == name && row.area() == "disconnect" && row.level == Level::Must;
         let mut rows = results.results.iter().filter(must);
         rows.all(|row| matches!(row.verdict, Verdict::Pass | Verdict::Unsupported))
     };

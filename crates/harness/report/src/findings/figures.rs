@@ -5,7 +5,7 @@ use measure::plan::STYLES;
 use measure::results::Results;
 use measure::storm::Storm;
 use measure::zombie::Fate;
-use suite::run::Row;
+use suite::document::Row;
 
 use super::{Cell, Line, Table, explanations};
 use crate::summary::{self, list, megabytes, number, span};

@@ -2,8 +2,8 @@
 //! and received, which [`packed`](super::packed) holds.
 
 use measure::plan::STYLES;
-use measure::results::{Results, area};
-use suite::run::Row;
+use measure::results::Results;
+use suite::document::Row;
 use suite::verdict::Verdict;
 
 /// A row of the matrix, or of the table of scenarios.
@@ -56,7 +56,7 @@ pub fn class(verdict: Verdict) -> &'static str {
 pub fn areas(results: &Results) -> Vec<Line<'_>> {
     let cell = |name: &str, wanted: &str| {
         let rows: Vec<&Row> =
-            results.results.iter().filter(|row| row.server == name && area(row) == wanted).collect();
+            results.results.iter().filter(|row| row.server == name && row.area() == wanted).collect();
         if rows.is_empty() {
             return Cell { class: "none", text: "not run".to_owned(), opens: None };
         }

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use measure::results::Results;
 use serde::Serialize;
-use suite::run::Row;
+use suite::document::Row;
 
 use super::matrix;
 

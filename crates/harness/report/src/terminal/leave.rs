@@ -3,7 +3,7 @@
 use comfy_table::{Cell, Color, ColumnConstraint, Table};
 use measure::disconnect::{self, ACTIONS, Heard};
 use measure::results::Results;
-use measure::schedule::Gap;
+use suite::document::Gap;
 
 use super::tables::{WIDTH, red, table};
 use crate::summary::span;

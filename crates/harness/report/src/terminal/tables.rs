@@ -6,9 +6,9 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
 };
 use measure::plan::STYLES;
-use measure::results::{Compared, Results, Status};
+use measure::results::Results;
 use measure::zombie::Fate;
-use suite::run::Row;
+use suite::document::{Row, Server, Status};
 use suite::verdict::Verdict;
 
 use super::leave;
@@ -89,7 +89,7 @@ pub fn print(results: &Results, color: bool) -> String {
     });
     // What kept a server from being run at all stands among the misses already.
     let is_miss = |why: &str| results.misses().iter().any(|(_, row)| row.observed == why);
-    let said = |server: &Compared| {
+    let said = |server: &Server| {
         let why = server.error.as_ref().filter(|why| !is_miss(why))?;
         Some(format!("{}: {}: {why}", server.name, server.status.word()))
     };
@@ -160,9 +160,7 @@ fn matrix(results: &Results, color: bool) -> Table {
     let mut table = table(&header, color);
     for server in &results.servers {
         let mut cells = vec![Cell::new(&server.name)];
-        if server.status != Status::Compared
-            && areas.iter().all(|area| results.score(&server.name, area).1 == 0)
-        {
+        if server.status != Status::Ran && areas.iter().all(|area| results.score(&server.name, area).1 == 0) {
             cells.push(if server.status == Status::Error {
                 red("error")
             } else {
@@ -173,7 +171,7 @@ fn matrix(results: &Results, color: bool) -> Table {
                 let (passed, all) = results.score(&server.name, area);
                 let broken = results.results.iter().any(|row| {
                     row.server == server.name
-                        && measure::results::area(row) == *area
+                        && row.area() == *area
                         && (row.verdict.is_red() || row.verdict == Verdict::Error)
                 });
                 let score = format!("{passed}/{all}");

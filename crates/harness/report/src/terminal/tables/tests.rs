@@ -26,7 +26,7 @@ fn thirteen() -> (Vec<&'static str>, Results) {
     let first = results.servers.remove(0);
     for name in &names {
         let server = (*name).to_owned();
-        results.servers.push(Compared { name: server.clone(), ..first.clone() });
+        results.servers.push(Server { name: server.clone(), ..first.clone() });
         for style in STYLES {
             let mut life = Life::unknown(name, style, 0, std::time::Duration::from_millis(300));
             (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.1));

@@ -1,0 +1,241 @@
+//! The one document of a run: what ran where, every verdict, every sample. `lab check` and `lab compare` write it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use testbed::catalog::Stanza;
+use testbed::machine::{Binary, Machine};
+use testbed::noise::Noise;
+
+use crate::profile::Profile;
+use crate::verdict::Verdict;
+
+mod measurement;
+mod row;
+
+pub use measurement::{Better, Gap, Measurement, Series};
+pub use row::Row;
+
+/// The version of the document's shape; it grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 2;
+
+/// A whole run. Times are milliseconds, sizes bytes; what is not known is null.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// The version of this shape.
+    pub schema: u32,
+    /// When it began, as in an HTTP date.
+    pub taken_at: String,
+    /// How long it took after the build.
+    pub took_ms: u64,
+    /// The command line.
+    pub command: Vec<String>,
+    /// The machine and the toolchain.
+    pub machine: Machine,
+    /// The noise floor measured just before.
+    pub noise: Noise,
+    /// The profile of tolerances that the scenarios were judged by.
+    pub profile: Profile,
+    /// Which scenarios ran.
+    pub scenarios: Chosen,
+    /// The servers asked for, in order.
+    pub servers: Vec<Server>,
+    /// The verdicts.
+    pub results: Vec<Row>,
+    /// What was measured, and how often; null when nothing was.
+    #[serde(default)]
+    pub plan: Option<Value>,
+    /// What counts as what in the measurements; null when nothing was measured.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// The measurements.
+    #[serde(default)]
+    pub measurements: Vec<Measurement>,
+    /// What could not be measured.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+/// Which scenarios ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Chosen {
+    /// How many.
+    pub chosen: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Why these, in a sentence's end.
+    pub which: String,
+}
+
+/// A server of a run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub about: String,
+    /// What its version command printed.
+    pub version: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// What kept it from being run, or makes its results doubtful.
+    pub error: Option<String>,
+    /// The file that was run.
+    pub binary: Option<Binary>,
+}
+
+/// What became of a server of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It was judged, measured, or both.
+    Ran,
+    /// A program that it needs is missing.
+    Absent,
+    /// It could not be run, or not without doubt.
+    Error,
+}
+
+/// What counts as what.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Work that goes on longer than this after its answer is a zombie; an answer later than this is late.
+    pub zombie_ms: f64,
+}
+
+impl Status {
+    /// The word in tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::Absent => "absent",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Server {
+    /// A server that ran, as far as is known.
+    pub fn new(name: &str, about: &str) -> Self {
+        let (name, about) = (name.to_owned(), about.to_owned());
+        Self { name, about, version: None, status: Status::Ran, error: None, binary: None }
+    }
+}
+
+impl From<&Stanza> for Server {
+    fn from(stanza: &Stanza) -> Self {
+        Self::new(&stanza.name, &stanza.about)
+    }
+}
+
+impl Document {
+    /// The names of the servers that ran.
+    pub fn names(&self) -> Vec<&str> {
+        let ran = self.servers.iter().filter(|server| server.status == Status::Ran);
+        ran.map(|server| server.name.as_str()).collect()
+    }
+
+    /// The areas of the scenarios, in the order of the table.
+    pub fn areas(&self) -> Vec<&str> {
+        let mut areas: Vec<&str> = Vec::new();
+        // A row for a server that cannot be run at all is of no scenario.
+        for row in self.results.iter().filter(|row| row.area() != "server") {
+            if !areas.contains(&row.area()) && row.attempts + u32::from(row.verdict != Verdict::Error) > 0 {
+                areas.push(row.area());
+            }
+        }
+        areas
+    }
+
+    /// The verdicts of a server, or of all, counted in the order of a summary; zeros are left out.
+    pub fn counts(&self, server: Option<&str>) -> Vec<(Verdict, usize)> {
+        let wanted = |row: &&Row| server.is_none_or(|server| row.server == server);
+        let count = |verdict| self.results.iter().filter(wanted).filter(|row| row.verdict == verdict).count();
+        Verdict::ALL.map(|verdict| (verdict, count(verdict))).into_iter().filter(|(_, n)| *n > 0).collect()
+    }
+
+    /// How many scenarios of an area a server passed, and of how many that it supports.
+    pub fn score(&self, server: &str, wanted: &str) -> (usize, usize) {
+        let rows = self.results.iter().filter(|row| row.server == server && row.area() == wanted);
+        rows.filter(|row| row.verdict != Verdict::Unsupported)
+            .fold((0, 0), |(passed, all), row| (passed + usize::from(row.verdict == Verdict::Pass), all + 1))
+    }
+
+    /// What a reader must see, neither passed nor unsupported: a row and the servers of which it is true.
+    pub fn misses(&self) -> Vec<(Vec<&str>, &Row)> {
+        let mut misses: Vec<(Vec<&str>, &Row)> = Vec::new();
+        for row in &self.results {
+            let alike = |have: &&mut (Vec<&str>, &Row)| {
+                (&have.1.id, have.1.verdict, &have.1.observed) == (&row.id, row.verdict, &row.observed)
+            };
+            if matches!(row.verdict, Verdict::Pass | Verdict::Unsupported) {
+                continue;
+            } else if let Some((servers, _)) = misses.iter_mut().find(alike) {
+                servers.push(&row.server);
+            } else {
+                misses.push((vec![&row.server], row));
+            }
+        }
+        misses.sort_by_key(|(_, row)| !(row.verdict.is_red() || row.verdict == Verdict::Error));
+        misses
+    }
+
+    /// 1 when a promise was broken, 2 when something could not be run, else 0.
+    pub fn exit_code(&self) -> u8 {
+        if self.results.iter().any(|row| row.verdict.is_red()) {
+            1
+        } else if self.results.iter().any(|row| row.verdict == Verdict::Error)
+            || self.servers.iter().any(|server| server.error.is_some() && server.status != Status::Absent)
+            || self.gaps.iter().any(|gap| !gap.unsupported)
+        {
+            2
+        } else {
+            0
+        }
+    }
+
+    /// Every series of every measurement.
+    pub fn series(&self) -> impl Iterator<Item = &Series> {
+        self.measurements.iter().flat_map(|measurement| &measurement.series)
+    }
+
+    /// Reads a document back.
+    ///
+    /// # Errors
+    /// A sentence that names the version, or what is missing or wrong and where.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema: Option<Value>,
+        }
+        let version: Version = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match version.schema {
+            Some(schema) if schema == SCHEMA => {}
+            Some(schema) => {
+                return Err(format!(
+                    "its `schema` is {schema}, and this lab reads {SCHEMA}; use the lab that wrote it"
+                ));
+            }
+            None => return Err("it has no `schema`, so it is no run of the lab".to_owned()),
+        }
+        let mut reader = serde_json::Deserializer::from_str(text);
+        serde_path_to_error::deserialize(&mut reader).map_err(located)
+    }
+
+    /// The document as JSON, on one line.
+    pub fn json(&self) -> String {
+        let mut text = serde_json::to_string(self).expect("a run holds nothing that JSON cannot say");
+        text.push('\n');
+        text
+    }
+}
+
+/// The message of an error, with the field that it is about.
+pub fn located(error: serde_path_to_error::Error<serde_json::Error>) -> String {
+    let field = error.path().to_string();
+    let inner = error.into_inner();
+    if field == "." { inner.to_string() } else { format!("field `{field}`: {inner}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! One scenario's result on one server.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::verdict::{Level, Verdict};
+
+/// One scenario's result on one server.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// The server's name.
+    pub server: String,
+    /// The scenario's id.
+    pub id: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was seen, in a sentence.
+    pub observed: String,
+    /// How much the promise binds.
+    pub level: Level,
+    /// The promise.
+    pub promise: String,
+    /// Named numbers.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "as_map",
+        deserialize_with = "from_map"
+    )]
+    #[schemars(with = "BTreeMap<String, Option<f64>>")]
+    pub figures: Vec<(String, f64)>,
+    /// Why a deviation is expected, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// How many times it was tried.
+    pub attempts: u32,
+    /// How long it took, without waiting for its seat.
+    pub took_ms: u64,
+    /// What was sent and what came back, if kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<String>,
+}
+
+impl Row {
+    /// The part of the id before the slash.
+    pub fn area(&self) -> &str {
+        self.id.split_once('/').map_or(self.id.as_str(), |(area, _)| area)
+    }
+
+    /// A row for a server that could not be judged at all.
+    pub fn whole_server(server: &str, id: &str, verdict: Verdict, observed: impl Into<String>) -> Self {
+        Self {
+            server: server.to_owned(),
+            id: id.to_owned(),
+            verdict,
+            observed: observed.into(),
+            level: Level::Must,
+            promise: "the server can be judged".to_owned(),
+            figures: Vec::new(),
+            expected: None,
+            attempts: 0,
+            took_ms: 0,
+            trace: Vec::new(),
+        }
+    }
+}
+
+fn as_map<S: serde::Serializer>(figures: &[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(figures.iter().map(|(name, value)| (name, value)))
+}
+
+/// The order of the map's names is kept, and a figure that is no number is null.
+fn from_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {
+    let map = serde_json::Map::deserialize(deserializer)?;
+    Ok(map.into_iter().map(|(name, value)| (name, value.as_f64().unwrap_or(f64::NAN))).collect())
+}
