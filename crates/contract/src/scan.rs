@@ -117,10 +117,19 @@ impl Scan {
                     Ok(_) => {}
                     Err(_) => self.step = Step::Lost,
                 },
-                Step::Line => match memchr(b'\n', bytes) {
-                    Some(end) => (self.step, bytes) = (Step::Start, &bytes[end + 1..]),
+                Step::Between => match bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) {
+                    Some(begin) => (self.step, bytes) = (Step::Line, &bytes[begin..]),
                     None => break,
                 },
+                Step::Line => match skip_lines(bytes) {
+                    Some(rest) => (self.step, bytes) = (Step::Start, rest),
+                    None => break,
+                },
+                Step::Start if bytes.starts_with(b"\r\n") => {
+                    bytes = &bytes[2..];
+                    self.end_head();
+                    heads += 1;
+                }
                 _ => {
                     bytes = &bytes[1..];
                     heads += usize::from(self.step(byte));
@@ -130,12 +139,17 @@ impl Scan {
         heads
     }
 
-    /// Takes one byte of a head, or before one; true when it was the last of a head.
+    /// A head is whole: its body comes next.
+    fn end_head(&mut self) {
+        let framing = std::mem::take(&mut self.framing);
+        self.step = framing.body();
+    }
+
+    /// Takes one byte of a head; true when it was the last.
     fn step(&mut self, byte: u8) -> bool {
         let next = match (&self.step, byte) {
-            (Step::Between, b'\r' | b'\n') => return false,
             (Step::Start | Step::StartCr, b'\n') => {
-                self.step = std::mem::take(&mut self.framing).body();
+                self.end_head();
                 return true;
             }
             (Step::Start, b'\r') => Step::StartCr,
@@ -173,6 +187,17 @@ impl Scan {
     fn or_doubt(&mut self, read: Option<Step>) -> Step {
         self.framing.is_doubtful |= read.is_none();
         read.unwrap_or(Step::Line)
+    }
+}
+
+/// What follows the lines at the front of `bytes` that say nothing about the framing; `None` when they are not over. The
+/// first is taken for such a line wherever `bytes` stand in it.
+fn skip_lines(mut bytes: &[u8]) -> Option<&[u8]> {
+    loop {
+        bytes = &bytes[memchr(b'\n', bytes)? + 1..];
+        if matches!(bytes.first(), None | Some(b'\r' | b'\n' | b'c' | b'C' | b't' | b'T')) {
+            return Some(bytes);
+        }
     }
 }
 
