@@ -114,7 +114,14 @@ impl<'a> Conn<'a> {
         if self.server.fault == Fault::LeaksRefused {
             std::mem::forget(std::fs::File::open("/dev/null"));
         }
-        self.part(&wire::bytes(&answer::refused(None, &Refusal::Busy), false));
+        let bytes = wire::bytes(&answer::refused(None, &Refusal::Busy), false);
+        if self.server.fault == Fault::ResetsUnread {
+            // The request is on its way: it is unread when the connection is dropped.
+            std::thread::sleep(limits::ACCEPT_PAUSE);
+            let _ = self.write(&bytes);
+        } else {
+            self.part(&bytes);
+        }
     }
 
     /// Reads one request and writes its answer; false when the connection is over.

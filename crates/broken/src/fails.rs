@@ -32,7 +32,9 @@ impl Fault {
             Self::LosesRequestId => &["deadline/504-says-why"],
             Self::KeepsValues => &["values/not-shared", "values/pipelined"],
             Self::ServesGarbage => SERVES_GARBAGE,
-            Self::ResetsUnread => &["closing/refused-head", "deadline/unread-body-close"],
+            Self::ResetsUnread => {
+                &["closing/refused-connections", "closing/refused-head", "deadline/unread-body-close"]
+            }
             Self::LingersForBodiesAlone => LINGERS_FOR_BODIES_ALONE,
             Self::LingersForEver => LINGERS_FOR_EVER,
             Self::CountsEmptyLines => &["timeouts/any-split", "timeouts/empty-line-behind-a-body"],
@@ -41,7 +43,9 @@ impl Fault {
             Self::CutsInOrder => &["closing/cut-http-10", "closing/stopped-http-10"],
             Self::WaitsForAcks => &["baseline/no-stall"],
             Self::PatientWithTrickles => &["timeouts/empty-lines", "timeouts/header-trickle"],
-            Self::KnowsNoLimit => &["faults/refused-in-numbers", "faults/too-many-connections"],
+            Self::KnowsNoLimit => {
+                &["closing/refused-connections", "faults/refused-in-numbers", "faults/too-many-connections"]
+            }
             Self::SpinsOnAccept => &["faults/fd-exhaustion"],
             Self::IgnoresSigterm => IGNORES_SIGTERM,
             Self::DiesAtSigterm => DIES_AT_SIGTERM,

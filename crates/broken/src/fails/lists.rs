@@ -230,6 +230,7 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "timeouts/steady-reader-spared",
     "closing/clients-that-go-on",
     "closing/is-bounded",
+    "closing/refused-connections",
     "timeouts/any-split",
     "timeouts/head-by-line",
     "timeouts/upload-from-its-first-byte",

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::capability::Capability::{Admin, EndpointStream, StyleContext, TimeoutHeader};
+use testbed::capability::Capability::{Admin, EndpointStream, KeepAlive, StyleContext, TimeoutHeader};
 use wire::End;
 
 use super::{BASE, CHUNKS, ENDLESS, LINGER, begin_stream, is_reset, is_whole, read_slowly};
@@ -57,6 +57,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         sent: "`GET /fast HTTP/9.9` and 400,000 bytes behind it",
         run: refused_head,
+        ..BASE
+    },
+    Scenario {
+        id: "closing/refused-connections",
+        promise: "a connection over the limit gets its 503 whole and then a FIN, though its request lies unread, also when there is nothing \
+            left to serve the refusals with",
+        needs: &[KeepAlive],
+        flags: &[("--max-connections", "1"), ("--blocking-threads", "1")],
+        seat: Seat::Own,
+        sent: "`GET /fast` and its answer, kept; on 20 more connections `GET /fast`; `--max-connections 1 --blocking-threads 1`",
+        wrong: "a server that closes what it turns away at once",
+        run: refused_connections,
         ..BASE
     },
     Scenario {
@@ -131,6 +143,26 @@ fn refused_head(bench: &Bench) -> Outcome {
     let (end, _) = wire.end(bench.patience())?;
     ensure!(end == End::Fin, "{end:?} instead of FIN");
     Ok(format!("{status}, then FIN").into())
+}
+
+fn refused_connections(bench: &Bench) -> Outcome {
+    let mut kept = bench.connect()?;
+    let status = kept.ask(&bench.fast())?.status();
+    ensure!(status == 200, "/fast: {status} instead of 200");
+    let mut refused = Vec::new();
+    for _ in 0..20 {
+        let mut wire = bench.connect()?;
+        wire.send_request(&bench.fast())?;
+        refused.push(wire);
+    }
+    for (number, wire) in (1..).zip(&mut refused) {
+        let answer = wire.answer()?;
+        let (status, whole) = (answer.status(), answer.response.whole);
+        ensure!(status == 503 && whole, "connection {number}: {status}, whole: {whole}");
+        let (end, _) = wire.end(bench.patience())?;
+        ensure!(end == End::Fin, "connection {number}: {end:?} instead of FIN");
+    }
+    Ok("20 times 503, then FIN".into())
 }
 
 fn is_bounded(bench: &Bench) -> Outcome {
