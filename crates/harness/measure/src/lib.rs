@@ -3,7 +3,7 @@
 //! # Words
 //! - *Overshoot*: from the deadline, counted from when the request was meant to be sent, to the 504's first byte.
 //! - *Tail*: from when the 504 was read to the last sign of life of its work. Longer than
-//!   [`Limits::zombie`](results::Limits::zombie), the work is a *zombie*.
+//!   [`Limits::zombie_ms`](suite::document::Limits::zombie_ms), the work is a *zombie*.
 //! - *Quiesce*: from the storm's last answer until no work is left.
 //!
 //! # Layout
