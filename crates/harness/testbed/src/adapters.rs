@@ -24,7 +24,10 @@ pub struct Adapter {
     /// Where its packages come from.
     #[serde(default)]
     pub install: Install,
-    /// Variables of the environment for every run; `{port}` and `{witness}` are replaced in them.
+    /// Programs that must be there, as in the server list: `go`, or `go>=1.25`.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Variables of the environment for every build and run; `{port}` and `{witness}` are replaced in them.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// The servers.
