@@ -78,7 +78,8 @@ fn is_whole(wire: &mut Wire, answer: &Answer) -> Result<(), Failure> {
 fn is_reset(bench: &Bench, wire: &mut Wire) -> Result<Instant, Failure> {
     let (end, at) = wire.end(bench.patience())?;
     let text = String::from_utf8_lossy(wire.buffered()).into_owned();
-    ensure!(text.contains(" 200 ") && text.contains("{\"chunk\":0}"), "no stream: {text:?}");
+    // A reset may overtake the chunks, so the head is all there is to ask for.
+    ensure!(text.contains(" 200 "), "no stream: {text:?}");
     ensure!(end == End::Reset, "{end:?} instead of a reset");
     Ok(at)
 }
