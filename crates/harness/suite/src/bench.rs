@@ -233,6 +233,20 @@ impl Bench {
         })
     }
 
+    /// Checks that the work of `id` completes, and says so once.
+    ///
+    /// # Errors
+    /// When it does not, or when nothing can be heard of it.
+    pub fn completed_once(&self, id: &str) -> Result<(), Failure> {
+        let (_, how) = self.work_ends(id, self.patience())?;
+        ensure!(how == Word::Completed, "the work of {id} was {how} and not completed");
+        let events = self.witness()?.events(id);
+        let count = |wanted: fn(Word) -> bool| events.iter().filter(|(_, word)| wanted(*word)).count();
+        let (starts, ends) = (count(|word| word == Word::Start), count(Word::is_end));
+        ensure!((starts, ends) == (1, 1), "{starts} starts and {ends} ends of the work of {id}");
+        Ok(())
+    }
+
     /// Reads the census once; scenarios that use it need `admin`.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod faults;
 mod group;
 mod leak;
 mod shutdown;
+mod spared;
 mod timeouts;
 mod values;
 mod work;
@@ -21,6 +22,7 @@ const AREAS: &[&[&[Scenario]]] = &[
     deadline::SCENARIOS,
     work::SCENARIOS,
     disconnect::SCENARIOS,
+    spared::SCENARIOS,
     timeouts::SCENARIOS,
     closing::SCENARIOS,
     values::SCENARIOS,

@@ -162,6 +162,15 @@ impl Wire {
         self.send(&request.bytes(&self.host))
     }
 
+    /// Sends one byte as TCP's urgent data, beside the stream.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn send_urgent(&mut self, byte: u8) -> Result<(), Error> {
+        self.trace.say(self.number, "client: one byte of urgent data");
+        SockRef::from(&self.stream).send_out_of_band(&[byte]).map(drop).map_err(Error::Send)
+    }
+
     /// Calls the server by `host` instead of by its address, in the `Host` of every request from now on.
     #[must_use]
     pub fn with_host(mut self, host: &str) -> Self {

@@ -201,7 +201,7 @@ fn answered(bench: &Bench) -> Outcome {
     let answer = wire.answer()?;
     ensure!(answer.status() == 200, "{} instead of 200", answer.status());
     ensure!(answer.response.field("request_id").as_ref() == Some(&id), "not the answer to {id}");
-    once(bench, &id)?;
+    bench.completed_once(&id)?;
     Ok(format!("200 {:.0?} after sending", answer.after()).into())
 }
 
@@ -230,17 +230,6 @@ fn serve_deadline(bench: &Bench) -> Outcome {
     Ok(format!("504, {late:.1?} late").into())
 }
 
-/// Checks that the work of `id` completes, and says so once.
-fn once(bench: &Bench, id: &str) -> Result<(), Failure> {
-    let (_, how) = bench.work_ends(id, bench.patience())?;
-    ensure!(how == Word::Completed, "the work of {id} says {how} and not that it completed");
-    let events = bench.witness()?.events(id);
-    let count = |wanted: fn(Word) -> bool| events.iter().filter(|(_, word)| wanted(*word)).count();
-    let (starts, ends) = (count(|word| word == Word::Start), count(Word::is_end));
-    ensure!((starts, ends) == (1, 1), "{starts} starts and {ends} ends of the work of {id}");
-    Ok(())
-}
-
 fn detached(
     bench: &Bench,
     leave: Leave,
@@ -255,7 +244,7 @@ fn detached(
     let after = left_at.elapsed();
     // A doubled completion would be heard by now.
     std::thread::sleep(bench.ms(100));
-    once(bench, &id)?;
+    bench.completed_once(&id)?;
     Ok(format!("completed once, {after:.0?} after the client left").into())
 }
 
@@ -294,7 +283,7 @@ fn detach_many(bench: &Bench) -> Outcome {
     }
     std::thread::sleep(bench.ms(50));
     for id in &ids {
-        once(bench, id)?;
+        bench.completed_once(id)?;
     }
     Ok("100 completed, each once".into())
 }
