@@ -25,6 +25,9 @@ use crate::Server;
 /// How long a fault keeps a connection whose client can ask nothing more: past every scenario's patience.
 const HALF_CLOSED: Duration = Duration::from_secs(20);
 
+/// How long a fault lets a client be silent.
+const SILENCE: Duration = Duration::from_millis(1200);
+
 /// A connection and what was read of it and not yet used.
 pub(crate) struct Conn<'a> {
     pub(crate) server: &'a Arc<Server>,
@@ -42,6 +45,10 @@ pub(crate) struct Conn<'a> {
     reset: bool,
     /// What a fault takes the client's bytes for.
     guess: Guess,
+    /// How many requests were read.
+    pub(crate) requests: usize,
+    /// The id of the last request.
+    pub(crate) last_id: String,
 }
 
 /// What a fault makes of the borders of packets: whether a head is under way, and since when.
@@ -86,6 +93,8 @@ impl<'a> Conn<'a> {
             unread: false,
             reset: false,
             guess,
+            requests: 0,
+            last_id: String::new(),
         }
     }
 
@@ -127,6 +136,7 @@ impl<'a> Conn<'a> {
     /// Reads one request and writes its answer; false when the connection is over.
     fn turn(&mut self) -> Result<bool, End> {
         let head = self.head()?;
+        self.requests += 1;
         let fault = self.server.fault;
         let mut decoder = Decoder::of(&head)?;
         let is_head = head.method == Method::HEAD && fault != Fault::AnswersHeadWithBody;
@@ -199,7 +209,12 @@ impl<'a> Conn<'a> {
                     let _ = wait(None::<(&TcpStream, _)>, &[&self.server.stopped], Some(at));
                     return Err(None);
                 }
-                Ok(0) | Err(_) => return Err(None),
+                Ok(0) | Err(_) => {
+                    if self.server.fault == Fault::EndsNeighbors {
+                        self.server.ends_badly(&self.last_id);
+                    }
+                    return Err(None);
+                }
             }
         }
     }
@@ -307,10 +322,46 @@ impl<'a> Conn<'a> {
 
     /// Waits until `at`; the client's leaving, as far as the settings care, and the server's end come first.
     pub(crate) fn pause(&self, at: Instant) -> Result<(), Reason> {
+        let at = self.patience_at_work().map_or(at, |end| end.min(at));
+        if self.is_taken_for_gone() {
+            return Err(Reason::Disconnect);
+        }
         match wait(self.leaving(), &[&self.server.over], Some(at)) {
             Ok(Woken::Late) => Ok(()),
             Ok(Woken::Rung) => Err(Reason::Shutdown),
             Ok(Woken::Ready) | Err(_) => Err(Reason::Disconnect),
+        }
+    }
+
+    /// When a fault loses its patience with a client whose work runs.
+    fn patience_at_work(&self) -> Option<Instant> {
+        let since = self.guess.filled_at;
+        let settings = &self.server.settings;
+        match self.server.fault {
+            Fault::TakesSilenceForEnds => Some(since + SILENCE),
+            Fault::TimesWork => [
+                settings.idle_timeout,
+                settings.read_header_timeout,
+                settings.read_timeout,
+                settings.write_timeout,
+            ]
+            .into_iter()
+            .min()
+            .map(|least| since + least),
+            _ => None,
+        }
+    }
+
+    /// Whether a fault takes a client that is there for one that has left.
+    fn is_taken_for_gone(&self) -> bool {
+        match self.server.fault {
+            Fault::TakesBytesForEnds => !self.ahead.is_empty(),
+            Fault::CancelsOnReuse => self.requests > 1,
+            Fault::CancelsAtSignals => self.server.winced.load(Ordering::Relaxed) > 0,
+            Fault::TakesSilenceForEnds | Fault::TimesWork => {
+                self.patience_at_work().is_some_and(|end| end <= Instant::now())
+            }
+            _ => false,
         }
     }
 
@@ -319,6 +370,12 @@ impl<'a> Conn<'a> {
         match self.server.settings.on_disconnect {
             _ if self.server.fault == Fault::IgnoresDisconnects => None,
             _ if self.server.fault == Fault::AlwaysCancels => Some((&self.stream, PollFlags::RDHUP)),
+            OnDisconnect::Cancel if self.server.fault == Fault::TakesBytesForEnds => {
+                Some((&self.stream, PollFlags::RDHUP | PollFlags::IN))
+            }
+            OnDisconnect::Cancel if self.server.fault == Fault::TakesUrgencyForEnds => {
+                Some((&self.stream, PollFlags::RDHUP | PollFlags::PRI))
+            }
             OnDisconnect::Cancel => Some((&self.stream, PollFlags::RDHUP)),
             // A reset is reported unasked.
             OnDisconnect::Serve => Some((&self.stream, PollFlags::empty())),

@@ -1,10 +1,12 @@
 //! What each fault must fail, and nothing else.
 
 mod lists;
+mod spared;
 
 use crate::Fault;
 
 use lists::*;
+use spared::*;
 
 impl Fault {
     /// The scenarios that the fault must fail, and no other, of those that [`SUPPORTS`](crate::SUPPORTS) has what they
@@ -84,6 +86,15 @@ impl Fault {
             Self::WaitsForReaders => &["timeouts/pipelined-reader", "timeouts/slow-reader"],
             Self::KeepsHalfClosed => KEEPS_HALF_CLOSED,
             Self::AlwaysCancels => ALWAYS_CANCELS,
+            Self::TakesBodiesForEnds => TAKES_BODIES_FOR_ENDS,
+            Self::TakesBytesForEnds => TAKES_BYTES_FOR_ENDS,
+            Self::TakesUrgencyForEnds => &["spared/urgent-data"],
+            Self::TakesSilenceForEnds => TAKES_SILENCE_FOR_ENDS,
+            Self::CancelsOnReuse => CANCELS_ON_REUSE,
+            Self::CancelsHttp10 => &["spared/http-10"],
+            Self::TimesWork => TIMES_WORK,
+            Self::CancelsAtSignals => &["spared/signals"],
+            Self::EndsNeighbors => ENDS_NEIGHBORS,
             Self::LeaksRefused => &["leak/refused-storm"],
             Self::DiesOfPanics => DIES_OF_PANICS,
             Self::LeavesChildren => LEAVES_CHILDREN,

@@ -150,6 +150,24 @@ pub enum Fault {
     KeepsHalfClosed,
     /// Cancels at every half-close and reset, whatever it was told that a client's leaving means.
     AlwaysCancels,
+    /// Takes the end of a body that was read for the end of its client.
+    TakesBodiesForEnds,
+    /// Takes any byte that comes while work runs for the end of its client.
+    TakesBytesForEnds,
+    /// Takes a byte of urgent data for the end of its client.
+    TakesUrgencyForEnds,
+    /// Takes a client that has been silent for 1.2 s for one that has left.
+    TakesSilenceForEnds,
+    /// Cancels the work of every request but the first on its connection.
+    CancelsOnReuse,
+    /// Cancels the work of clients that speak HTTP/1.0.
+    CancelsHttp10,
+    /// Runs the timeouts of a connection while work runs.
+    TimesWork,
+    /// Cancels all work at a signal that was not meant for it.
+    CancelsAtSignals,
+    /// Takes requests whose ids begin alike for one client, and ends all of them when one ends in any way but well.
+    EndsNeighbors,
     /// Leaves an open file behind for each connection that it turns away.
     LeaksRefused,
     /// Exits when a handler panics.

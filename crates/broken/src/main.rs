@@ -14,11 +14,12 @@ mod connection;
 mod endpoints;
 mod request;
 
+use std::collections::HashMap;
 use std::io::{self, PipeReader, PipeWriter};
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ use census::Census;
 use clap::Parser;
 use contract::{Settings, limits};
 use rustix::event::PollFlags;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Socket, Type};
 
@@ -64,15 +65,35 @@ struct Server {
     thread: Mutex<()>,
     /// The subject of the client that left last, which nobody needs: what a fault keeps too long.
     left: Mutex<Option<String>>,
+    /// The clients of whom some request has ended badly, and how often: what a fault holds against the others.
+    ended: Mutex<HashMap<String, usize>>,
+    /// How often a signal came that was not meant for it.
+    winced: Arc<AtomicUsize>,
     /// How many groups have failed: what a fault mistakes for a failure of each.
     failed: AtomicUsize,
 }
 
 impl Server {
+    /// How often a request of this request's client has ended badly.
+    fn bad_ends(&self, id: &str) -> usize {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).get(client(id)).copied().unwrap_or(0)
+    }
+
+    /// A request has ended in another way than well.
+    fn ends_badly(&self, id: &str) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        *ended.entry(client(id).to_owned()).or_default() += 1;
+    }
+
     /// Whether a shutdown has run out of patience.
     fn is_over(&self) -> bool {
         matches!(wait(None::<(&TcpListener, _)>, &[&self.over], Some(Instant::now())), Ok(Woken::Rung))
     }
+}
+
+/// What the ids of one client's requests begin with: all but the last two of their parts.
+fn client(id: &str) -> &str {
+    id.rsplitn(3, '-').nth(2).unwrap_or(id)
 }
 
 fn main() -> ExitCode {
@@ -93,8 +114,24 @@ fn serve(args: Args) -> io::Result<bool> {
 
     let ((stopped, stop), (over, give_up)) = (io::pipe()?, io::pipe()?);
     let stopping = AtomicBool::new(false);
-    let (thread, left, failed) = Default::default();
-    let server = Arc::new(Server { fault, settings, census, stopping, stopped, over, thread, left, failed });
+    let winced = Arc::new(AtomicUsize::new(0));
+    if fault == Fault::CancelsAtSignals {
+        signal_hook::flag::register_usize(SIGWINCH, winced.clone(), 1)?;
+    }
+    let (thread, left, failed, ended) = Default::default();
+    let server = Arc::new(Server {
+        fault,
+        settings,
+        census,
+        stopping,
+        stopped,
+        over,
+        thread,
+        left,
+        ended,
+        winced,
+        failed,
+    });
     let told = server.clone();
     service::thread::spawn("signals", move || obey(&told, signals, stop))?;
     let (alive, closed) = mpsc::channel();

@@ -17,7 +17,7 @@ use contract::{
 };
 use ctx::Context;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 
 use crate::connection::Conn;
 
@@ -45,6 +45,7 @@ impl Conn<'_> {
                 let mut counted = census.request(&Context::background(), &Identity::default());
                 let answer = answer::refused(identity.as_ref(), &refusal);
                 counted.answered(answer.status());
+                self.server.ends_badly(&identity.map(|identity| identity.request_id).unwrap_or_default());
                 self.idle(any);
                 return Some(answer);
             }
@@ -55,6 +56,7 @@ impl Conn<'_> {
         let scope = census.scope(call.identity.clone());
         let (ctx, cancel) = Context::background().with_value(scope).with_deadline(deadline);
         let mut counted = census.request(&ctx, &call.identity);
+        self.last_id.clone_from(&call.identity.request_id);
         let job = Job { ctx: &ctx, counted: &counted, identity: &call.identity, head, read_by };
         if let (Endpoint::Stream(params), &Method::GET, Ok(())) =
             (&call.endpoint, &head.method, outcome::live(&ctx))
@@ -75,10 +77,14 @@ impl Conn<'_> {
                 process::exit(101);
             }
             counted.answered(StatusCode::INTERNAL_SERVER_ERROR);
+            self.server.ends_badly(&call.identity.request_id);
             return Some(answer::panicked(&call.identity));
         };
         if let Err(Failure::Ended(reason)) = answered {
             cancel.cancel_cause(reason);
+        }
+        if answered.is_err() {
+            self.server.ends_badly(&call.identity.request_id);
         }
         let mut answer = match answered {
             Ok(answer) => answer,
@@ -197,9 +203,13 @@ impl Conn<'_> {
         if params.style == Style::Blocking {
             return self.blocking(job, params);
         }
+        let bad_ends = self.server.bad_ends(&job.identity.request_id);
         let (mut work, began) = (job.counted.job().start(), Instant::now());
         let deadline = job.ctx.deadline().expect("every request has a deadline");
         for end in self.ends(params.ticks(), began) {
+            if self.is_misled(job, params, bad_ends) {
+                return Err(Reason::Disconnect.into());
+            }
             if params.style == Style::Spin {
                 while Instant::now() < end {
                     hint::spin_loop();
@@ -222,6 +232,17 @@ impl Conn<'_> {
             job.counted.job().start().completed();
         }
         Ok(Worked { began, ended: Instant::now() })
+    }
+
+    /// Whether a fault takes something of this request or its neighbors for the end of its client.
+    fn is_misled(&self, job: &Job<'_>, params: &Slow, bad_ends: usize) -> bool {
+        let has_body = job.head.method == Method::POST && params.body == BodyUse::Read;
+        match self.server.fault {
+            Fault::TakesBodiesForEnds => has_body,
+            Fault::CancelsHttp10 => job.head.version == Version::HTTP_10,
+            Fault::EndsNeighbors => self.server.bad_ends(&job.identity.request_id) > bad_ends,
+            _ => false,
+        }
     }
 
     /// When the ticks end of work that began then.

@@ -1,8 +1,8 @@
 //! Clients that are silent, chatty, slow or old, and wait for their answer all the same.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use testbed::capability::Capability::{EndpointStream, KeepAlive, ParamWork, TimeoutHeader, Witness};
+use testbed::capability::Capability::{KeepAlive, ParamWork, TimeoutHeader};
 use wire::{Request, Wire};
 
 use super::{begun, lasting, request, spared, whole};
@@ -116,19 +116,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 Ok(())
             })
         },
-        ..spared::BASE
-    },
-    Scenario {
-        id: "spared/slow-stream-reader",
-        promise: "a client that reads a stream slowly gets all of it",
-        needs: &[EndpointStream, Witness],
-        seat: Seat::Own,
-        flags: &[("--request-timeout", "20s")],
-        sent: "`GET /stream?chunks=400&every=1ms` through a narrow window that is read every 10 ms; `--request-timeout 20s`",
-        why: "a phone on a train reads slowly and is there",
-        wrong: "a buffer that is full is taken for a client that is gone",
-        limit: Duration::from_secs(20),
-        run: slow_reader,
         ..spared::BASE
     },
     Scenario {
@@ -255,27 +242,4 @@ fn reused(bench: &Bench, first: &Request, status: u16) -> Outcome {
     let second = request(bench);
     wire.send_request(&second)?;
     whole(bench, &mut wire, &second)
-}
-
-fn slow_reader(bench: &Bench) -> Outcome {
-    const CHUNKS: usize = 400;
-    let mut wire = bench.connect_narrow()?;
-    let stream = Request::get(format!("/stream?chunks={CHUNKS}&every=1ms")).id(bench.id());
-    let sent_at = wire.send_request(&stream)?;
-    let mut read = 0;
-    while !wire.is_over() && sent_at.elapsed() < Duration::from_secs(15) && !ends(wire.buffered()) {
-        std::thread::sleep(Duration::from_millis(10));
-        wire.sip(Instant::now() + bench.ms(1000), 256)?;
-        read += 1;
-    }
-    let answer = wire.answer()?;
-    ensure!(answer.response.whole, "the stream is cut short after {} bytes", answer.response.body.len());
-    let id = stream.id_given().unwrap_or_default();
-    bench.completed_once(id)?;
-    Ok(format!("{CHUNKS} chunks in {read} sips over {:.1?}", sent_at.elapsed()).into())
-}
-
-/// True when a chunked body ends with these bytes.
-fn ends(bytes: &[u8]) -> bool {
-    bytes.ends_with(b"\r\n0\r\n\r\n")
 }
