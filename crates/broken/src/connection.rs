@@ -25,9 +25,6 @@ use crate::Server;
 /// How long a fault keeps a connection whose client can ask nothing more: past every scenario's patience.
 const HALF_CLOSED: Duration = Duration::from_secs(20);
 
-/// How long a fault lets a client be silent.
-const SILENCE: Duration = Duration::from_millis(1200);
-
 /// A connection and what was read of it and not yet used.
 pub(crate) struct Conn<'a> {
     pub(crate) server: &'a Arc<Server>,
@@ -38,13 +35,13 @@ pub(crate) struct Conn<'a> {
     /// When the stream that is under way is truncated.
     pub(crate) streams_until: Option<Instant>,
     accepted_at: Instant,
-    ahead: Vec<u8>,
+    pub(crate) ahead: Vec<u8>,
     /// Whether the answer went out before its request was read whole.
     unread: bool,
     /// Whether the connection is to be reset.
     reset: bool,
     /// What a fault takes the client's bytes for.
-    guess: Guess,
+    pub(crate) guess: Guess,
     /// How many requests were read.
     pub(crate) requests: usize,
     /// The id of the last request.
@@ -52,12 +49,12 @@ pub(crate) struct Conn<'a> {
 }
 
 /// What a fault makes of the borders of packets: whether a head is under way, and since when.
-struct Guess {
+pub(crate) struct Guess {
     in_head: bool,
     since: Instant,
     torn: bool,
     /// When bytes came last.
-    filled_at: Instant,
+    pub(crate) filled_at: Instant,
 }
 
 /// What ended a wait.
@@ -330,38 +327,6 @@ impl<'a> Conn<'a> {
             Ok(Woken::Late) => Ok(()),
             Ok(Woken::Rung) => Err(Reason::Shutdown),
             Ok(Woken::Ready) | Err(_) => Err(Reason::Disconnect),
-        }
-    }
-
-    /// When a fault loses its patience with a client whose work runs.
-    fn patience_at_work(&self) -> Option<Instant> {
-        let since = self.guess.filled_at;
-        let settings = &self.server.settings;
-        match self.server.fault {
-            Fault::TakesSilenceForEnds => Some(since + SILENCE),
-            Fault::TimesWork => [
-                settings.idle_timeout,
-                settings.read_header_timeout,
-                settings.read_timeout,
-                settings.write_timeout,
-            ]
-            .into_iter()
-            .min()
-            .map(|least| since + least),
-            _ => None,
-        }
-    }
-
-    /// Whether a fault takes a client that is there for one that has left.
-    fn is_taken_for_gone(&self) -> bool {
-        match self.server.fault {
-            Fault::TakesBytesForEnds => !self.ahead.is_empty(),
-            Fault::CancelsOnReuse => self.requests > 1,
-            Fault::CancelsAtSignals => self.server.winced.load(Ordering::Relaxed) > 0,
-            Fault::TakesSilenceForEnds | Fault::TimesWork => {
-                self.patience_at_work().is_some_and(|end| end <= Instant::now())
-            }
-            _ => false,
         }
     }
 

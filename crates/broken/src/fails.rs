@@ -1,10 +1,12 @@
 //! What each fault must fail, and nothing else.
 
+mod closing;
 mod lists;
 mod spared;
 
 use crate::Fault;
 
+use closing::*;
 use lists::*;
 use spared::*;
 

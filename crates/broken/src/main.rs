@@ -12,6 +12,7 @@
 mod admin;
 mod connection;
 mod endpoints;
+mod misled;
 mod request;
 
 use std::collections::HashMap;

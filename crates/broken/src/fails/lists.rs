@@ -368,6 +368,8 @@ pub(super) const ALWAYS_CANCELS: &[&str] = &[
     "disconnect/serve-half-close",
     "disconnect/serve-half-close-then-rst",
     "disconnect/serve-pipelined-half-close",
+    "spared/half-close-served",
+    "spared/half-close-served-body",
 ];
 
 pub(super) const DIES_OF_PANICS: &[&str] =
@@ -379,34 +381,4 @@ pub(super) const LEAVES_CHILDREN: &[&str] = &[
     "group/fail-cancels-siblings",
     "group/half-close-cancels-all",
     "group/none-outlives-the-answer",
-];
-
-pub(super) const LINGERS_FOR_BODIES_ALONE: &[&str] = &[
-    "closing/504",
-    "closing/cut-stream",
-    "closing/empty-line-behind",
-    "closing/http-10",
-    "closing/request-behind",
-    "closing/slow-readers",
-];
-
-pub(super) const LINGERS_FOR_EVER: &[&str] = &[
-    "closing/is-bounded",
-    "shutdown/cancels-at-timeout",
-    "closing/clients-that-go-on",
-    "shutdown/deadline-while-draining",
-    "shutdown/drains",
-    "shutdown/idle-closed",
-    "shutdown/keep-alive-closes",
-    "shutdown/refuses-new",
-    "shutdown/sigint",
-    "shutdown/stalled-upload",
-];
-
-pub(super) const GUESSES_FROM_PACKETS: &[&str] = &[
-    "timeouts/any-split",
-    "timeouts/half-head-behind-a-body",
-    "timeouts/half-head-behind-chunks",
-    "timeouts/head-by-line",
-    "timeouts/upload-from-its-first-byte",
 ];
