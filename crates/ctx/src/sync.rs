@@ -1,11 +1,15 @@
-//! The locks and atomics of the state machine, which a loom build replaces by loom's.
+//! The locks and atomics of the state machine, which a loom build replaces by loom's, or by shuttle's.
 //!
 //! `Arc` and `Weak` stay std's in both: their counting is not what the models are about.
 
+#[cfg(all(loom, not(shuttle)))]
+use loom::sync as model;
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+pub(crate) use model::atomic::{AtomicU8, AtomicU32, Ordering};
 #[cfg(loom)]
-pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+pub(crate) use model::{Condvar, Mutex, MutexGuard};
+#[cfg(all(loom, shuttle))]
+use shuttle::sync as model;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 #[cfg(not(loom))]

@@ -1,5 +1,5 @@
 //! The state machine under every interleaving that loom finds: `RUSTFLAGS="--cfg loom" cargo test --test loom`.
-#![cfg(loom)]
+#![cfg(all(loom, not(shuttle)))]
 
 use std::pin::pin;
 use std::sync::Arc;

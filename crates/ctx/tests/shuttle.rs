@@ -1,0 +1,183 @@
+//! Trees of contexts under random schedules of many threads:
+//! `RUSTFLAGS="--cfg loom --cfg shuttle" cargo test -p ctx --test shuttle`.
+//!
+//! loom tries every order of two or three threads; here more threads meet, in orders drawn at random. A schedule that fails
+//! is printed, and `shuttle::replay` runs it again.
+#![cfg(all(loom, shuttle))]
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as Task, Wake, Waker};
+
+use ctx::{Cause, Context, Error, Group};
+use shuttle::thread;
+
+/// Runs a model under so many schedules drawn at random, and as many that change priorities at three points.
+fn check(schedules: usize, model: impl Fn() + Send + Sync + Clone + 'static) {
+    shuttle::check_random(model.clone(), schedules);
+    shuttle::check_pct(model, schedules, 3);
+}
+
+/// Counts its wakes. The count is std's: it is no subject of the schedule.
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Registers a waiter, and returns whether the end was there already and the count of its wakes.
+fn wait(ctx: &Context) -> usize {
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(count.clone());
+    let mut done = pin!(ctx.done(|_| std::future::pending::<()>()));
+    if done.as_mut().poll(&mut Task::from_waker(&waker)).is_ready() {
+        return 1;
+    }
+    // The thread blocks until the end; the waiter that stays registered has to be woken as well.
+    ctx.wait();
+    assert!(done.poll(&mut Task::from_waker(&waker)).is_ready());
+    count.0.load(Ordering::SeqCst)
+}
+
+#[test]
+fn every_waiter_of_a_tree_hears_of_the_end_whoever_derives_meanwhile() {
+    check(4000, || {
+        let (root, cancel) = Context::background().with_cancel();
+        let waiters: Vec<_> = (0..3)
+            .map(|_| {
+                let root = root.clone();
+                thread::spawn(move || {
+                    let (child, _child) = root.with_cancel();
+                    let (grandchild, _grandchild) = child.with_cancel();
+                    let woken = wait(&grandchild);
+                    assert_eq!(grandchild.err(), Some(Error::Canceled));
+                    assert_eq!(grandchild.cause().map(|cause| cause.to_string()).as_deref(), Some("now"));
+                    woken
+                })
+            })
+            .collect();
+        cancel.cancel_cause(Cause::msg("now"));
+        for waiter in waiters {
+            assert!(waiter.join().unwrap() <= 1, "a waiter is woken once at most");
+        }
+        assert_eq!((root.waiters(), root.registered(), root.descendants()), (0, 0, 0));
+    });
+}
+
+#[test]
+fn waiters_that_give_up_leave_their_place_and_take_no_other_wake() {
+    check(4000, || {
+        let (ctx, cancel) = Context::background().with_cancel();
+        let stays = ctx.clone();
+        let stays = thread::spawn(move || wait(&stays));
+        let quitters: Vec<_> = (0..2)
+            .map(|_| {
+                let ctx = ctx.clone();
+                thread::spawn(move || {
+                    let mut done = pin!(ctx.done(|_| std::future::pending::<()>()));
+                    assert!(done.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_pending());
+                })
+            })
+            .collect();
+        quitters.into_iter().for_each(|quitter| quitter.join().unwrap());
+        // Of the one that stays both its waits may be registered.
+        assert!(ctx.waiters() <= 2);
+        cancel.cancel();
+        assert!(stays.join().unwrap() <= 1);
+        assert_eq!(ctx.waiters(), 0);
+    });
+}
+
+#[test]
+fn each_callback_runs_once_or_is_taken_back() {
+    check(4000, || {
+        let (root, cancel) = Context::background().with_cancel();
+        let (child, cancel_child) = root.with_cancel();
+        let registrars: Vec<_> = [root.clone(), child.clone(), root.clone()]
+            .into_iter()
+            .map(|ctx| {
+                thread::spawn(move || {
+                    let ran = Arc::new(AtomicUsize::new(0));
+                    let count = ran.clone();
+                    let stop = ctx.after_func(move || _ = count.fetch_add(1, Ordering::SeqCst));
+                    let stopped = stop.stop();
+                    (ctx, ran, stopped)
+                })
+            })
+            .collect();
+        let canceler = thread::spawn(move || cancel.cancel());
+        cancel_child.cancel();
+        canceler.join().unwrap();
+        for registrar in registrars {
+            let (ctx, ran, stopped) = registrar.join().unwrap();
+            assert!(ctx.err().is_some());
+            assert_eq!(ran.load(Ordering::SeqCst) + usize::from(stopped), 1);
+        }
+        assert_eq!((root.registered(), child.registered()), (0, 0));
+    });
+}
+
+#[test]
+fn cancels_from_all_sides_agree_on_one_cause_for_each_context() {
+    check(4000, || {
+        let (root, cancel) = Context::background().with_cancel();
+        let (left, cancel_left) = root.with_cancel();
+        let (right, _right) = root.with_cancel();
+        let (merged, cancel_merged) = Context::merge([&left, &right]);
+        let cancels = [("root", cancel), ("left", cancel_left), ("merged", cancel_merged)];
+        let cancelers =
+            cancels.map(|(name, cancel)| thread::spawn(move || cancel.cancel_cause(Cause::msg(name))));
+        let seen = merged.wait();
+        let cause = merged.cause().map(|cause| cause.to_string());
+        cancelers.into_iter().for_each(|canceler| canceler.join().unwrap());
+        assert_eq!((merged.err(), merged.cause().map(|cause| cause.to_string())), (Some(seen), cause));
+        for ctx in [&root, &left, &right] {
+            assert!(ctx.err().is_some());
+            assert_eq!((ctx.waiters(), ctx.registered()), (0, 0));
+        }
+    });
+}
+
+#[test]
+fn contexts_that_come_and_go_in_a_crowd_leave_nothing() {
+    check(2000, || {
+        let (root, cancel) = Context::background().with_cancel();
+        let _first = root.with_cancel();
+        let bearers: Vec<_> = (0..4)
+            .map(|_| {
+                let root = root.clone();
+                thread::spawn(move || {
+                    let gone = root.with_cancel();
+                    let kept = root.with_cancel();
+                    drop(gone);
+                    kept
+                })
+            })
+            .collect();
+        cancel.cancel();
+        for bearer in bearers {
+            assert_eq!(bearer.join().unwrap().0.err(), Some(Error::Canceled));
+        }
+        assert_eq!((root.registered(), root.descendants()), (0, 0));
+    });
+}
+
+#[test]
+fn a_group_of_threads_ends_with_its_first_failure() {
+    check(2000, || {
+        let group = Group::new(&Context::background());
+        let jobs = [
+            thread::spawn(group.job(|_| Err(Cause::msg("first")))),
+            thread::spawn(group.job(|ctx| Err(ctx.wait().into()))),
+            thread::spawn(group.job(|ctx| {
+                ctx.wait();
+                Ok(())
+            })),
+        ];
+        assert_eq!(group.wait().unwrap_err().to_string(), "first");
+        jobs.into_iter().for_each(|job| job.join().unwrap());
+    });
+}
