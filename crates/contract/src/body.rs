@@ -37,8 +37,10 @@ enum State {
     ChunkEndLf,
     /// The last chunk is over: a trailer field begins, or the body ends.
     TrailerStart,
-    /// Within a trailer field.
-    Trailer,
+    /// Within the name of a trailer field.
+    TrailerName,
+    /// Within the value of a trailer field.
+    TrailerValue,
     /// A trailer field ends.
     TrailerEnd,
     /// The body ends.
@@ -125,17 +127,32 @@ impl Decoder {
             (State::ChunkEndLf, b'\n') => State::Size { digits: 0, size: 0 },
             (State::TrailerStart, b'\r') => State::BodyEnd,
             (State::BodyEnd, b'\n') => State::Whole,
-            (State::Trailer, b'\r') => State::TrailerEnd,
-            (State::TrailerStart | State::Trailer, byte) if byte != b'\n' => State::Trailer,
+            (State::TrailerName, b':') => State::TrailerValue,
+            (State::TrailerStart | State::TrailerName, byte) if is_token(byte) => State::TrailerName,
+            (State::TrailerValue, b'\r') => State::TrailerEnd,
+            (State::TrailerValue, byte) if is_text(byte) => State::TrailerValue,
             (State::TrailerEnd, b'\n') => State::TrailerStart,
             _ => return Err(Refusal::Malformed("malformed chunked body")),
         };
-        if matches!(next, State::Space { .. } | State::Extension { .. } | State::Trailer) {
+        if matches!(
+            next,
+            State::Space { .. } | State::Extension { .. } | State::TrailerName | State::TrailerValue
+        ) {
             let patience = self.patience.checked_sub(1);
             self.patience = patience.ok_or(Refusal::Malformed("chunked body with too much beside it"))?;
         }
         Ok(next)
     }
+}
+
+/// Whether the byte may stand in the name of a field (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether the byte may stand in the value of a field (RFC 9110, 5.5).
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
 }
 
 fn payload(left: u64) -> State {
@@ -296,6 +313,14 @@ mod tests {
             "fffffffffffffffff\r\n",
             "0\r\n\n",
             "0\r\nTrailer: x\n\r\n",
+            "0\r\nTrailer\r\n\r\n",
+            "0\r\n: x\r\n\r\n",
+            "0\r\nTrai ler: x\r\n\r\n",
+            "0\r\nTrailer : x\r\n\r\n",
+            "0\r\n Trailer: x\r\n\r\n",
+            "0\r\nTrai\0ler: x\r\n\r\n",
+            "0\r\nTrailer: a\0b\r\n\r\n",
+            "0\r\nTrailer: a\r\n b\r\n\r\n",
             "0\r\n\rx",
         ] {
             assert!(matches!(chunks(bytes.as_bytes()).whole, Err(Refusal::Malformed(_))), "{bytes:?}");

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Version};
 
 use crate::params::{self, Fanout, Slow, Stream};
-use crate::{Identity, Reason, budget, limits};
+use crate::{Identity, Reason, budget, limits, target};
 
 /// What a well-formed request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +89,7 @@ impl Call {
     /// Whatever is wrong with it, the first thing found, in the order: target too long, unknown path, method, body
     /// size, headers, parameters.
     pub fn read(head: &Parts, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
-        let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-        if target > limits::URI {
-            return Err(Refusal::UriTooLong);
-        }
+        target::check_parsed(&head.uri)?;
         check_form(head)?;
         let query = head.uri.query().unwrap_or("");
         let path = head.uri.path();
@@ -115,15 +112,16 @@ impl Call {
     }
 }
 
-/// Checks what an HTTP library may let pass: a target that is a path, one `Host`, which only HTTP/1.0 may leave out, and a
-/// body in no coding but chunked (RFC 9112, 3.2 and 6.1).
+/// Checks what an HTTP library may let pass: one `Host`, which only HTTP/1.0 may leave out, that is one, and a body in no
+/// coding but chunked (RFC 9112, 3.2 and 6.1).
 fn check_form(head: &Parts) -> Result<(), Refusal> {
-    if head.uri.path().is_empty() || (head.uri.authority().is_some() && head.uri.scheme().is_none()) {
-        return Err(Refusal::Malformed("malformed request target"));
-    }
-    let hosts = head.headers.get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && head.version != Version::HTTP_10) {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() || (host.is_none() && head.version != Version::HTTP_10) {
         return Err(Refusal::Malformed("a request takes one host"));
+    }
+    if host.is_some_and(|host| !target::is_host(host.as_bytes())) {
+        return Err(Refusal::Malformed("malformed host"));
     }
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     let plain = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
@@ -230,6 +228,7 @@ mod tests {
         assert!(matches!(named(Version::HTTP_11, &[]), Err(Refusal::Malformed(_))));
         for version in [Version::HTTP_10, Version::HTTP_11] {
             assert!(matches!(named(version, &["lab", "lab"]), Err(Refusal::Malformed(_))), "{version:?}");
+            assert!(matches!(named(version, &["user@lab"]), Err(Refusal::Malformed(_))), "{version:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 
-use crate::{Answer, Refusal, limits};
+use crate::{Answer, Refusal, limits, target};
 
 /// What a client is told that waits for leave to send its body.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -24,12 +24,19 @@ pub fn head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Refusal> {
     let length = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(length)) if length <= limits::HEAD => length,
         Ok(httparse::Status::Partial) if bytes.len() < limits::HEAD => return Ok(None),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(too_large(bytes)),
         Err(httparse::Error::Version) => return Err(Refusal::Version),
         Err(_) => return Err(Refusal::Malformed("malformed request head")),
     };
+    target::check(parsed.path.unwrap_or_default().as_bytes())?;
     let head = parts(&parsed).ok().filter(is_target).ok_or(Refusal::Malformed("malformed request head"))?;
     Ok(Some((head, length)))
+}
+
+/// The refusal of a head that is too large: for its target, where that is too long already.
+fn too_large(bytes: &[u8]) -> Refusal {
+    let target = target::of_head(bytes).map_or(Ok(()), target::check);
+    if target == Err(Refusal::UriTooLong) { Refusal::UriTooLong } else { Refusal::HeadTooLarge }
 }
 
 /// The head that was `parsed`, as a type.
@@ -180,6 +187,7 @@ mod tests {
             "GET /fast HTTP/1.1\r\n folded: x\r\n\r\n",
             "GET fast HTTP/1.1\r\n\r\n",
             "GET host:1 HTTP/1.1\r\n\r\n",
+            "GET /fast#x HTTP/1.1\r\n\r\n",
         ] {
             assert!(matches!(head(text.as_bytes()), Err(Refusal::Malformed(_))), "{text:?}");
         }
@@ -204,6 +212,8 @@ mod tests {
             head(&long(limits::HEAD + 1).as_bytes()[..limits::HEAD]).err(),
             Some(Refusal::HeadTooLarge)
         );
+        let target = format!("GET /{}", "x".repeat(limits::HEAD));
+        assert_eq!(head(target.as_bytes()).err(), Some(Refusal::UriTooLong));
         let many = |fields: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(fields));
         assert!(matches!(head(many(limits::HEADERS).as_bytes()), Ok(Some(_))));
         assert_eq!(head(many(limits::HEADERS + 1).as_bytes()).err(), Some(Refusal::HeadTooLarge));
