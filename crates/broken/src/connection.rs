@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 
-use crate::Server;
+use crate::{Server, lenient};
 
 /// How long a fault keeps a connection whose client can ask nothing more: past every scenario's patience.
 const HALF_CLOSED: Duration = Duration::from_secs(20);
@@ -191,6 +191,9 @@ impl<'a> Conn<'a> {
             if self.server.fault == Fault::RefusesEmptyLines && self.ahead.starts_with(b"\r\n") {
                 return Err(Some(Refusal::Malformed("malformed request head")));
             }
+            if self.server.fault == Fault::TrustsItsParser {
+                lenient::head(&mut self.ahead);
+            }
             if let Some((head, length)) = wire::head(&self.ahead)? {
                 self.ahead.drain(..length);
                 return Ok(head);
@@ -240,13 +243,15 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// A head is complete and its request runs; returns when the whole request must have been read.
-    pub(crate) fn busy(&mut self, now: Instant) -> Instant {
-        let read_by = self.clock.busy(now);
+    /// A head is complete and its request runs; returns when the whole request must have been read, and the refusal that
+    /// its target earns.
+    pub(crate) fn busy(&mut self, now: Instant) -> (Instant, Result<(), Refusal>) {
+        let (read_by, target) = self.clock.busy(now);
         match self.server.fault {
-            Fault::GuessesFromPackets => self.guess.since + self.server.settings.read_timeout,
-            Fault::CountsTheQueue => self.guess.filled_at + self.server.settings.read_timeout,
-            _ => read_by,
+            Fault::GuessesFromPackets => (self.guess.since + self.server.settings.read_timeout, target),
+            Fault::CountsTheQueue => (self.guess.filled_at + self.server.settings.read_timeout, target),
+            Fault::TrustsItsParser => (read_by, Ok(())),
+            _ => (read_by, target),
         }
     }
 
@@ -290,6 +295,9 @@ impl<'a> Conn<'a> {
         let late = ctx.deadline().map_or(read_by, |deadline| deadline.min(read_by));
         let mut size = 0;
         loop {
+            if self.server.fault == Fault::TrustsItsParser {
+                lenient::trailers(&mut self.ahead);
+            }
             let mut rest = &self.ahead[..];
             while let piece @ [_, ..] = decoder.take(&mut rest)? {
                 size += piece.len();

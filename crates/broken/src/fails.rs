@@ -2,12 +2,14 @@
 
 mod closing;
 mod lists;
+mod process;
 mod spared;
 
 use crate::Fault;
 
 use closing::*;
 use lists::*;
+use process::*;
 use spared::*;
 
 impl Fault {
@@ -118,6 +120,10 @@ impl Fault {
                 "timeouts/quiet-stream-spared",
             ],
             Self::LosesMetrics => &["baseline/census-adds-up"],
+            Self::SerializesAdmin => &["faults/slow-admin-client"],
+            Self::PrintsItsLog => PRINTS_ITS_LOG,
+            Self::PanicsAtStart => PANICS_AT_START,
+            Self::TrustsItsParser => TRUSTS_ITS_PARSER,
         }
     }
 }

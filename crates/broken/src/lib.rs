@@ -184,4 +184,12 @@ pub enum Fault {
     ForgetsLastChunk,
     /// Has metrics of which one was renamed.
     LosesMetrics,
+    /// Serves the clients of its admin address one by one, each for as long as it takes.
+    SerializesAdmin,
+    /// Prints its log where it runs, and waits for whoever reads it.
+    PrintsItsLog,
+    /// Panics where its start fails.
+    PanicsAtStart,
+    /// Judges what its parser made of a head, and not the bytes that were sent.
+    TrustsItsParser,
 }

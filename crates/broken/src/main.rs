@@ -12,8 +12,10 @@
 mod admin;
 mod connection;
 mod endpoints;
+mod lenient;
 mod misled;
 mod request;
+mod start;
 
 use std::collections::HashMap;
 use std::io::{self, PipeReader, PipeWriter};
@@ -99,9 +101,15 @@ fn client(id: &str) -> &str {
 
 fn main() -> ExitCode {
     // The fault cannot be asked of flags that could not be read.
-    let zero = std::env::args().any(|arg| arg == "exits-zero");
+    let has_fault = |name: &str| std::env::args_os().any(|arg| arg == name);
+    if has_fault("panics-at-start") {
+        return start::panicking(serve);
+    }
+    if has_fault("prints-its-log") {
+        return start::printing(serve);
+    }
     let code = service::run(env!("CARGO_PKG_NAME"), serve);
-    if zero { ExitCode::SUCCESS } else { code }
+    if has_fault("exits-zero") { ExitCode::SUCCESS } else { code }
 }
 
 /// Serves until a signal stops it; returns whether all work has ended.
@@ -110,9 +118,11 @@ fn serve(args: Args) -> io::Result<bool> {
     let listener = listen(&settings)?;
     let (census, admin) = Census::start("broken", &settings, || None)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
-    let admin = if fault == Fault::LosesMetrics { admin::without_metrics(admin)? } else { admin };
-    service::announce(listener.local_addr()?, admin)?;
-
+    let admin = match fault {
+        Fault::LosesMetrics => admin::without_metrics(admin)?,
+        Fault::SerializesAdmin => admin::one_by_one(admin)?,
+        _ => admin,
+    };
     let ((stopped, stop), (over, give_up)) = (io::pipe()?, io::pipe()?);
     let stopping = AtomicBool::new(false);
     let winced = Arc::new(AtomicUsize::new(0));
@@ -140,6 +150,9 @@ fn serve(args: Args) -> io::Result<bool> {
         let (server, listener, alive) = (server.clone(), listener.try_clone()?, alive.clone());
         thread::Builder::new().name("accept".into()).spawn(move || accept(&server, &listener, &alive))?;
     }
+    // A request takes the thread of its connection.
+    service::thread::reserve(1)?;
+    service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, &alive);
     drop((alive, listener));
     Ok(drain(&server, &closed, give_up))

@@ -35,10 +35,10 @@ impl Conn<'_> {
     pub(crate) fn handle(&mut self, head: &Parts, decoder: &mut Decoder) -> Option<Answer> {
         self.scheduled();
         let now = Instant::now();
-        let read_by = self.busy(now);
+        let (read_by, target) = self.busy(now);
         let any = !decoder.is_whole();
         let census = self.server.census;
-        let mut call = match self.call(head) {
+        let mut call = match self.call(head, target) {
             Ok(call) => call,
             Err(refusal) => {
                 let identity = Identity::read(&head.headers, || census.make_id()).ok();
@@ -104,7 +104,7 @@ impl Conn<'_> {
     }
 
     /// Reads the head, and makes the best of one that is refused where a fault says so.
-    fn call(&self, head: &Parts) -> Result<Call, Refusal> {
+    fn call(&self, head: &Parts, target: Result<(), Refusal>) -> Result<Call, Refusal> {
         let census = self.server.census;
         let read = |head: &Parts| Call::read(head, || census.make_id());
         let without = |name: &str| {
@@ -116,7 +116,7 @@ impl Conn<'_> {
             let identity = Identity::read(&head.headers, || census.make_id())?;
             Ok(Call { identity, budget: None, endpoint: Endpoint::Fast })
         };
-        match (self.server.fault, read(head)) {
+        match (self.server.fault, target.and_then(|()| read(head))) {
             (Fault::FallsBackToDefaults, Err(Refusal::Header { name, .. })) => without(name),
             (Fault::FallsBackToDefaults, Err(Refusal::Parameter { .. })) => {
                 let mut head = head.clone();

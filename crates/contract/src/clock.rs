@@ -7,8 +7,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::Settings;
 use crate::scan::{Place, Scan};
+use crate::{Refusal, Settings};
 
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ struct State {
     scan: Scan,
     /// The number of heads that are whole and whose requests have not begun.
     waiting: usize,
+    /// The number of requests that have begun since the scan did.
+    begun: usize,
     /// Set while the socket takes no more of a response.
     blocked: Option<Instant>,
     /// Set while a response is streamed under a deadline.
@@ -99,6 +101,7 @@ impl Clock {
                 began: None,
                 scan: Scan::default(),
                 waiting: 0,
+                begun: 0,
                 blocked: None,
                 truncate: None,
                 endless: false,
@@ -120,13 +123,16 @@ impl Clock {
         }
     }
 
-    /// A head is complete and its request runs; returns when the whole request must have been read.
-    pub fn busy(&self, now: Instant) -> Instant {
+    /// A head is complete and its request runs; returns when the whole request must have been read, and the refusal that
+    /// its target earns, judged as it was sent.
+    pub fn busy(&self, now: Instant) -> (Instant, Result<(), Refusal>) {
         let mut state = self.lock();
+        let target = state.scan.refusal(state.begun);
+        state.begun += 1;
         let began = state.began.take().unwrap_or(now);
         state.waiting = state.waiting.saturating_sub(1);
         (state.phase, state.owed) = (Phase::Busy, true);
-        far(began, self.read)
+        (far(began, self.read), target.map_or(Ok(()), Err))
     }
 
     /// The answer is made. What has arrived of a next request was not read on meanwhile, so its time begins now.
@@ -134,12 +140,18 @@ impl Clock {
         let mut state = self.lock();
         // Should the connection go on behind a body without a known end, what comes next is taken for a head.
         if state.scan.place() == Place::Lost {
-            state.scan = Scan::default();
+            (state.scan, state.begun) = (Scan::default(), 0);
         }
         let has_next = state.has_next();
         state.phase = if has_next { Phase::Head } else { Phase::Idle };
         state.began = has_next.then_some(now);
         (state.since, state.truncate) = (now, None);
+    }
+
+    /// Returns the refusal of the head that arrives and is too large.
+    #[must_use]
+    pub fn too_large(&self) -> Refusal {
+        self.lock().scan.too_large()
     }
 
     /// Everything written so far has left.
@@ -253,7 +265,7 @@ mod tests {
     #[test]
     fn dripping_bytes_do_not_extend_a_head() {
         let (clock, start) = start();
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.idle(start);
         for second in 10..14 {
             clock.received(start + second * SECOND, b"G");
@@ -264,7 +276,7 @@ mod tests {
     #[test]
     fn an_idle_connection_waits_for_the_idle_timeout() {
         let (clock, start) = start();
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.idle(start + SECOND);
         assert_eq!(clock.overdue(start + 60 * SECOND), None);
         assert_eq!(clock.overdue(start + 61 * SECOND), Some(Overdue::Idle));
@@ -274,7 +286,7 @@ mod tests {
     fn a_torn_head_behind_a_request_is_awaited_as_a_head() {
         let (clock, start) = start();
         clock.received(start, b"GET /fast HTTP/1.1\r\n\r\nGET /fa");
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.idle(start + SECOND);
         assert_eq!(clock.overdue(start + 6 * SECOND), Some(Overdue::Header));
     }
@@ -283,7 +295,7 @@ mod tests {
     fn an_answer_is_owed_from_the_head_until_it_has_left() {
         let (clock, start) = start();
         assert!(clock.owes_nothing());
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.flushed();
         assert!(!clock.owes_nothing());
         clock.idle(start);
@@ -295,7 +307,7 @@ mod tests {
     #[test]
     fn a_running_request_is_never_idle() {
         let (clock, start) = start();
-        clock.busy(start);
+        let _ = clock.busy(start);
         assert_eq!((clock.deadline(), clock.is_busy()), (None, true));
     }
 
@@ -304,11 +316,11 @@ mod tests {
         let (clock, start) = start();
         clock.received(start + SECOND, b"POST /upload HTTP/1.1\r\nContent-Le");
         clock.received(start + 2 * SECOND, b"ngth: 1\r\n\r\n");
-        assert_eq!(clock.busy(start + 3 * SECOND), start + 11 * SECOND);
+        assert_eq!(clock.busy(start + 3 * SECOND).0, start + 11 * SECOND);
         clock.received(start + 4 * SECOND, b"x");
         clock.idle(start + 4 * SECOND);
         clock.received(start + 20 * SECOND, b"POST /upload HTTP/1.1\r\n");
-        assert_eq!(clock.busy(start + 21 * SECOND), start + 30 * SECOND);
+        assert_eq!(clock.busy(start + 21 * SECOND).0, start + 30 * SECOND);
     }
 
     #[test]
@@ -316,17 +328,17 @@ mod tests {
         let (clock, start) = start();
         clock
             .received(start, b"GET /slow HTTP/1.1\r\n\r\nPOST /upload HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.idle(start + 9 * SECOND);
         assert_eq!(clock.deadline(), None, "the head is whole: the server is next");
-        assert_eq!(clock.busy(start + 9 * SECOND), start + 19 * SECOND);
+        assert_eq!(clock.busy(start + 9 * SECOND).0, start + 19 * SECOND);
     }
 
     #[test]
     fn half_a_head_behind_a_body_is_awaited_as_a_head() {
         let (clock, start) = start();
         clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /fa");
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.idle(start + SECOND);
         assert_eq!(clock.overdue(start + 6 * SECOND), Some(Overdue::Header));
     }
@@ -335,7 +347,7 @@ mod tests {
     fn an_empty_line_behind_a_request_begins_no_head() {
         let (clock, start) = start();
         clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\r\n");
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.idle(start + SECOND);
         clock.received(start + 2 * SECOND, b"\r\n");
         assert_eq!(clock.deadline(), Some(start + 61 * SECOND));
@@ -345,7 +357,7 @@ mod tests {
     fn what_comes_behind_a_body_without_a_known_end_is_awaited_as_a_head() {
         let (clock, start) = start();
         clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\nabc");
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.idle(start + SECOND);
         clock.received(start + 2 * SECOND, b"GET");
         assert_eq!(clock.deadline(), Some(start + 7 * SECOND));
@@ -355,7 +367,7 @@ mod tests {
     fn a_connection_lingers_once_something_was_written() {
         let (clock, start) = start();
         assert_eq!(clock.closing(), Closing::AtOnce);
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.wrote();
         clock.idle(start);
         assert_eq!(clock.closing(), Closing::Linger);
@@ -364,7 +376,7 @@ mod tests {
     #[test]
     fn a_stream_without_an_end_of_its_own_is_reset_unless_it_is_whole() {
         let (clock, start) = start();
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.streaming(Some(start + SECOND), true);
         clock.wrote();
         assert_eq!(clock.closing(), Closing::Reset);
@@ -378,7 +390,7 @@ mod tests {
     #[test]
     fn a_blocked_write_is_due_from_its_last_progress() {
         let (clock, start) = start();
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.blocked(start + SECOND);
         clock.blocked(start + 2 * SECOND);
         assert_eq!(clock.overdue(start + 11 * SECOND), Some(Overdue::Write));
@@ -389,9 +401,28 @@ mod tests {
     #[test]
     fn a_stream_is_truncated_at_its_deadline_even_while_blocked() {
         let (clock, start) = start();
-        clock.busy(start);
+        let _ = clock.busy(start);
         clock.streaming(Some(start + 2 * SECOND), false);
         clock.blocked(start + SECOND);
         assert_eq!(clock.overdue(start + 2 * SECOND), Some(Overdue::Stream));
+    }
+
+    #[test]
+    fn the_target_of_each_request_is_judged_as_it_was_sent() {
+        let (clock, start) = start();
+        clock.received(start, b"GET /fast HTTP/1.1\r\n\r\nGET /fa");
+        clock.received(start, b"st#x HTTP/1.1\r\n\r\nGET /fast HTTP/1.1\r\n\r\n");
+        let targets = [(); 3].map(|()| clock.busy(start).1);
+        assert!(matches!(targets, [Ok(()), Err(Refusal::Malformed(_)), Ok(())]), "{targets:?}");
+    }
+
+    #[test]
+    fn a_head_is_too_large_for_its_target_where_that_is_too_long() {
+        let (clock, start) = start();
+        clock.received(start, b"GET /fast HTTP/1.1\r\nHost: lab");
+        assert_eq!(clock.too_large(), Refusal::HeadTooLarge);
+        clock.received(start, b"\r\n\r\nGET /");
+        clock.received(start, &[b'x'; crate::limits::URI]);
+        assert_eq!(clock.too_large(), Refusal::UriTooLong);
     }
 }

@@ -1,13 +1,15 @@
 //! Where a connection stands in the bytes of its client: between two requests, in a head, or in a body.
 //!
 //! A [`Scan`] is given every byte that arrives, in pieces of any size, and comes to the same result for the same bytes
-//! however they were split. It follows the framing of RFC 9112 and nothing else: what a head asks for, and whether it is
-//! well formed, is the parser's to say. A line costs one search for its end, and a byte of a body with a known length
+//! however they were split. It follows the framing of RFC 9112, and judges the target as it was sent, which a library hides;
+//! what a head asks for, and whether it is well formed, is the parser's to say. A line costs one search for its end, and a byte of a body with a known length
 //! costs nothing, so it can run on every byte of a connection.
 
 use memchr::memchr;
 
+use crate::Refusal;
 use crate::body::Decoder;
+use crate::target::Target;
 
 /// A place in the requests of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +30,23 @@ pub struct Scan {
     step: Step,
     /// How the body is framed, as far as the head under way says.
     framing: Framing,
+    /// The target of the head under way, or of the last one.
+    target: Target,
+    /// The number of heads that are whole.
+    heads: usize,
+    /// The first head whose target is refused, by the number of heads before it. None behind it is answered.
+    refused: Option<(usize, Target)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Step {
     #[default]
     Between,
-    /// In a line that says nothing about the framing.
+    /// In the method of a request line.
+    Method,
+    /// In its target.
+    Target,
+    /// In a line, or the rest of one, that says nothing about the framing.
     Line,
     /// At the start of a line behind the first, which may be the empty one that ends the head.
     Start,
@@ -106,9 +118,24 @@ impl Scan {
         }
     }
 
+    /// Returns the refusal that the target of head number `head`, counted from zero, earned, if it is the first to earn one.
+    #[must_use]
+    pub fn refusal(&self, head: usize) -> Option<Refusal> {
+        self.refused.filter(|(refused, _)| *refused == head).and_then(|(_, target)| target.refusal())
+    }
+
+    /// Returns the refusal of the head under way, which is too large: for its target, where that is too long already.
+    #[must_use]
+    pub fn too_large(&self) -> Refusal {
+        self.target
+            .refusal()
+            .filter(|refusal| *refusal == Refusal::UriTooLong)
+            .unwrap_or(Refusal::HeadTooLarge)
+    }
+
     /// Goes on over `bytes`, and returns the number of heads that became whole.
     pub fn push(&mut self, mut bytes: &[u8]) -> usize {
-        let mut heads = 0;
+        let before = self.heads;
         while let Some(&byte) = bytes.first() {
             match &mut self.step {
                 Step::Lost => break,
@@ -118,9 +145,25 @@ impl Scan {
                     Err(_) => self.step = Step::Lost,
                 },
                 Step::Between => match bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) {
-                    Some(begin) => (self.step, bytes) = (Step::Line, &bytes[begin..]),
+                    Some(begin) => {
+                        (self.step, bytes, self.target) = (Step::Method, &bytes[begin..], Target::default());
+                    }
                     None => break,
                 },
+                Step::Method => match bytes.iter().position(|byte| matches!(byte, b' ' | b'\n')) {
+                    Some(end) if bytes[end] == b' ' => (self.step, bytes) = (Step::Target, &bytes[end + 1..]),
+                    Some(end) => (self.step, bytes) = (Step::Line, &bytes[end..]),
+                    None => break,
+                },
+                Step::Target => {
+                    let end = bytes.iter().position(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
+                    let (piece, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+                    self.target.push(piece);
+                    bytes = rest;
+                    if end.is_some() {
+                        self.step = Step::Line;
+                    }
+                }
                 Step::Line => match skip_lines(bytes) {
                     Some(rest) => (self.step, bytes) = (Step::Start, rest),
                     None => break,
@@ -128,30 +171,29 @@ impl Scan {
                 Step::Start if bytes.starts_with(b"\r\n") => {
                     bytes = &bytes[2..];
                     self.end_head();
-                    heads += 1;
                 }
                 _ => {
                     bytes = &bytes[1..];
-                    heads += usize::from(self.step(byte));
+                    self.step(byte);
                 }
             }
         }
-        heads
+        self.heads - before
     }
 
-    /// A head is whole: its body comes next.
+    /// Ends the head under way: its body comes next.
     fn end_head(&mut self) {
-        let framing = std::mem::take(&mut self.framing);
-        self.step = framing.body();
+        if self.refused.is_none() && self.target.refusal().is_some() {
+            self.refused = Some((self.heads, self.target));
+        }
+        self.heads += 1;
+        self.step = std::mem::take(&mut self.framing).body();
     }
 
-    /// Takes one byte of a head; true when it was the last.
-    fn step(&mut self, byte: u8) -> bool {
+    /// Takes one byte of a head behind its first line.
+    fn step(&mut self, byte: u8) {
         let next = match (&self.step, byte) {
-            (Step::Start | Step::StartCr, b'\n') => {
-                self.end_head();
-                return true;
-            }
+            (Step::Start | Step::StartCr, b'\n') => return self.end_head(),
             (Step::Start, b'\r') => Step::StartCr,
             (Step::Start, b'c' | b'C') => Step::Name { field: Field::Length, matched: 1 },
             (Step::Start, b't' | b'T') => Step::Name { field: Field::Coding, matched: 1 },
@@ -180,7 +222,6 @@ impl Scan {
             _ => Step::Line,
         };
         self.step = next;
-        false
     }
 
     /// The step behind a byte of a value that frames; a value that cannot be read leaves the framing in doubt.

@@ -10,18 +10,28 @@ use http::Uri;
 
 use crate::{Refusal, limits};
 
-/// Checks the target of a request line, byte for byte.
-///
-/// # Errors
-/// One that is too long is refused with 414, and one with a fragment with 400 (RFC 9112, 3.2).
-pub fn check(target: &[u8]) -> Result<(), Refusal> {
-    if target.len() > limits::URI {
-        return Err(Refusal::UriTooLong);
+/// The target of a request line, as far as its bytes have arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    length: usize,
+    has_fragment: bool,
+}
+
+impl Target {
+    /// Adds the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        self.has_fragment |= bytes.contains(&b'#');
     }
-    if target.contains(&b'#') {
-        return Err(Refusal::Malformed("a request target takes no fragment"));
+
+    /// Returns the refusal that it earns: 414 for one that is too long, and 400 for one with a fragment (RFC 9112, 3.2).
+    #[must_use]
+    pub fn refusal(self) -> Option<Refusal> {
+        if self.length > limits::URI {
+            return Some(Refusal::UriTooLong);
+        }
+        self.has_fragment.then_some(Refusal::Malformed("a request target takes no fragment"))
     }
-    Ok(())
 }
 
 /// Checks a target that a library has parsed, from which the fragment is gone.
@@ -40,13 +50,6 @@ pub(crate) fn check_parsed(uri: &Uri) -> Result<(), Refusal> {
     // Only `CONNECT` names a host without a scheme, and no path takes it.
     let is_path = !uri.path().is_empty() && (authority.is_none() || scheme.is_some());
     if is_http && has_host && is_path { Ok(()) } else { Err(Refusal::Malformed("malformed request target")) }
-}
-
-/// Finds the target in the first line of a head, as far as `bytes` go; `None` before it has begun.
-pub(crate) fn of_head(bytes: &[u8]) -> Option<&[u8]> {
-    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
-    let line = bytes[begin..].split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
-    line.split(|byte| *byte == b' ').nth(1)
 }
 
 /// Whether `value` is what a `Host` may say: a host and perhaps a port (RFC 9112, 3.2; RFC 3986, 3.2.2 and 3.2.3). It may
@@ -101,37 +104,28 @@ fn is_plain(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    fn refusal(target: &str) -> Option<Refusal> {
+        let mut read = Target::default();
+        read.push(target.as_bytes());
+        read.refusal()
+    }
+
     #[test]
     fn a_target_may_have_8_kib_wherever_it_is_long_and_no_more() {
         for (before, behind) in [("/fast?", ""), ("http://", "/fast"), ("/fast?a#", "")] {
             let long =
                 |bytes: usize| format!("{before}{}{behind}", "x".repeat(bytes - before.len() - behind.len()));
-            assert_ne!(check(long(limits::URI).as_bytes()), Err(Refusal::UriTooLong), "{before}");
-            assert_eq!(check(long(limits::URI + 1).as_bytes()), Err(Refusal::UriTooLong), "{before}");
+            assert_ne!(refusal(&long(limits::URI)), Some(Refusal::UriTooLong), "{before}");
+            assert_eq!(refusal(&long(limits::URI + 1)), Some(Refusal::UriTooLong), "{before}");
         }
     }
 
     #[test]
     fn a_target_takes_no_fragment() {
         for target in ["/fast#", "/fast#x", "/slow?work=1ms#&style=bad", "http://lab/fast#x", "#"] {
-            assert!(matches!(check(target.as_bytes()), Err(Refusal::Malformed(_))), "{target}");
+            assert!(matches!(refusal(target), Some(Refusal::Malformed(_))), "{target}");
         }
-        assert_eq!(check(b"/fast?a=%23"), Ok(()));
-    }
-
-    #[test]
-    fn the_target_is_found_in_a_head_that_is_not_whole() {
-        for (head, target) in [
-            ("", None),
-            ("GET", None),
-            ("GET ", Some("")),
-            ("GET /fa", Some("/fa")),
-            ("\r\nGET /fast HTTP/1.1\r\nHost: a b", Some("/fast")),
-            ("GET /fast\r\n", Some("/fast")),
-            ("GET\r\n /fast", None),
-        ] {
-            assert_eq!(of_head(head.as_bytes()), target.map(str::as_bytes), "{head:?}");
-        }
+        assert_eq!(refusal("/fast?a=%23"), None);
     }
 
     #[test]

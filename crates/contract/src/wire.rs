@@ -7,7 +7,8 @@ use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 
-use crate::{Answer, Refusal, limits, target};
+use crate::scan::Scan;
+use crate::{Answer, Refusal, limits};
 
 /// What a client is told that waits for leave to send its body.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -28,15 +29,15 @@ pub fn head(bytes: &[u8]) -> Result<Option<(Parts, usize)>, Refusal> {
         Err(httparse::Error::Version) => return Err(Refusal::Version),
         Err(_) => return Err(Refusal::Malformed("malformed request head")),
     };
-    target::check(parsed.path.unwrap_or_default().as_bytes())?;
     let head = parts(&parsed).ok().filter(is_target).ok_or(Refusal::Malformed("malformed request head"))?;
     Ok(Some((head, length)))
 }
 
 /// The refusal of a head that is too large: for its target, where that is too long already.
 fn too_large(bytes: &[u8]) -> Refusal {
-    let target = target::of_head(bytes).map_or(Ok(()), target::check);
-    if target == Err(Refusal::UriTooLong) { Refusal::UriTooLong } else { Refusal::HeadTooLarge }
+    let mut scan = Scan::default();
+    scan.push(bytes);
+    scan.too_large()
 }
 
 /// The head that was `parsed`, as a type.
@@ -187,7 +188,6 @@ mod tests {
             "GET /fast HTTP/1.1\r\n folded: x\r\n\r\n",
             "GET fast HTTP/1.1\r\n\r\n",
             "GET host:1 HTTP/1.1\r\n\r\n",
-            "GET /fast#x HTTP/1.1\r\n\r\n",
         ] {
             assert!(matches!(head(text.as_bytes()), Err(Refusal::Malformed(_))), "{text:?}");
         }

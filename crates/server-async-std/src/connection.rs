@@ -122,7 +122,7 @@ fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
     match ended {
         Err(error) if error.is_parse() && conn.clock.owes_nothing() => {
             End::Refuse(if error.is_parse_too_large() {
-                Refusal::HeadTooLarge
+                conn.clock.too_large()
             } else {
                 Refusal::Malformed("malformed request head")
             })

@@ -34,11 +34,11 @@ pub(crate) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let now = Instant::now();
-    let read_by = conn.clock.busy(now);
+    let (read_by, target) = conn.clock.busy(now);
     let (head, body) = request.into_parts();
     let mut upload = Upload::of(conn, body, read_by);
     let census = &conn.server.census;
-    let call = match Call::read(&head, || census.make_id()) {
+    let call = match target.and_then(|()| Call::read(&head, || census.make_id())) {
         Ok(call) => call,
         Err(refusal) => {
             let identity = Identity::read(&head.headers, || census.make_id()).ok();

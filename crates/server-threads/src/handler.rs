@@ -25,11 +25,11 @@ pub(crate) type Body = Either<String, Box<dyn Iterator<Item = Result<String, Rea
 /// Answers one request; whatever happens, there is an answer.
 pub(crate) fn handle(conn: &Arc<Conn>, request: Request<Incoming<'_>>) -> Option<Response<Body>> {
     let now = Instant::now();
-    let read_by = conn.clock.busy(now);
+    let (read_by, target) = conn.clock.busy(now);
     let (head, body) = request.into_parts();
     let mut upload = Upload::of(conn, body, read_by);
     let census = &conn.server.census;
-    let call = match Call::read(&head, || census.make_id()) {
+    let call = match target.and_then(|()| Call::read(&head, || census.make_id())) {
         Ok(call) => call,
         Err(refusal) => {
             let identity = Identity::read(&head.headers, || census.make_id()).ok();

@@ -86,6 +86,8 @@ fn serve(settings: Settings) -> io::Result<bool> {
     let watched = server.clone();
     service::thread::spawn("hangups", move || hangup::watch(&watched))?;
     let (alive, closed) = mpsc::channel();
+    // threads: a request takes two threads, its connection's and its work's.
+    service::thread::reserve(2)?;
     service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, alive);
     drop(listener);

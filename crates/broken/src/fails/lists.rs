@@ -115,6 +115,7 @@ pub(super) const LEAKS_DESCRIPTORS: &[&str] =
 
 pub(super) const SERVES_GARBAGE: &[&str] = &[
     "closing/refused-head",
+    "faults/absolute-host-bytes",
     "faults/conflicting-lengths",
     "faults/garbage-behind-a-request",
     "faults/head-too-large-431",
@@ -124,6 +125,7 @@ pub(super) const SERVES_GARBAGE: &[&str] = &[
     "faults/smuggled-request",
     "faults/too-many-headers",
     "faults/unknown-coding",
+    "faults/uri-too-long-anywhere",
     "faults/version-505-or-closed",
     "leak/garbage-storm",
     "timeouts/any-split",
@@ -133,6 +135,10 @@ pub(super) const IGNORES_SIGTERM: &[&str] = &[
     "closing/clients-that-go-on",
     "closing/slow-readers",
     "closing/stopped-http-10",
+    "log/closed-pipe",
+    "log/full-disk",
+    "log/unread-exit-1",
+    "log/unread-pipe",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/deadline-while-draining",
@@ -156,6 +162,10 @@ pub(super) const DIES_AT_SIGTERM: &[&str] = &[
     "closing/clients-that-go-on",
     "closing/slow-readers",
     "closing/stopped-http-10",
+    "log/closed-pipe",
+    "log/full-disk",
+    "log/unread-exit-1",
+    "log/unread-pipe",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/census-while-draining",
@@ -179,10 +189,15 @@ pub(super) const DIES_AT_SIGTERM: &[&str] = &[
 pub(super) const EXITS_ZERO: &[&str] = &[
     "baseline/bad-flag-exit-2",
     "baseline/taken-port-exit-1",
+    "log/refusal-unheard",
+    "log/unread-exit-1",
     "shutdown/blocking-work-exit-1",
     "shutdown/second-signal",
     "shutdown/second-signal-int",
     "shutdown/spinning-work-exit-1",
+    "start/huge-count",
+    "start/not-utf8",
+    "start/threads-refused",
 ];
 
 pub(super) const LOSES_A_ROUTE: &[&str] = &[
@@ -204,9 +219,11 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "faults/byte-by-byte",
     "faults/empty-line-first",
     "faults/fd-exhaustion",
+    "faults/fragment",
     "faults/garbage-behind-a-request",
     "faults/head-too-large-431",
     "faults/header-bytes",
+    "faults/host-bytes",
     "faults/http-10",
     "faults/malformed-head",
     "faults/panic-handler",
@@ -217,10 +234,14 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "faults/version-505-or-closed",
     "leak/idle-connections",
     "leak/refused-storm",
+    "log/closed-pipe",
+    "log/full-disk",
+    "log/unread-pipe",
     "shutdown/exit-status",
     "shutdown/half-sent-head",
     "shutdown/idle-closed",
     "shutdown/stalled-upload",
+    "start/threads-refused",
     "timeouts/header-behind-a-request",
     "timeouts/header-just-in-time",
     "timeouts/header-on-a-kept-connection",
@@ -252,6 +273,7 @@ pub(super) const CLOSES_EVERY_TIME: &[&str] = &[
     "disconnect/kept-alive-fin",
     "disconnect/kept-alive-rst",
     "disconnect/serve-pipelined-half-close",
+    "faults/fragment",
     "faults/refused-in-numbers",
     "faults/too-many-connections",
     "group/none-outlives-the-answer",
@@ -298,6 +320,7 @@ pub(super) const READS_ONCE: &[&str] = &[
     "faults/head-too-large-431",
     "faults/uri-too-long-414",
     "timeouts/any-split",
+    "faults/uri-too-long-anywhere",
     "timeouts/empty-lines",
     "timeouts/head-by-line",
     "timeouts/header-just-in-time",
@@ -354,6 +377,7 @@ pub(super) const KEEPS_HALF_CLOSED: &[&str] = &[
     "disconnect/serve-half-close",
     "faults/fd-exhaustion",
     "leak/idle-connections",
+    "start/threads-refused",
 ];
 
 pub(super) const ALWAYS_CANCELS: &[&str] = &[
@@ -372,8 +396,16 @@ pub(super) const ALWAYS_CANCELS: &[&str] = &[
     "spared/half-close-served-body",
 ];
 
-pub(super) const DIES_OF_PANICS: &[&str] =
-    &["faults/panic-handler", "faults/panic-in-work", "faults/panic-spares-others", "leak/panic-storm"];
+pub(super) const DIES_OF_PANICS: &[&str] = &[
+    "faults/panic-handler",
+    "faults/panic-in-work",
+    "faults/panic-spares-others",
+    "leak/panic-storm",
+    "log/closed-pipe",
+    "log/full-disk",
+    "log/unread-exit-1",
+    "log/unread-pipe",
+];
 
 pub(super) const LEAVES_CHILDREN: &[&str] = &[
     "group/disconnect-cancels-all",

@@ -122,7 +122,7 @@ fn clocked(settings: &Settings, pieces: &[&[u8]]) -> Vec<Option<Duration>> {
     }
     let mut seen = vec![clock.deadline()];
     for _ in 0..heads {
-        seen.push(Some(clock.busy(start + second)));
+        seen.push(Some(clock.busy(start + second).0));
         clock.idle(start + 2 * second);
         seen.push(clock.deadline());
     }

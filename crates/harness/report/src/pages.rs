@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use suite::scenario::{Scenario, Seat};
+use testbed::guard::Stderr;
 
 /// The page of one scenario, as Markdown.
 pub fn page(scenario: &Scenario) -> String {
@@ -39,7 +40,13 @@ fn needs(scenario: &Scenario) -> Option<String> {
     let flags = scenario.flags.iter().map(|(name, value)| format!("`{name} {value}`"));
     let needs = scenario.needs.iter().map(|need| format!("`{need}`"));
     let descriptors = scenario.descriptors.map(|most| format!("at most {most} descriptors"));
-    let all: Vec<_> = needs.chain(flags).chain(descriptors).collect();
+    let stderr = match scenario.stderr {
+        Stderr::Read => None,
+        Stderr::Unread => Some("a standard error that is not read".to_owned()),
+        Stderr::Closed => Some("a standard error that is closed".to_owned()),
+        Stderr::Full => Some("a standard error that is full".to_owned()),
+    };
+    let all: Vec<_> = needs.chain(flags).chain(descriptors).chain(stderr).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 

@@ -1,13 +1,14 @@
 //! What a scenario works with: a server, a clock with tolerances, and eyes on the work.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use testbed::census::{self, Census};
 use testbed::proc::{self, Usage};
-use testbed::server::Server;
-use testbed::subject::Subject;
+use testbed::server::{Server, Started};
+use testbed::subject::{Subject, Trial};
 use testbed::witness::{Witness, Word};
 use wire::burst::{Shot, Storm};
 use wire::trace::Trace;
@@ -163,7 +164,20 @@ impl Bench {
     /// # Errors
     /// When it does not end, or we cannot start it.
     pub fn run_to_end(&self, flags: &[(&str, &str)]) -> Result<(Option<i32>, String), Failure> {
-        self.subject.run_to_end(flags, self.patience()).map_err(Failure::broken)
+        let args: Vec<_> =
+            flags.iter().flat_map(|(name, value)| [OsStr::new(*name), OsStr::new(*value)]).collect();
+        match self.try_start(&Trial { args: &args, ..Trial::default() })? {
+            Started::Ended { status, stderr, .. } => Ok((status.code(), stderr)),
+            Started::Serves(_) => Err(Failure::broken(format!("it serves with {flags:?}"))),
+        }
+    }
+
+    /// Starts one more server like the one under test, and waits until it serves or has ended.
+    ///
+    /// # Errors
+    /// When it does neither, or we cannot start it.
+    pub fn try_start(&self, trial: &Trial<'_>) -> Result<Started, Failure> {
+        self.subject.try_start(trial, self.patience()).map_err(Failure::broken)
     }
 
     /// Checks that the answer is a 504 at its deadline: never early, and late within the profile. Gives the lateness.

@@ -48,6 +48,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use testbed::capability::Capability;
+use testbed::guard::Stderr;
 use testbed::subject::Setup;
 
 pub use crate::bench::Bench;
@@ -111,6 +112,8 @@ pub struct Scenario {
     pub env: &'static [(&'static str, &'static str)],
     /// The most descriptors the server may have open; `None` leaves the system's limit.
     pub descriptors: Option<u64>,
+    /// What becomes of the server's standard error.
+    pub stderr: Stderr,
     /// What it needs for itself.
     pub seat: Seat,
     /// The watchdog: after this long the scenario has failed and its server is killed.
@@ -138,6 +141,7 @@ impl Scenario {
         flags: &[],
         env: &[],
         descriptors: None,
+        stderr: Stderr::Read,
         seat: Seat::Shared,
         limit: Duration::from_secs(10),
         sent: "",
@@ -165,14 +169,15 @@ impl Scenario {
 
     /// What its server is started with.
     pub fn setup(&self) -> Setup<'static> {
-        Setup { flags: self.flags, env: self.env, descriptors: self.descriptors }
+        Setup { flags: self.flags, env: self.env, descriptors: self.descriptors, stderr: self.stderr }
     }
 
     /// The first need that `supports` says is not met.
     pub fn lacking(&self, supports: impl Fn(Capability) -> bool) -> Option<Capability> {
         let flags = self.flags.iter().filter_map(|(name, _)| Capability::flag(name));
-        // A limit on descriptors is set before the server starts.
-        let process = self.descriptors.map(|_| Capability::Process);
+        // A limit on descriptors is set, and its standard error opened, before the server starts.
+        let process =
+            (self.descriptors.is_some() || self.stderr != Stderr::Read).then_some(Capability::Process);
         self.needs.iter().copied().chain(flags).chain(process).find(|need| !supports(*need))
     }
 }

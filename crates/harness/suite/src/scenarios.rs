@@ -10,8 +10,10 @@ mod disconnect;
 mod faults;
 mod group;
 mod leak;
+mod log;
 mod shutdown;
 mod spared;
+mod start;
 mod timeouts;
 mod values;
 mod work;
@@ -28,6 +30,8 @@ const AREAS: &[&[&[Scenario]]] = &[
     values::SCENARIOS,
     group::SCENARIOS,
     faults::SCENARIOS,
+    start::SCENARIOS,
+    log::SCENARIOS,
     shutdown::SCENARIOS,
     leak::SCENARIOS,
 ];

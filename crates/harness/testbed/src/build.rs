@@ -40,7 +40,7 @@ pub fn run(command: &str, words: Vec<OsString>, root: &Path, say: impl Fn(&str))
         .spawn(move || std::io::copy(&mut BufReader::new(stdout), &mut std::io::sink()))
         .map_err(failed)?;
     let mut tail = VecDeque::new();
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+    for line in BufReader::new(stderr.expect("a build's stderr is read")).lines().map_while(Result::ok) {
         say(&line);
         tail.push_back(line);
         if tail.len() > TAIL {

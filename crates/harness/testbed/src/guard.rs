@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, Uid};
 
 /// The first argument that turns our executable into a guard.
 const GUARD: &str = "__guard";
@@ -32,9 +33,28 @@ pub struct Launch {
     /// Where it runs; `None` is here.
     pub folder: Option<PathBuf>,
     /// Environment variables on top of ours.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(OsString, OsString)>,
     /// The most descriptors it may have open (`RLIMIT_NOFILE`); `None` is as many as the system allows.
     pub descriptors: Option<u64>,
+    /// The most threads it may have (`RLIMIT_NPROC`); `None` is as many as the system allows. The system counts the threads
+    /// of an account and none of root's, so the process gets an account of its own, which takes root to do.
+    pub threads: Option<u64>,
+    /// What becomes of its standard error.
+    pub stderr: Stderr,
+}
+
+/// What becomes of a process's standard error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Stderr {
+    /// A pipe that is read.
+    #[default]
+    Read,
+    /// A pipe that is not read.
+    Unread,
+    /// A pipe whose other end is closed.
+    Closed,
+    /// A device that is full.
+    Full,
 }
 
 /// Becomes the guarded command if this process was started to be one; returns at once otherwise.
@@ -50,15 +70,21 @@ pub fn exec_if_asked() {
     std::process::exit(127);
 }
 
-/// Sets the death signal and the limit, and replaces this process; returns only an error.
+/// Sets the death signal and the limits, and replaces this process; returns only an error.
 fn become_command(mut args: impl Iterator<Item = OsString>) -> io::Error {
     let mut number = || args.next()?.to_str()?.parse::<u64>().ok();
-    let (Some(parent), Some(descriptors)) = (number(), number()) else {
+    let (Some(parent), Some(descriptors), Some(threads)) = (number(), number(), number()) else {
         return io::Error::new(
             io::ErrorKind::InvalidInput,
-            "the guard takes a parent, a limit and a command",
+            "the guard takes a parent, two limits and a command",
         );
     };
+    // A change of account clears the death signal, so it comes first.
+    if threads > 0
+        && let Err(error) = limit_threads(threads)
+    {
+        return error;
+    }
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
         return error.into();
     }
@@ -90,27 +116,37 @@ pub fn limit_descriptors(most: Option<u64>) -> io::Result<()> {
     Ok(rustix::process::setrlimit(Resource::Nofile, limit)?)
 }
 
+/// Gives this process an account of its own, which may have `most` threads.
+fn limit_threads(most: u64) -> io::Result<()> {
+    // As far from the accounts that people have as a number can be.
+    let account = (u32::MAX / 2).saturating_sub(std::process::id());
+    rustix::process::setrlimit(Resource::Nproc, Rlimit { current: Some(most), maximum: Some(most) })?;
+    Ok(rustix::thread::set_thread_uid(Uid::from_raw(account))?)
+}
+
 /// A running child in a process group of its own; dropping it kills the group and reaps the child.
 #[derive(Debug)]
 pub struct Child {
     child: std::process::Child,
     group: Pid,
     status: Option<ExitStatus>,
+    stderr: Stderr,
 }
 
 impl Child {
-    /// Starts `launch` with stdout and stderr piped and stdin empty.
+    /// Starts `launch` with stdout piped and stdin empty.
     ///
     /// # Errors
     /// When the process cannot be created. A program that does not exist shows as exit status 127 with the
     /// reason on stderr.
     pub fn start(launch: Launch) -> io::Result<Self> {
         let (answer, started) = mpsc::channel();
+        let stderr = launch.stderr;
         spawner().send((launch, answer)).map_err(|_| io::Error::other("the spawner thread is gone"))?;
         let child = started.recv().map_err(|_| io::Error::other("the spawner thread is gone"))??;
         let group = Pid::from_child(&child);
         live().insert(group.as_raw_nonzero().get());
-        Ok(Self { child, group, status: None })
+        Ok(Self { child, group, status: None, stderr })
     }
 
     /// The process id.
@@ -118,9 +154,10 @@ impl Child {
         self.child.id()
     }
 
-    /// Takes the pipes for stdout and stderr, once.
-    pub fn pipes(&mut self) -> Option<(std::process::ChildStdout, std::process::ChildStderr)> {
-        self.child.stdout.take().zip(self.child.stderr.take())
+    /// Takes the pipes for stdout and, where it is read, stderr, once.
+    pub fn pipes(&mut self) -> Option<(std::process::ChildStdout, Option<std::process::ChildStderr>)> {
+        let stderr = if self.stderr == Stderr::Read { self.child.stderr.take() } else { None };
+        Some((self.child.stdout.take()?, stderr))
     }
 
     /// Sends `signal` to the process alone, if it still runs.
@@ -221,10 +258,16 @@ fn spawn(launch: &Launch) -> io::Result<std::process::Child> {
     // By this name the executable is found even after a new build has replaced its file.
     let mut command = Command::new("/proc/self/exe");
     command.arg(GUARD).arg(std::process::id().to_string());
-    command.arg(launch.descriptors.unwrap_or(0).to_string()).args(&launch.words);
+    let limits = [launch.descriptors, launch.threads].map(|most| most.unwrap_or(0).to_string());
+    command.args(limits).args(&launch.words);
     command.envs(launch.env.iter().map(|(name, value)| (name, value)));
     if let Some(folder) = &launch.folder {
         command.current_dir(folder);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()
+    let stderr = match launch.stderr {
+        Stderr::Read | Stderr::Unread => Stdio::piped(),
+        Stderr::Closed => io::pipe()?.1.into(),
+        Stderr::Full => File::options().write(true).open("/dev/full")?.into(),
+    };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0).spawn()
 }

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -52,12 +53,28 @@ pub struct Ready {
     pub within: Duration,
 }
 
+/// The outcome of a start that need not succeed.
+#[derive(Debug)]
+pub enum Started {
+    /// It serves.
+    Serves(Server),
+    /// It ended before it served.
+    Ended {
+        /// Its exit status.
+        status: ExitStatus,
+        /// The lines of its stdout.
+        stdout: Vec<String>,
+        /// The end of its stderr.
+        stderr: String,
+    },
+}
+
 /// The last lines of a stream, filled by a thread that reads it to its end.
 #[derive(Debug, Clone, Default)]
 struct Tail(Arc<Mutex<VecDeque<String>>>);
 
 impl Tail {
-    fn fill(&self, stream: impl Read + Send + 'static) -> std::io::Result<()> {
+    fn fill(&self, stream: impl Read + Send + 'static) -> std::io::Result<JoinHandle<()>> {
         let tail = self.clone();
         std::thread::Builder::new().name("stderr".into()).spawn(move || {
             for line in lossy_lines(stream) {
@@ -67,8 +84,7 @@ impl Tail {
                     lines.pop_front();
                 }
             }
-        })?;
-        Ok(())
+        })
     }
 
     fn text(&self) -> String {
@@ -85,12 +101,30 @@ impl Server {
     /// # Errors
     /// A sentence that says what the server did instead, with the end of its stderr.
     pub fn start(launch: Launch, witness: Option<Witness>, ready: Ready) -> Result<Self, String> {
-        let shown = launch.words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let shown = shown(&launch);
+        match Self::try_start(launch, witness, ready)? {
+            Started::Serves(server) => Ok(server),
+            Started::Ended { status, stdout, stderr } => {
+                let told = format!(
+                    "`{shown}` ended ({status}) before it was ready; a server that goes into the background has to be run \
+                     in the foreground"
+                );
+                Err(with_tail(with_lines(told, "stdout", &stdout), &stderr))
+            }
+        }
+    }
+
+    /// Starts `launch` and waits until it is ready, or ends.
+    ///
+    /// # Errors
+    /// A sentence that says what the server did instead, with the end of its stderr.
+    pub fn try_start(launch: Launch, witness: Option<Witness>, ready: Ready) -> Result<Started, String> {
+        let shown = shown(&launch);
         let failed = |error| format!("failed to start `{shown}`: {error}");
         let mut child = Child::start(launch).map_err(failed)?;
         let (stdout, stderr) = child.pipes().expect("a child's pipes are taken once");
         let tail = Tail::default();
-        tail.fill(stderr).map_err(failed)?;
+        let reader = stderr.map(|stderr| tail.fill(stderr)).transpose().map_err(failed)?;
         let lines = lines_of(stdout).map_err(failed)?;
         let mut seen = Vec::new();
         let within = ready.within;
@@ -99,19 +133,21 @@ impl Server {
             None => wait_for(&lines, "listening on http://", within, &mut seen),
         };
         let Some(address) = listening else {
-            let told = match (child.wait(Duration::from_millis(100)), ready.port) {
-                (Some(status), _) => format!(
-                    "`{shown}` ended ({status}) before it was ready; a server that goes into the background has to \
-                     be run in the foreground"
-                ),
-                (None, Some(port)) => format!("`{shown}` did not accept on port {port} within {within:?}"),
-                (None, None) => format!(
+            let ended = child.wait(Duration::from_millis(500));
+            seen.extend(lines.try_iter());
+            child.kill();
+            if let Some(status) = ended {
+                // Whoever wrote to the pipe is gone, so its reader comes to the end.
+                reader.map(JoinHandle::join);
+                return Ok(Started::Ended { status, stdout: seen, stderr: tail.text() });
+            }
+            let told = match ready.port {
+                Some(port) => format!("`{shown}` did not accept on port {port} within {within:?}"),
+                None => format!(
                     "`{shown}` did not print `listening on http://ADDR` within {within:?}; a command with `{{port}}` \
                      is ready when that port accepts, and needs to print nothing"
                 ),
             };
-            seen.extend(lines.try_iter());
-            child.kill();
             let told = with_lines(told, "stdout", &seen);
             return Err(with_tail(told, &tail.text()));
         };
@@ -124,7 +160,8 @@ impl Server {
         let id = child.id();
         let child = Mutex::new(child);
         let process = Process { id, child, stderr: tail, end_expected: AtomicBool::new(false) };
-        Ok(Self { address, host: address.to_string(), admin, witness, process: Some(process) })
+        let host = address.to_string();
+        Ok(Started::Serves(Self { address, host, admin, witness, process: Some(process) }))
     }
 
     /// A server that runs already, whoever started it.
@@ -214,6 +251,11 @@ impl Process {
     fn lock(&self) -> std::sync::MutexGuard<'_, Child> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The command of `launch`, as people write it.
+fn shown(launch: &Launch) -> String {
+    launch.words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// Adds the end of a server's stderr to a message about it.

@@ -1,7 +1,6 @@
 //! Who is judged: a server of the list, a command, or an address.
 
-use std::ffi::OsString;
-use std::io::Read;
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,8 +10,8 @@ use std::time::Duration;
 use crate::capability::{Capability, Supports};
 use crate::catalog::{self, Stanza};
 use crate::floor;
-use crate::guard::{Child, Launch};
-use crate::server::{self, Ready, Server};
+use crate::guard::{Launch, Stderr};
+use crate::server::{self, Ready, Server, Started};
 use crate::url::Url;
 use crate::witness::Witness;
 
@@ -25,12 +24,29 @@ pub struct Setup<'a> {
     pub env: &'a [(&'a str, &'a str)],
     /// The most descriptors it may have open; `None` leaves the system's limit.
     pub descriptors: Option<u64>,
+    /// What becomes of its standard error.
+    pub stderr: Stderr,
 }
 
 impl Setup<'_> {
-    fn owned_env(&self) -> Vec<(String, String)> {
-        self.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn launch(&self, words: Vec<OsString>, folder: Option<PathBuf>) -> Launch {
+        let env = self.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let (descriptors, stderr) = (self.descriptors, self.stderr);
+        Launch { words, folder, env, descriptors, stderr, ..Launch::default() }
     }
+}
+
+/// A start that need not succeed; by default nothing is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trial<'a> {
+    /// Arguments behind those of the run command.
+    pub args: &'a [&'a OsStr],
+    /// Variables of the environment.
+    pub env: &'a [(&'a str, &'a OsStr)],
+    /// The most threads it may have; `None` leaves the system's limit, and any other takes root to set.
+    pub threads: Option<u64>,
+    /// What becomes of its standard error.
+    pub stderr: Stderr,
 }
 
 /// A server that can be judged.
@@ -156,21 +172,15 @@ impl Subject {
                 if let Some(witness) = &witness {
                     words.extend(["--witness".into(), witness.address().to_string().into()]);
                 }
-                let descriptors = setup.descriptors;
-                let launch =
-                    Launch { words, folder: Some(folder.clone()), descriptors, env: setup.owned_env() };
-                let ready =
-                    Ready { port: None, with_admin: self.supports(Capability::Admin), within: server::START };
-                Server::start(launch, witness, ready).map(Arc::new)
+                let launch = setup.launch(words, Some(folder.clone()));
+                Server::start(launch, witness, self.prints(server::START)).map(Arc::new)
             }
             Source::Command { words, within } => {
                 let witness = listen()?;
                 // The contract's other way to say it: a server that knows no witness ignores the variable.
-                let mut env = setup.owned_env();
-                env.push(("LAB_WITNESS".to_owned(), witness.address().to_string()));
-                let descriptors = setup.descriptors;
                 let (words, port) = filled(words, witness.address())?;
-                let launch = Launch { words, folder: None, env, descriptors };
+                let mut launch = setup.launch(words, None);
+                launch.env.push(("LAB_WITNESS".into(), witness.address().to_string().into()));
                 let ready = Ready { port, with_admin: self.supports(Capability::Admin), within: *within };
                 Server::start(launch, Some(witness), ready).map(Arc::new)
             }
@@ -179,28 +189,28 @@ impl Subject {
 }
 
 impl Subject {
-    /// Starts a server with these flags and waits for its end; gives its exit code and stderr.
+    /// Starts one more server, and waits until it serves or has ended.
     ///
     /// # Errors
-    /// A sentence that says what it did instead of ending.
-    pub fn run_to_end(
-        &self,
-        flags: &[(&str, &str)],
-        within: Duration,
-    ) -> Result<(Option<i32>, String), String> {
+    /// A sentence that says what it did instead.
+    pub fn try_start(&self, trial: &Trial<'_>, within: Duration) -> Result<Started, String> {
         let Source::Listed { words, folder } = &self.source else {
             return Err("only a server of the list takes flags".into());
         };
-        let launch =
-            Launch { words: with_flags(words, flags), folder: Some(folder.clone()), ..Launch::default() };
-        let mut child = Child::start(launch).map_err(|error| format!("failed to start: {error}"))?;
-        let (_, mut stderr) = child.pipes().expect("a child's pipes are taken once");
-        let status = child.wait(within).ok_or_else(|| format!("it still runs after {within:?}"))?;
-        child.kill();
-        let mut text = String::new();
-        // What is no UTF-8 is no message either.
-        let _ = stderr.read_to_string(&mut text);
-        Ok((status.code(), text))
+        let launch = Launch {
+            words: words.iter().cloned().chain(trial.args.iter().map(Into::into)).collect(),
+            folder: Some(folder.clone()),
+            env: trial.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            descriptors: None,
+            threads: trial.threads,
+            stderr: trial.stderr,
+        };
+        Server::try_start(launch, None, self.prints(within))
+    }
+
+    /// The way in which a server of the list says that it is ready: it prints where it listens.
+    fn prints(&self, within: Duration) -> Ready {
+        Ready { port: None, with_admin: self.supports(Capability::Admin), within }
     }
 }
 

@@ -7,12 +7,15 @@ use wire::{Answer, End, Wire, response};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Scenario};
 
+mod admin;
 mod bodies;
+mod bytes;
 mod heads;
 mod panics;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] = &[heads::SCENARIOS, bodies::SCENARIOS, panics::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] =
+    &[heads::SCENARIOS, bytes::SCENARIOS, bodies::SCENARIOS, panics::SCENARIOS, admin::SCENARIOS];
 
 /// Sends `bytes` on a new connection and waits for an answer or the end, for less than any timeout of the server.
 ///

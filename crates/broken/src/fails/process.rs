@@ -1,0 +1,26 @@
+//! The lists of the faults of a process and of a parser, by the name of the fault.
+
+pub(super) const PRINTS_ITS_LOG: &[&str] = &[
+    "log/closed-pipe",
+    "log/full-disk",
+    "log/refusal-unheard",
+    "log/unread-exit-1",
+    "log/unread-pipe",
+    "start/not-utf8",
+];
+
+pub(super) const PANICS_AT_START: &[&str] = &[
+    "baseline/bad-flag-exit-2",
+    "log/refusal-unheard",
+    "start/huge-count",
+    "start/not-utf8",
+    "start/threads-refused",
+];
+
+pub(super) const TRUSTS_ITS_PARSER: &[&str] = &[
+    "faults/absolute-host-bytes",
+    "faults/fragment",
+    "faults/host-bytes",
+    "faults/trailer-bytes",
+    "faults/uri-too-long-anywhere",
+];
