@@ -221,10 +221,11 @@ pub(crate) struct Learned {
 #[command(
     after_help = "A figure has changed when each run's median lies outside what the turns of the other run spread \
     over, and the medians are further apart than the machine's noise, or what the lab forgives. It is a regression when it is also \
-    worse by more than the threshold. A verdict that got worse always is.\n\nExamples:\n  \
+    worse by more than the threshold. A verdict that got worse always is, and so is a server, a scenario or a figure that is \
+    gone. Figures of fewer than three rounds, or of runs on unlike machines, plans or loads, are not judged.\n\nExamples:\n  \
     lab diff before.json after.json\n  \
     lab diff before.json after.json --threshold 5 --format json\n\n\
-    Exit status: 0; 2 when a file cannot be read; 3 when the second run is worse."
+    Exit status: 0; 2 when a file cannot be read or nothing could be compared; 3 when the second run is worse."
 )]
 pub(crate) struct Diff {
     /// The run before

@@ -31,8 +31,14 @@ struct Difference {
     figures: Vec<Moved>,
     /// How many figures did not.
     unchanged: usize,
-    /// Figures of the first run that the second has not.
+    /// Figures of too few rounds in one of the runs to be judged.
+    too_few: usize,
+    /// Why no figure is judged; empty when they are.
+    unlike: Vec<String>,
+    /// Servers, scenarios and figures of the first run that the second has not: each is a regression.
     gone: Vec<String>,
+    /// How many verdicts and figures could be compared.
+    compared: usize,
     /// How many changes are regressions.
     regressions: usize,
 }
@@ -83,8 +89,17 @@ pub(crate) fn diff(args: &Diff) -> Result<ExitCode, String> {
         }
         ListFormat::Human => print(difference.human(color())),
     }
-    Ok(ExitCode::from(if difference.regressions > 0 { 3 } else { 0 }))
+    if difference.regressions > 0 {
+        return Ok(ExitCode::from(3));
+    }
+    if difference.compared == 0 {
+        return Err("nothing was compared: the runs have no verdict and no figure in common".to_owned());
+    }
+    Ok(ExitCode::SUCCESS)
 }
+
+/// The rounds that a figure needs in both runs to be judged: a median of fewer has no spread.
+const ROUNDS: usize = 3;
 
 impl Difference {
     fn of(before: &Document, after: &Document, threshold: f64) -> Self {
@@ -94,18 +109,31 @@ impl Difference {
         };
         let pairs: Vec<(&Figure, &Figure)> =
             have.iter().filter_map(|figure| Some((figure, find(figure)?))).collect();
-        let figures: Vec<Moved> = pairs.iter().filter_map(|(a, b)| Moved::between(a, b, threshold)).collect();
-        let gone = have.iter().filter(|figure| find(figure).is_none());
+        let unlike = unlike(before, after);
+        let enough = |(a, b): &&(&Figure, &Figure)| a.rounds.count.min(b.rounds.count) >= ROUNDS;
+        let judged: Vec<_> = pairs.iter().filter(enough).filter(|_| unlike.is_empty()).collect();
+        let figures: Vec<Moved> =
+            judged.iter().filter_map(|(a, b)| Moved::between(a, b, threshold)).collect();
+        let mut gone = vanished(before, after);
+        gone.extend(
+            have.iter()
+                .filter(|figure| find(figure).is_none())
+                .map(|figure| format!("{}: {}", figure.server, figure.name)),
+        );
         let verdicts = turned(before, after);
         let regressions = verdicts.iter().filter(|verdict| verdict.regression).count()
-            + figures.iter().filter(|figure| figure.regression).count();
+            + figures.iter().filter(|figure| figure.regression).count()
+            + gone.len();
         Self {
             before: before.taken_at.clone(),
             after: after.taken_at.clone(),
             threshold_percent: threshold,
             notes: notes(before, after),
-            unchanged: pairs.len() - figures.len(),
-            gone: gone.map(|figure| format!("{}: {}", figure.server, figure.name)).collect(),
+            unchanged: judged.len() - figures.len(),
+            too_few: if unlike.is_empty() { pairs.len() - judged.len() } else { 0 },
+            compared: judged.len() + shared(before, after),
+            unlike,
+            gone,
             verdicts,
             figures,
             regressions,
@@ -128,12 +156,23 @@ impl Difference {
             text += &format!("\n{}\n\n", self.table(color).trim_fmt());
         }
         for gone in &self.gone {
-            text += &format!("not measured again: {gone}\n");
+            text += &format!("GONE {gone}\n");
+        }
+        for reason in &self.unlike {
+            text += &format!("no figure is judged: {reason}\n");
+        }
+        if self.too_few > 0 {
+            text += &format!(
+                "{} figures are not judged: they have fewer than {ROUNDS} rounds in one of the runs\n",
+                self.too_few
+            );
         }
         let (changed, all) = (self.figures.len(), self.figures.len() + self.unchanged);
         text += &format!(
-            "{changed} of {all} figures changed beyond the noise, {} verdicts changed; {} worse by more than {} %.\n",
+            "{changed} of {all} figures changed beyond the noise, {} verdicts changed, {} gone; {} regressions (worse by \
+             more than {} %, or gone).\n",
             self.verdicts.len(),
+            self.gone.len(),
             self.regressions,
             self.threshold_percent
         );
@@ -248,15 +287,51 @@ fn turned(before: &Document, after: &Document) -> Vec<Turned> {
     after.results.iter().filter_map(of).collect()
 }
 
+/// How many verdicts of the first run the second has too.
+fn shared(before: &Document, after: &Document) -> usize {
+    before.results.iter().filter(|row| has(after, row)).count()
+}
+
+fn has(document: &Document, row: &Row) -> bool {
+    document.results.iter().any(|other| (&other.server, &other.id) == (&row.server, &row.id))
+}
+
+/// The servers that ran only before, and the scenarios of the others that did.
+fn vanished(before: &Document, after: &Document) -> Vec<String> {
+    let ran = after.names();
+    let lost: Vec<&str> = before.names().into_iter().filter(|name| !ran.contains(name)).collect();
+    let servers = lost.iter().map(|name| format!("{name}: the whole server"));
+    let rows = before.results.iter().filter(|row| !lost.contains(&row.server.as_str()) && !has(after, row));
+    servers.chain(rows.map(|row| format!("{}: {}", row.server, row.id))).collect()
+}
+
+/// Why figures of two runs say nothing about each other; empty when they do.
+fn unlike(before: &Document, after: &Document) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let (a, b) = (&before.machine, &after.machine);
+    if (&a.cpu, a.cores) != (&b.cpu, b.cores) {
+        reasons.push("the runs were taken on different machines".to_owned());
+    }
+    if before.plan != after.plan {
+        reasons.push("the runs measured by different plans".to_owned());
+    }
+    if let (Some(one), Some(other)) = (a.load, b.load)
+        && (one - other).abs() > a.cores as f32 / 2.0
+    {
+        reasons.push(format!("the machine's load was {one:.1} before and {other:.1} after"));
+    }
+    reasons
+}
+
 /// What makes two runs hard to compare.
 fn notes(before: &Document, after: &Document) -> Vec<String> {
     let mut notes = Vec::new();
     let (a, b) = (&before.machine, &after.machine);
-    if (&a.cpu, a.cores, &a.kernel) != (&b.cpu, b.cores, &b.kernel) {
-        notes.push("the runs were taken on different machines or kernels".to_owned());
+    if a.kernel != b.kernel {
+        notes.push("the runs were taken on different kernels".to_owned());
     }
-    if is_quick(before) != is_quick(after) {
-        notes.push("one of the runs was a quick one".to_owned());
+    if before.profile != after.profile {
+        notes.push("the scenarios were judged by different profiles".to_owned());
     }
     if a.rustc != b.rustc {
         notes.push("the runs were built by different compilers".to_owned());
@@ -264,71 +339,5 @@ fn notes(before: &Document, after: &Document) -> Vec<String> {
     notes
 }
 
-/// True of a run whose plan was the short one.
-fn is_quick(run: &Document) -> bool {
-    run.plan.as_ref().is_some_and(|plan| plan["quick"] == true)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A run of one server with these latenesses, turn by turn, and this verdict.
-    fn run(turns: &[&[f64]], verdict: &str) -> Document {
-        let mut document: serde_json::Value =
-            serde_json::from_str(measure::fixtures::RUN).expect("the document is JSON");
-        document["measurements"][0]["series"][0]["rounds"] = turns.iter().map(|turn| turn.to_vec()).collect();
-        document["results"][0]["verdict"] = verdict.into();
-        Document::parse(&document.to_string()).expect("the document is a run")
-    }
-
-    const BEFORE: &[&[f64]] = &[&[1.0], &[1.2], &[1.1]];
-
-    #[test]
-    fn a_regression_past_the_threshold_is_found() {
-        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[2.0], &[2.2], &[2.1]], "pass"), 20.0);
-        assert_eq!((difference.regressions, difference.figures.len()), (1, 1));
-        assert!(difference.human(false).contains("+91 %"), "{}", difference.human(false));
-    }
-
-    #[test]
-    fn a_change_below_the_threshold_is_told_and_is_no_regression() {
-        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[2.0], &[2.2], &[2.1]], "pass"), 95.0);
-        assert_eq!((difference.regressions, difference.figures[0].worse), (0, true));
-    }
-
-    #[test]
-    fn a_median_within_the_spread_of_the_other_run_is_no_change() {
-        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[1.05], &[9.0], &[8.0]], "pass"), 20.0);
-        assert_eq!((difference.figures.len(), difference.unchanged), (0, 1));
-    }
-
-    #[test]
-    fn less_than_the_noise_of_the_machine_is_no_change() {
-        let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[1.3], &[1.31], &[1.32]], "pass"), 1.0);
-        assert_eq!((difference.figures.len(), difference.unchanged), (0, 1));
-    }
-
-    #[test]
-    fn an_improvement_is_no_regression() {
-        let difference = Difference::of(&run(&[&[9.0], &[9.5]], "fail"), &run(BEFORE, "pass"), 20.0);
-        assert_eq!((difference.regressions, difference.verdicts.len(), difference.figures.len()), (0, 1, 1));
-    }
-
-    #[test]
-    fn a_verdict_that_got_worse_is_a_regression_whatever_the_figures_say() {
-        let difference = Difference::of(&run(BEFORE, "pass"), &run(BEFORE, "xfail"), 20.0);
-        assert_eq!((difference.regressions, difference.figures.len()), (1, 0));
-        assert!(difference.human(false).contains("WORSE x work/drop: pass → xfail"));
-        assert_eq!(Difference::of(&run(BEFORE, "flaky"), &run(BEFORE, "pass"), 20.0).regressions, 0);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_named_with_its_field() {
-        let error = read(std::path::Path::new("/no/such.json")).unwrap_err();
-        assert!(error.starts_with("failed to read `/no/such.json`"), "{error}");
-        let text = measure::fixtures::RUN.replace("\"cores\": 2", "\"cores\": \"two\"");
-        let error = Document::parse(&text).unwrap_err();
-        assert!(error.starts_with("field `machine.cores`: invalid type: string \"two\""), "{error}");
-    }
-}
+mod tests;
