@@ -10,15 +10,15 @@ pub struct Case {
     pub item: &'static str,
     /// Its page below `docs.rs/<package>/<version>/`.
     pub page: &'static str,
-    /// What its documentation says of cancellation.
+    /// The claim of its documentation about cancellation.
     pub claim: Claim,
-    /// Where that is written.
+    /// The place of that claim.
     pub source: Source,
-    /// What goes through it in the test.
+    /// The things that go through it in the test.
     pub moved: &'static str,
-    /// What must hold after every drop.
+    /// The condition that must hold after every drop.
     pub invariant: Invariant,
-    /// What became of it.
+    /// The verdict on record.
     pub outcome: Outcome,
     /// The page in `docs/findings` that shows the smallest case.
     pub finding: Option<&'static str>,
@@ -35,7 +35,7 @@ pub struct Source {
     pub before: &'static str,
 }
 
-/// What documentation says of cancellation.
+/// A claim of documentation about cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// That it is safe.
@@ -64,14 +64,14 @@ impl Claim {
     }
 }
 
-/// What must hold after every drop.
+/// A condition that must hold after every drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invariant {
     /// Each item arrives once.
     Items,
     /// Each byte arrives once, in order.
     Bytes,
-    /// What was dropped does not arrive.
+    /// Nothing that was dropped arrives.
     Unsent,
     /// A request that was dropped closes its connection.
     Closed,
@@ -102,7 +102,7 @@ impl Invariant {
     }
 }
 
-/// What a check found.
+/// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The invariant holds at every await.

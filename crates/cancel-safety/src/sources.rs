@@ -18,22 +18,29 @@ pub struct Package {
     pub root: PathBuf,
 }
 
-/// Asks cargo for the packages that this crate is built with, by name.
+/// Asks cargo for the packages that this crate is built with on this platform, by name.
 ///
 /// # Errors
 ///
-/// When cargo cannot be run or says what cannot be read.
+/// When cargo or rustc cannot be run or says what cannot be read.
 pub fn packages() -> io::Result<HashMap<String, Package>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()?;
+    // The packages of other platforms need not be there, and are not asked for.
+    let version = output("RUSTC", "rustc", &["-vV"])?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.ok_or_else(|| io::Error::other("rustc does not name its host"))?;
+    let arguments = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", host];
+    let metadata: Value = serde_json::from_str(&output("CARGO", "cargo", &arguments)?)?;
+    Ok(direct(&metadata))
+}
+
+/// Runs the program that `variable` names, or else `program`, and returns what it prints.
+fn output(variable: &str, program: &str, arguments: &[&str]) -> io::Result<String> {
+    let program = env::var_os(variable).unwrap_or_else(|| program.into());
+    let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output()?;
     if !output.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    Ok(direct(&metadata))
+    String::from_utf8(output.stdout).map_err(io::Error::other)
 }
 
 /// Picks the packages that this crate itself depends on: of some there is an older version elsewhere in the workspace.

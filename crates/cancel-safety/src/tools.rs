@@ -1,4 +1,4 @@
-//! What the checks have in common: the ways to find out whether something was lost.
+//! The ways to find out whether something was lost, which the checks have in common.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use drop_at_await::{Checker, Outcome, Report, Run, TaskRun, Verdict};
 
-/// How a check ends: `Err` says what was lost.
+/// The end of a check: `Err` says what was lost.
 pub(crate) type Lost = Result<(), String>;
 
-/// What goes through streams of bytes.
+/// The bytes that go through streams.
 pub(crate) const MESSAGE: &[u8] = b"0123456789abcdef";
 
 /// Checks code that no other thread takes part in, so that a wake that is missing is lost.
@@ -141,7 +141,7 @@ pub(crate) fn reads(
     whole_message(&arrived)
 }
 
-/// Whether the first of two waiters uses up what was released for it.
+/// The fate of a thing that was released for the first of two waiters.
 #[derive(Clone, Copy)]
 pub(crate) enum UsedUp {
     /// It gives it back: a lock, a permit.

@@ -1,4 +1,4 @@
-//! What awaits here can be dropped at any of its awaits: no waiter stays behind, no end is missed, no item is lost.
+//! The async functions can be dropped at any of their awaits: no waiter stays behind, no end is missed, no item is lost.
 
 use std::cell::Cell;
 use std::future::{Pending, pending};

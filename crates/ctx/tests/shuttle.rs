@@ -13,7 +13,7 @@ use std::task::{Context as Task, Wake, Waker};
 use ctx::{Cause, Context, Error, Group};
 use shuttle::thread;
 
-/// Runs a model under so many schedules drawn at random, and as many that change priorities at three points.
+/// Runs a model under schedules drawn at random, and under as many that change priorities at three points.
 fn check(schedules: usize, model: impl Fn() + Send + Sync + Clone + 'static) {
     shuttle::check_random(model.clone(), schedules);
     shuttle::check_pct(model, schedules, 3);
@@ -83,7 +83,7 @@ fn waiters_that_give_up_leave_their_place_and_take_no_other_wake() {
             })
             .collect();
         quitters.into_iter().for_each(|quitter| quitter.join().unwrap());
-        // Of the one that stays both its waits may be registered.
+        // The one that stays may have both its waits registered.
         assert!(ctx.waiters() <= 2);
         cancel.cancel();
         assert!(stays.join().unwrap() <= 1);

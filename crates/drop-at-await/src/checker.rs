@@ -8,10 +8,10 @@ use crate::run::Run;
 use crate::task::TaskRun;
 use crate::watchdog::Watchdog;
 
-/// How many awaits a run may have unless told otherwise.
+/// The default limit of awaits in a run.
 const LIMIT: usize = 1000;
 
-/// How long a future may wait for its wake unless told otherwise.
+/// The default time that a future may wait for its wake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs code again and again, and drops its future at the next await each time.
@@ -55,8 +55,8 @@ impl Checker {
 
     /// Sets how long a future may wait for its wake from elsewhere.
     ///
-    /// Where no other thread and no runtime takes part, nothing can come later: `Duration::ZERO` finds a lost wake
-    /// at once. A future whose waker nobody holds is stuck at once in any case.
+    /// Without another thread and a runtime nothing can come later: `Duration::ZERO` finds a lost wake at once. A
+    /// future whose waker is held nowhere is stuck at once in any case.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -18,14 +18,14 @@ pub(crate) struct Drive<'a, F, P> {
     caller: Option<&'static Location<'static>>,
     pub(crate) signal: Arc<Signal>,
     waker: Waker,
-    /// Whether the last poll returned `Pending` and its wake has not been dealt with.
+    /// Set by a poll that returned `Pending`, and unset when its wake has been dealt with.
     waiting: bool,
     /// The steps that the peer took since the last poll.
     steps: usize,
     marks: Marks,
 }
 
-/// What one step came to.
+/// The result of one step.
 pub(crate) enum Advance<T> {
     /// The future ended so.
     Done(Outcome<T>),

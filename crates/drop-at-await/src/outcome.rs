@@ -1,4 +1,4 @@
-//! Where a future was dropped, and how its run went.
+//! The points at which a future can be dropped, and the ways in which it ends.
 
 use std::fmt;
 use std::panic::Location;
@@ -7,9 +7,9 @@ use std::panic::Location;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct At {
-    /// How many times the futures of the run had returned `Pending`, counted from 1.
+    /// The number of this wait among those of the run, counted from 1.
     pub wait: usize,
-    /// Whether the future had been woken by then.
+    /// The state that the future was in: woken, or not yet.
     pub moment: Moment,
     /// The source locations of the wait, innermost first: the [`mark`](crate::mark)s that returned `Pending`,
     /// then the call of `drive`.
@@ -54,7 +54,7 @@ impl fmt::Display for Moment {
     }
 }
 
-/// How one future under test ended.
+/// The end of one future under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome<T> {

@@ -1,4 +1,4 @@
-//! Where a run is to drop its future, and how far it got.
+//! The point at which a run is to drop its future, and the waits counted so far.
 
 use std::thread;
 
@@ -25,7 +25,7 @@ impl Target {
     }
 }
 
-/// Why a run ends a future before it completes.
+/// A reason to end a future before it completes.
 pub(crate) enum Stop {
     Canceled,
     Stuck,
@@ -33,6 +33,7 @@ pub(crate) enum Stop {
 }
 
 /// The count of one run, across all futures that it drives.
+#[derive(Debug)]
 pub(crate) struct Progress {
     target: Target,
     limit: usize,
@@ -41,7 +42,7 @@ pub(crate) struct Progress {
     since: usize,
     /// Steps that the peers took.
     pub(crate) steps: usize,
-    /// Where the drop happened.
+    /// The point of the drop, once it has happened.
     pub(crate) canceled: Option<At>,
     /// The first future that could not be driven to its end.
     pub(crate) failed: Option<End>,
@@ -63,7 +64,7 @@ impl Progress {
         if self.since > self.limit {
             return Some(self.stop(Stop::Endless, Moment::Waiting, marks));
         }
-        // Of a future that is woken already, the state before the wake cannot be had.
+        // The state before the wake cannot be had any more when the future is woken already.
         let moment = if woken { Moment::Woken } else { Moment::Waiting };
         let hit = self.is_at_target() && (woken || self.target.moment == Moment::Waiting);
         hit.then(|| self.stop(Stop::Canceled, moment, marks))

@@ -1,11 +1,11 @@
-//! What a check found.
+//! The result of a check.
 
 use std::fmt::{self, Display};
 
 use crate::outcome::At;
 use crate::progress::{Progress, Target};
 
-/// What the end of a run says of it.
+/// The judgment at the end of a run.
 ///
 /// `()` for runs that assert by themselves, and `Result<(), E>` whose error says what was lost.
 pub trait Verdict {
@@ -25,17 +25,17 @@ impl<E: Display> Verdict for Result<(), E> {
     }
 }
 
-/// How one run went.
+/// The result of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunReport {
-    /// Where its future was dropped; `None` when it ran to its end, was stuck or endless.
+    /// The point at which its future was dropped; `None` when it ran to its end, was stuck or endless.
     pub at: Option<At>,
-    /// What was lost.
+    /// The thing that was lost.
     pub lost: Option<String>,
 }
 
-/// Why a check ended.
+/// The reason for which a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
@@ -49,7 +49,7 @@ pub enum End {
 
 /// Which awaits a future was dropped at, and which of them lost what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a report that nobody reads finds nothing; call `assert_safe`"]
+#[must_use = "a report changes nothing by itself; call `assert_safe`"]
 pub struct Report {
     runs: Vec<RunReport>,
     end: End,

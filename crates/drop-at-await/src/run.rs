@@ -9,6 +9,7 @@ use crate::outcome::Outcome;
 use crate::progress::Progress;
 
 /// One run of a check: it drives futures, and drops one of them at the point whose turn it is.
+#[derive(Debug)]
 pub struct Run {
     pub(crate) progress: Progress,
     patience: Duration,

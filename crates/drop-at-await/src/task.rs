@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::watchdog::Watchdog;
 
 /// Does as [`Run`](crate::Run) does from inside a task, so that the runtime's timers, sockets and other tasks go on.
+#[derive(Debug)]
 pub struct TaskRun {
     pub(crate) progress: Progress,
     pub(crate) watchdog: Watchdog,

@@ -8,18 +8,19 @@ use std::time::{Duration, Instant};
 /// Bounds how long a future in a task may wait, without a timer of the task's runtime.
 ///
 /// Its thread starts with the first wait and ends when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Watchdog {
     patience: Duration,
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     /// Since when the future has waited; `None` between waits.
     since: Option<Instant>,

@@ -203,7 +203,7 @@ fn a_future_whose_waker_is_held_is_stuck_when_patience_ends() {
     assert!(begin.elapsed() >= 2 * patience);
 }
 
-/// What one run leaves behind and the next one finds.
+/// The wakers that earlier runs left behind.
 #[derive(Default)]
 struct Late {
     wakers: RefCell<Vec<Waker>>,
@@ -238,7 +238,7 @@ fn late_wakes_of_an_earlier_run_are_not_counted() {
     let report = Checker::new().patience(Duration::ZERO).check(|run| {
         let (done, wakers) = (Cell::new(false), RefCell::default());
         drop(run.drive_beside(late.until(&done, &wakers), |step| late.peer(&done, &wakers, step)));
-        // Of a run that was dropped before its wake they are still there.
+        // They are still there after a run that was dropped before its wake.
         late.wakers.borrow_mut().extend(wakers.take());
     });
     assert_eq!(points(&report), [(1, Moment::Waiting), (1, Moment::Woken)]);

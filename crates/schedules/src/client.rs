@@ -1,4 +1,4 @@
-//! A client: what it sends, how it ends, and what it gets.
+//! A client: its requests, its end, and the answers it gets.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::server::Kind;
 use crate::socket::Wire;
 use crate::verdict::Violation;
 
-/// How a client ends its side.
+/// The ways in which a client ends its side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// It closes once it has all its answers.
@@ -28,7 +28,7 @@ pub(crate) struct Client {
     /// Every request in full.
     bytes: Vec<u8>,
     sent: usize,
-    /// How much of `bytes` is sent before the end.
+    /// The part of `bytes` that is sent before the end.
     limit: usize,
     end: End,
     ended: bool,

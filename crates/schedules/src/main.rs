@@ -9,7 +9,7 @@ use schedules::{Ends, Fault, run};
 #[derive(Parser)]
 #[command(about = "Runs a server on ctx and hyper in orders that seeds choose")]
 struct Options {
-    /// How many seeds to run.
+    /// The number of seeds to run.
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
     /// The first seed.

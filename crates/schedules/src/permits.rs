@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 pub(crate) struct Permits {
     free: Cell<usize>,
     waiters: RefCell<VecDeque<Rc<RefCell<Waiter>>>>,
-    /// Whether a permit is lost with the waiter it was handed to: a fault.
+    /// Loses a permit with the waiter it was handed to: a fault.
     lossy: bool,
 }
 

@@ -22,7 +22,7 @@ use crate::fault::Fault;
 use crate::socket::Socket;
 use crate::world::World;
 
-/// What a request asks for.
+/// The kinds of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Work in the handler, under its context.
@@ -60,7 +60,7 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Id(pub(crate) u32);
 
-/// What a request says in its path.
+/// The content of a request's path.
 struct Call {
     kind: Kind,
     id: Id,
@@ -97,7 +97,7 @@ pub(crate) async fn connection(world: Rc<World>, socket: Socket, half_close: boo
             draining = true;
             http.as_mut().graceful_shutdown();
         }
-        // How it ends is the client's business; that it ends is what matters.
+        // An error is the client's doing; the connection only has to end.
         http.as_mut().poll(cx).map(drop)
     })
     .await;
@@ -135,14 +135,14 @@ async fn handle(
         Ok(()) => StatusCode::OK,
         Err(Failure::Ended(Error::DeadlineExceeded)) => StatusCode::GATEWAY_TIMEOUT,
         Err(Failure::Ended(Error::Canceled)) if world.is_stopped() => StatusCode::SERVICE_UNAVAILABLE,
-        // Nobody is left to answer, and the connection is about to drop this future.
+        // The client is gone, and the connection is about to drop this future.
         Err(Failure::Ended(Error::Canceled)) => pending().await,
         Err(Failure::Member) => StatusCode::BAD_GATEWAY,
     };
     Ok(answered(world, &ctx, status))
 }
 
-/// How the work of a request fails.
+/// A failure of a request's work.
 enum Failure {
     Ended(Error),
     Member,

@@ -11,19 +11,19 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 
 use crate::fault::Fault;
 
-/// How many bytes of answers have room before the client takes them.
+/// The number of bytes of answers that have room until the client takes them.
 const ROOM: usize = 96;
 
-/// What is between the server and one client.
+/// The bytes and ends between the server and one client.
 #[derive(Default)]
 pub(crate) struct Wire {
     to_server: VecDeque<u8>,
     to_client: Vec<u8>,
-    /// Whether the client sends no more.
+    /// Set when the client sends no more.
     finished: bool,
-    /// Whether the client is gone without a word.
+    /// Set when the client has reset the connection.
     reset: bool,
-    /// Whether the server has closed its side.
+    /// Set when the server has closed its side.
     pub(crate) closed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -42,7 +42,7 @@ impl Wire {
         wake(&mut self.reader);
     }
 
-    /// Tells the server that the client is gone, whatever was under way.
+    /// Tells the server of a reset; bytes on their way are lost.
     pub(crate) fn reset(&mut self) {
         self.reset = true;
         self.to_server.clear();

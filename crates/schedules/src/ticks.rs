@@ -1,4 +1,4 @@
-//! What work waits for: a tick of the outside world, which goes to one waiter.
+//! Ticks of the outside world, which work waits for; each goes to one waiter.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 #[derive(Default)]
 pub(crate) struct Ticks {
     waiters: RefCell<Vec<Rc<RefCell<Waiter>>>>,
-    /// How many waiters have a tick that they have not seen.
+    /// The number of waiters with a tick that they have not seen.
     unheard: Cell<usize>,
 }
 
@@ -22,7 +22,7 @@ struct Waiter {
 pub(crate) struct Waiting<'a> {
     ticks: &'a Ticks,
     waiter: Rc<RefCell<Waiter>>,
-    /// Whether the waker of the first poll is kept: a fault.
+    /// Keeps the waker of the first poll: a fault.
     stale: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What happened in a run, as a hash and, when asked for, as lines.
+//! The steps of a run, as a hash and, when asked for, as lines.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The result of a run.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -13,7 +13,7 @@ pub enum Violation {
     DoesNotEnd,
     /// A waiter was woken, and its task is not polled.
     LostWake,
-    /// Contexts are left though no task is: so many.
+    /// This many contexts are left though no task is.
     ContextsAtRest(usize),
     /// Work of this request goes on at rest, though its context has ended.
     WorkGoesOn(u32),
@@ -25,11 +25,11 @@ pub enum Violation {
     NeverStopped(u32),
     /// An answer is not what HTTP or its request asks for; the text says how.
     WrongAnswer(String),
-    /// So many permits are free at the end.
+    /// The number of permits that are free at the end is wrong: this many.
     PermitsFree(usize),
-    /// Something is left on the base context: so many waiters, registrations and descendants.
+    /// Waiters, registrations and descendants are left on the base context, in these numbers.
     ContextLeft(usize, usize, usize),
-    /// A callback of this request ran so many times, and was taken back or not.
+    /// A callback of this request ran this many times, and was taken back or not.
     Callback(u32, usize, bool),
     /// Work of this request found the values of another.
     WrongValue(u32),
@@ -60,7 +60,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// How the requests of a run ended, by count.
+/// The ends of a run's requests, by count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ends {
@@ -92,11 +92,11 @@ impl AddAssign for Ends {
 pub struct Run {
     /// The seed.
     pub seed: u64,
-    /// How many steps were taken.
+    /// The number of steps taken.
     pub steps: usize,
     /// A hash of the steps: two runs with the same hash took the same ones.
     pub hash: u64,
-    /// How its requests ended.
+    /// The ends of its requests.
     pub ends: Ends,
     /// The first promise that was broken.
     pub violation: Option<Violation>,

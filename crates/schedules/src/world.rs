@@ -24,7 +24,7 @@ use crate::verdict::{Ends, Run, Violation};
 /// More steps than any run takes that ends.
 const MOST_STEPS: usize = 20_000;
 
-/// What the tasks of a run share.
+/// The state that the tasks of a run share.
 pub(crate) struct World {
     pub(crate) fault: Option<Fault>,
     /// The server's context, the parent of every connection's.
@@ -153,7 +153,6 @@ impl World {
         });
         let over = ctx.deadline().is_some_and(|deadline| deadline <= self.clock.now());
         match status {
-            // What has no context around it may be ready at its deadline.
             200 | 502 if over => self.broken(Violation::LateSuccess(id)),
             504 | 408 if !over => self.broken(Violation::EarlyTimeout(id)),
             503 if !self.is_stopped() => self.broken(Violation::NeverStopped(id)),

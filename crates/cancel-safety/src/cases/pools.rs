@@ -181,7 +181,7 @@ struct Halves {
     waiting: Option<Waker>,
 }
 
-/// How many bytes it takes before they are fetched.
+/// The number of bytes that have room until they are fetched.
 const ROOM: usize = 3;
 
 impl Pipe {

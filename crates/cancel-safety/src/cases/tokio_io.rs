@@ -13,7 +13,7 @@ const READ: &str = "tokio/src/io/util/async_read_ext.rs";
 const BUF_READ: &str = "tokio/src/io/util/async_buf_read_ext.rs";
 /// `select!` lists functions whose own documentation says nothing.
 const SELECT: &str = "tokio/src/macros/select.rs";
-/// What each of the cases here reads.
+/// The input of most cases here.
 const FED: &str = "16 bytes, fed one by one";
 const LINES: &str = "2 lines, fed byte by byte";
 

@@ -13,7 +13,7 @@ use crate::case::Invariant::Bytes;
 use crate::tools::{Lost, MESSAGE, alone, now, whole_message};
 
 const WRITE: &str = "tokio/src/io/util/async_write_ext.rs";
-/// What each of the cases here writes.
+/// The output of most cases here.
 const DRAINED: &str = "16 bytes, room for 3";
 const PIPED: &str = "16 bytes, fed 5 at a time, room for 3";
 

@@ -1,4 +1,4 @@
-//! What is handed to a waiter, and lost when the waiter is dropped before its next poll.
+//! Things that are handed to a waiter, and lost when the waiter is dropped before its next poll.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
