@@ -9,6 +9,7 @@ mod channels;
 mod futures_async;
 mod futures_io;
 mod http;
+mod http_pool;
 mod pools;
 mod tokio_io;
 mod tokio_mpsc;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Case> {
         channels::cases(),
         async_lock::cases(),
         pools::cases(),
+        http_pool::cases(),
         http::cases(),
     ]
     .into_iter()
