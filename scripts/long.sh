@@ -7,7 +7,7 @@
 # The record is docs/results/<date>-NAME.md: the machine, the commit, the command, and what it printed. The exit status is
 # that of the check.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 
 name=${1:-}
 if [ ! -f "scripts/long/$name.sh" ]; then
@@ -30,7 +30,7 @@ status=${PIPESTATUS[0]}
 {
     echo "# $name, $(date +%F)"
     echo
-    echo "$(sed -n '2s/^# //p' "scripts/long/$name.sh")"
+    sed -n '2s/^# //p' "scripts/long/$name.sh"
     echo
     echo "- machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), Linux $(uname -r)"
     echo "- compiler: $(rustc --version)"
