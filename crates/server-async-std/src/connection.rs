@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use census::Connection;
 use contract::{Clock, Closing, Overdue, Reason, Refusal, answer, limits, wire};
-use ctx::Context;
 
 use async_std::channel::Sender;
 use async_std::net::TcpStream;
@@ -18,31 +17,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use socket2::SockRef;
 
+use crate::conn::{Conn, End};
 use crate::socket::Socket;
 use crate::{Server, handler, until};
-
-/// What a connection's handler, its socket and its watch share.
-pub(crate) struct Conn {
-    pub(crate) server: Arc<Server>,
-    /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
-    pub(crate) ctx: Context,
-    pub(crate) clock: Clock,
-}
-
-impl Conn {
-    /// The end of a connection on which nothing more is said, as its clock has it.
-    pub(crate) fn over(&self) -> End {
-        End::Close(self.clock.closing())
-    }
-}
-
-/// How a connection ends.
-pub(crate) enum End {
-    /// Nothing more is said: close it so that its client can tell what it got.
-    Close(Closing),
-    /// What came is no request: say so, and close it late.
-    Refuse(Refusal),
-}
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, _counted: Connection, _alive: Sender<()>) {
@@ -58,6 +35,7 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, _counted: Conn
 /// Answers requests until the client leaves, patience ends, or the server stops.
 async fn exchange(server: Arc<Server>, stream: &TcpStream) -> End {
     let (ctx, cancel) = server.base.with_cancel();
+    // async-std: the watch over hangups cancels, too.
     let cancel = Arc::new(cancel);
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
@@ -145,7 +123,7 @@ async fn gone(conn: &Conn) {
 /// It is polled after every step of the connection, and arms its timer anew only when patience ends sooner than the
 /// timer fires: a request that is served in time costs no timer.
 async fn overdue(clock: &Clock) -> Overdue {
-    // async-std: a timer cannot be set anew, so a new one takes its place.
+    // async-std: a `timer` cannot be set anew, so a new one takes its place.
     let mut timer = Box::pin(until(Instant::now()));
     let mut armed = None;
     poll_fn(|cx| {

@@ -23,7 +23,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::body::Incoming;
 
-use crate::connection::Conn;
+use crate::conn::Conn;
 use crate::{until, work};
 
 /// The body of an answer: whole, or streamed.

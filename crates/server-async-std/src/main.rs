@@ -14,6 +14,7 @@
     reason = "a print waits for its reader; `service::log` never does"
 )]
 
+mod conn;
 mod connection;
 mod handler;
 mod hangup;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
 // async-std: only here, because the sizes of its pools are read from the environment, once.
 /// Starts this program again with the size of its pools in the environment, unless it is there already.
 fn resized(settings: &Settings) -> io::Result<()> {
+    // async-std: the `sizes` of both pools are read from there.
     let sizes = [
         ("ASYNC_STD_THREAD_COUNT", settings.threads().to_string()),
         ("BLOCKING_MAX_THREADS", settings.blocking_threads.to_string()),
@@ -129,7 +131,7 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener, alive: Sender<()>)
         let accepted = async { Some(listener.accept().await) };
         let Some(accepted) = future::or(stopped, accepted).await else { return };
         let Ok((stream, _)) = accepted else {
-            until(Instant::now() + limits::ACCEPT_PAUSE).await;
+            task::sleep(limits::ACCEPT_PAUSE).await;
             continue;
         };
         match server.census.connection(most) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Instant;
 
-use crate::connection::Conn;
+use crate::conn::Conn;
 
 use async_std::net::TcpStream;
 use futures_lite::{AsyncRead, AsyncWrite};
@@ -40,13 +40,13 @@ impl Socket {
 }
 
 impl Read for Socket {
+    // async-std: another body, because only bytes that hold a value are read into, and hyper's buffer is not filled with such in
+    // advance: whatever is not written to costs no memory. So they are read into an array of the stack's, and copied.
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Task<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        // async-std: only bytes that hold a value are read into, and hyper's buffer is not filled with such in advance:
-        // whatever is not written to costs no memory. So they are read into an array of the stack's, and copied.
         let mut bytes = [0; READ];
         let room = buf.remaining().min(READ);
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes[..room]))?;

@@ -14,6 +14,7 @@
     reason = "a print waits for its reader; `service::log` never does"
 )]
 
+mod conn;
 mod connection;
 mod handler;
 mod hangup;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         resized(&settings)?;
         // smol: the thread of the reactor, if it is refused, and those of the executor are a panic.
         service::thread::reserve(settings.threads() + 1)?;
+        // smol: the executor's threads are started here, and `block_on` runs none.
         for number in 0..settings.threads() {
             let run = || smol::block_on(EXECUTOR.run(future::pending::<()>()));
             service::thread::spawn(format!("smol-{number}"), run)?;
@@ -95,6 +97,7 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
     let server = Arc::new(Server { settings, census, base, stopping, hangups: Hangups::open()? });
+    // smol: dropping the task would cancel it.
     EXECUTOR.spawn(hangup::watch(server.clone())).detach();
     let (alive, closed) = channel::bounded(1);
     service::announce(listener.local_addr()?, admin)?;
@@ -134,7 +137,7 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener, alive: Sender<()>)
         let accepted = async { Some(listener.accept().await) };
         let Some(accepted) = future::or(stopped, accepted).await else { return };
         let Ok((stream, _)) = accepted else {
-            until(Instant::now() + limits::ACCEPT_PAUSE).await;
+            Timer::after(limits::ACCEPT_PAUSE).await;
             continue;
         };
         // smol: dropping the task would cancel the connection.

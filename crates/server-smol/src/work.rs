@@ -57,7 +57,7 @@ async fn unaware(job: Job, ticks: Ticks) -> Worked {
 
 /// The same on a task of its own, which outlives whoever waits for it.
 async fn detached(job: Job, ticks: Ticks) -> Worked {
-    // smol: dropping the task would cancel the work, so it is detached, and its result comes through a channel.
+    // smol: dropping the task would cancel the work, so it is detached, and its result goes from a `sender` to a `receiver`.
     let (sender, receiver) = channel::bounded(1);
     EXECUTOR.spawn(async move { sender.send(unaware(job, ticks).await).await }).detach();
     receiver.recv().await.expect("work does not panic")

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use census::Connection;
 use contract::{Clock, Closing, Reason, Refusal, answer, limits, wire};
-use ctx::Context;
 
 use either::Either;
 use http::header::{CONNECTION, DATE, HeaderValue};
@@ -16,32 +15,10 @@ use http::{Method, Request, Response, Version};
 use rustix::event::PollFlags;
 use socket2::SockRef;
 
+use crate::conn::{Conn, End};
 use crate::handler::Body;
 use crate::socket::{Incoming, Socket, Woken, wait};
 use crate::{Server, handler};
-
-/// What a connection's handler, its socket and its watch share.
-pub(crate) struct Conn {
-    pub(crate) server: Arc<Server>,
-    /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
-    pub(crate) ctx: Context,
-    pub(crate) clock: Clock,
-}
-
-impl Conn {
-    /// The end of a connection on which nothing more is said, as its clock has it.
-    pub(crate) fn over(&self) -> End {
-        End::Close(self.clock.closing())
-    }
-}
-
-/// How a connection ends.
-pub(crate) enum End {
-    /// Nothing more is said: close it so that its client can tell what it got.
-    Close(Closing),
-    /// What came is no request: say so, and close it late.
-    Refuse(Refusal),
-}
 
 /// Serves one connection until it ends.
 pub(crate) fn serve(
@@ -54,11 +31,12 @@ pub(crate) fn serve(
     match exchange(server, &stream) {
         End::Close(Closing::AtOnce) => {}
         End::Close(Closing::Linger) => linger(&stream),
-        End::Close(Closing::Reset) => drop(SockRef::from(&*stream).set_linger(Some(Duration::ZERO))),
+        End::Close(Closing::Reset) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
         End::Refuse(refusal) => refuse(&stream, &refusal),
     }
 }
 
+// threads: another body, because a thread reads, works and writes in turn: nothing is raced.
 /// Answers requests until the client leaves, patience ends, or the server stops.
 fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
     let (ctx, cancel) = server.base.with_cancel();
@@ -136,6 +114,7 @@ fn deliver(
 
 // threads: no `overdue`, because every wait for the socket ends when the clock's patience does.
 
+// threads: another body, because the wait and its end are one call.
 /// Closes a connection so that the close does not destroy an answer on its way: says that nothing more comes, then
 /// reads what the client still sends, for a moment.
 fn linger(stream: &TcpStream) {

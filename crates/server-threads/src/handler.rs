@@ -15,7 +15,8 @@ use ctx::{Cancel, Context};
 use either::Either;
 use http::{Method, Request, Response, StatusCode, Version};
 
-use crate::connection::Conn;
+// threads: the `server` goes along, because neither an executor nor a pool is global.
+use crate::conn::Conn;
 use crate::socket::Incoming;
 use crate::{Server, threads, work};
 
@@ -50,7 +51,7 @@ pub(crate) fn handle(conn: &Arc<Conn>, request: Request<Incoming<'_>>) -> Option
     let running = || answered(&conn.server, &ctx, &counted, &call.endpoint, &mut upload);
     let answer = match panic::catch_unwind(AssertUnwindSafe(running)) {
         Ok(Ok(answer)) => answer,
-        // threads: nobody drops a thread, so it says itself that nobody is left to answer.
+        // threads: nobody drops a thread, so it says itself, instead of `Some` answer, that nobody is left to answer.
         Ok(Err(Failure::Ended(Reason::Disconnect))) => return None,
         Ok(Err(failure)) => answer::failed(identity, &failure),
         Err(_) => answer::panicked(identity),
@@ -100,20 +101,22 @@ fn slow(
         BodyUse::Ignore => {}
         BodyUse::Drop => upload.body = None,
     }
-    outcome::live(ctx)?;
     let worked = work::run(server, ctx, counted.job(), params)?;
     Ok(answer::slow(identity(ctx), worked.in_time(ctx)?))
 }
 
-/// `/values`: what the context carries, as seen from a task spawned for the purpose.
+// threads: a thread stands in for the task.
+/// `/values`: what the context carries, as seen from a thread started for the purpose.
 fn values(server: &Server, ctx: &Context) -> Result<Answer, Failure> {
     let inside = ctx.clone();
+    // threads: the closure `read` is what the `thread` runs.
     let read = move || inside.value::<Scope>().map(|scope| Identity::clone(scope));
     let thread = threads::spawn(&server.workers, "values", read)?;
     let found = thread.join().expect("reading a value does not panic");
     Ok(answer::values(identity(ctx), found.as_ref()))
 }
 
+// threads: another body, because a scope of threads joins what it has started.
 /// `/fanout`: a group of children that cannot outlive it; the first failure cancels the others.
 fn fanout(server: &Server, ctx: &Context, counted: &Counted, params: &Fanout) -> Result<Answer, Failure> {
     let (group, cancel) = ctx.with_cancel();
@@ -126,7 +129,7 @@ fn fanout(server: &Server, ctx: &Context, counted: &Counted, params: &Fanout) ->
                 let (child, _guard) = group.with_cancel();
                 work::child(&child, job, params, number).inspect_err(|_| cancel.cancel())
             };
-            // threads: a scope waits for those it has started, so they are told when one cannot be.
+            // A scope waits for those it has started, so they are told when one cannot be.
             let child = threads::spawn_in(scope, &server.workers, "child", run);
             children.push(child.inspect_err(|_| cancel.cancel())?);
         }
@@ -137,6 +140,7 @@ fn fanout(server: &Server, ctx: &Context, counted: &Counted, params: &Fanout) ->
     Ok(answer::fanout(identity(ctx), params.width))
 }
 
+// threads: another body, because an iterator gives the chunks.
 /// `/stream`: a chunk at each tick, until the deadline truncates it.
 fn streamed(
     conn: &Arc<Conn>,
@@ -169,7 +173,8 @@ fn streamed(
 struct Flow {
     conn: Arc<Conn>,
     ctx: Context,
-    // threads: dropped before the context is canceled, because no future is there to be dropped by whoever canceled it.
+    // threads: `counted` and `work` are dropped before `_cancel`, because no future is there to be dropped by whoever
+    // canceled it.
     counted: Counted,
     work: Work,
     _cancel: Cancel,
@@ -177,10 +182,12 @@ struct Flow {
 
 impl Flow {
     fn chunk(&mut self, number: u32, end: Instant) -> Result<String, Reason> {
+        // threads: one call waits for both.
         if self.ctx.wait_until(end).is_some() {
             return Err(Reason::why(&self.ctx));
         }
         self.work.beat();
+        // threads: a chunk is text, and no frame of hyper's.
         Ok(answer::chunk(number))
     }
 
@@ -207,6 +214,7 @@ impl<'a> Upload<'a> {
         Self { body: Some(body), read_by, on_disconnect, whole }
     }
 
+    // threads: another body, because the wait for a frame ends at a time, and races nothing.
     /// Reads the body to its end and returns its size.
     fn read(&mut self, ctx: &Context) -> Result<usize, Failure> {
         let Some(body) = self.body.as_mut().filter(|_| !self.whole) else { return Ok(0) };

@@ -20,6 +20,7 @@ use crate::Server;
 
 /// The connections that are watched, each by the key that the kernel reports it under.
 pub(crate) struct Hangups {
+    // threads: a thread of its own waits for it.
     epoll: OwnedFd,
     next: AtomicU64,
     watched: Mutex<HashMap<u64, Arc<Cancel>>>,
@@ -35,6 +36,7 @@ pub(crate) struct Hangup<'a> {
 impl Hangups {
     /// Opens the descriptor.
     pub(crate) fn open() -> io::Result<Self> {
+        // threads: a thread of its own waits for it.
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         Ok(Self { epoll, next: AtomicU64::new(0), watched: Mutex::default() })
     }
@@ -59,6 +61,8 @@ impl Hangups {
         Ok(Some(hangup))
     }
 
+    // threads: no `cancel_reported`, because the thread that waits takes the reports.
+
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Cancel>>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,6 +75,7 @@ impl Drop for Hangup<'_> {
     }
 }
 
+// threads: another body, because it waits where it takes the reports.
 /// Cancels the connections whose clients leave, for as long as the server runs.
 pub(crate) fn watch(server: &Server) {
     let hangups = &server.hangups;

@@ -14,6 +14,7 @@
     reason = "a print waits for its reader; `service::log` never does"
 )]
 
+mod conn;
 mod connection;
 mod handler;
 mod hangup;
@@ -41,6 +42,7 @@ use crate::connection::Dismissed;
 use crate::hangup::Hangups;
 use crate::threads::Permits;
 
+// threads: fewer, because each costs a thread.
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 4_000;
 
@@ -52,10 +54,12 @@ struct Server {
     base: Context,
     /// Done once the server stops accepting.
     stopping: Context,
-    // threads: a thread in `poll` hears descriptors and not contexts, so each of the two rings a bell.
+    // threads: a thread in `poll` hears descriptors and not contexts, so each of the two rings a bell: `base_bell` and
+    // `stopping_bell`.
     base_bell: OwnedFd,
     stopping_bell: OwnedFd,
     hangups: Hangups,
+    // threads: no runtime keeps pools, so `workers` and `blocking` bound them.
     /// The threads of requests, the orphaned ones among them.
     workers: Arc<Permits>,
     /// Those of them that stand in for a blocking pool.
@@ -63,6 +67,7 @@ struct Server {
 }
 
 fn main() -> ExitCode {
+    // threads: there is no runtime to build.
     service::run(env!("CARGO_PKG_NAME"), serve)
 }
 
@@ -75,14 +80,9 @@ fn serve(settings: Settings) -> io::Result<bool> {
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
-    let (base_bell, stopping_bell) = (bell(&base)?, bell(&stopping)?);
-    let most = most_connections(&settings);
-    let blocking = settings.blocking_threads.get();
-    let workers = Permits::new((most + blocking).min(threads::MOST - most));
-    let (hangups, blocking) = (Hangups::open()?, Permits::new(blocking));
-    let server =
-        Server { settings, census, base, stopping, base_bell, stopping_bell, hangups, workers, blocking };
-    let server = Arc::new(server);
+    // threads: what elsewhere a runtime keeps is opened here.
+    let server = Arc::new(open(settings, census, base, stopping)?);
+    // threads: the watch over hangups is a thread, which takes `watched`.
     let watched = server.clone();
     service::thread::spawn("hangups", move || hangup::watch(&watched))?;
     let (alive, closed) = mpsc::channel();
@@ -91,7 +91,19 @@ fn serve(settings: Settings) -> io::Result<bool> {
     service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, alive);
     drop(listener);
+    // threads: a borrow of `closed` is enough.
     Ok(drain(&server, &closed, cancel))
+}
+
+// threads: only here, because elsewhere the runtime has its pools and hears contexts.
+/// Opens the bells, the watch over hangups and the pools.
+fn open(settings: Settings, census: Census, base: Context, stopping: Context) -> io::Result<Server> {
+    let (base_bell, stopping_bell) = (bell(&base)?, bell(&stopping)?);
+    let most = most_connections(&settings);
+    let blocking = settings.blocking_threads.get();
+    let workers = Permits::new((most + blocking).min(threads::MOST - most));
+    let (hangups, blocking) = (Hangups::open()?, Permits::new(blocking));
+    Ok(Server { settings, census, base, stopping, base_bell, stopping_bell, hangups, workers, blocking })
 }
 
 /// Opens the listener, with the backlog that a burst needs.
@@ -101,12 +113,14 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.bind(&address.into()).map_err(|error| contract::settings::taken("listen", address, &error))?;
     socket.listen(limits::BACKLOG)?;
+    // threads: whoever waits for the `socket` waits in `poll`, for more than it.
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// Stops the server at the first signal, and the process at the second; on a thread of its own, so that work which
-/// starves the executor cannot keep the process alive.
+// threads: there is no executor to starve.
+/// Stops the server at the first signal, and the process at the second; on a thread of its own, which hears them whatever
+/// the others do.
 fn obey(mut signals: Signals, stop: Cancel) {
     let mut signals = signals.forever();
     signals.next();
@@ -121,12 +135,13 @@ fn most_connections(settings: &Settings) -> usize {
     settings.max_connections(MAX_CONNECTIONS).min(threads::MOST / 2)
 }
 
+// threads: another body, because a thread waits for the listener and for the stop in one `poll`, and may be refused.
 /// Accepts until the server stops. Every connection holds a clone of `alive`.
 fn accept(server: &Arc<Server>, listener: &TcpListener, alive: mpsc::Sender<()>) {
     let most = most_connections(&server.settings);
     let mut dismissed = Dismissed::default();
     while server.stopping.err().is_none() {
-        // threads: a blocked `accept` would not hear the stop.
+        // A blocked `accept` would not hear the stop.
         let awaited = socket::wait(listener, PollFlags::IN, Some(&server.stopping_bell), dismissed.due());
         dismissed.close_due();
         let accepted = awaited.and_then(|_| listener.accept()).and_then(|(stream, _)| {
@@ -162,11 +177,12 @@ fn accept(server: &Arc<Server>, listener: &TcpListener, alive: mpsc::Sender<()>)
 /// Waits for the open connections to end; past the shutdown timeout, cancels what they run and gives it a moment.
 /// Returns whether all of them ended, and all work with them.
 fn drain(server: &Server, closed: &mpsc::Receiver<()>, cancel: Cancel) -> bool {
-    let ended = |timeout| closed.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Disconnected);
-    let mut answered = ended(server.settings.shutdown_timeout);
+    // threads: one call waits for both.
+    let closed = |timeout| closed.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Disconnected);
+    let mut answered = closed(server.settings.shutdown_timeout);
     if !answered {
         cancel.cancel_cause(Reason::Shutdown);
-        answered = ended(limits::PARTING);
+        answered = closed(limits::PARTING);
     }
     // Work that was told to stop is given a moment to do so before it counts as abandoned.
     let abandoned = Instant::now() + limits::STOPPING;

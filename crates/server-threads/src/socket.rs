@@ -14,13 +14,14 @@ use http::request::Parts;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::connection::{Conn, End};
+use crate::conn::{Conn, End};
 
 /// The stream of a connection, shared with the connection that watches it.
 pub(crate) struct Socket {
     pub(crate) stream: Arc<TcpStream>,
     pub(crate) conn: Arc<Conn>,
-    // threads: what was read beyond a head is kept here, where hyper keeps it for the others.
+    // threads: the `stream` outlives its connection's task, and what was read beyond a head is kept here, where hyper keeps
+    // it for the others.
     pub(crate) ahead: Vec<u8>,
 }
 
@@ -31,6 +32,7 @@ const READ: usize = 8 * 1024;
 impl Socket {
     // threads: no `withholds`, because the heads are parsed here, and what is refused is said once.
 
+    // threads: another body, because a write that would wait is an error and not a state.
     /// Tells the clock what became of a write.
     fn wrote(&self, written: io::Result<usize>) -> io::Result<usize> {
         match &written {

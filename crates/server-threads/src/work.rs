@@ -11,6 +11,7 @@ use ctx::Context;
 
 use crate::{Server, threads, until};
 
+// threads: another body, because each style needs a thread.
 /// Does the work of one `/slow` in its style.
 pub(crate) fn run(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
     let ticks = slow.ticks();
@@ -20,7 +21,7 @@ pub(crate) fn run(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Resu
             let thread = threads::spawn(&server.workers, "context", move || context(&inside, job, ticks))?;
             Ok(thread.join().expect("work does not panic")?)
         }
-        // threads: a thread is detached by nature, so there is one way to abandon it.
+        // A thread is detached by nature, so there is one way to abandon it.
         Style::Drop | Style::Detached => race(server, ctx, move || unaware(job, ticks)),
         Style::Blocking => blocking(server, ctx, job, ticks),
         Style::Polling => polling(server, ctx, job, ticks),
@@ -32,6 +33,7 @@ pub(crate) fn run(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Resu
 fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
     let (mut work, began) = (job.start(), Instant::now());
     for end in ticks.from(began) {
+        // threads: one call waits for both.
         if ctx.wait_until(end).is_some() {
             return Err(Reason::why(ctx));
         }
@@ -40,7 +42,8 @@ fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
     Ok(worked(work, began))
 }
 
-/// Knows no context: it ends at its natural end, or where it is dropped.
+// threads: nobody can drop a thread.
+/// Knows no context: it ends at its natural end.
 fn unaware(job: Job, ticks: Ticks) -> Worked {
     let (mut work, began) = (job.start(), Instant::now());
     for end in ticks.from(began) {
@@ -52,7 +55,8 @@ fn unaware(job: Job, ticks: Ticks) -> Worked {
 
 // threads: no `detached`, because a thread outlives whoever waits for it without being told to.
 
-/// Knows no context and sleeps on the blocking pool, where nothing can stop it.
+// threads: another body, because permits stand in for a pool.
+/// Knows no context and sleeps on a thread with a permit of the blocking pool, where nothing can stop it.
 fn blocking(server: &Server, ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Failure> {
     let permit = server.blocking.wait(ctx)?;
     race(server, ctx, move || {
@@ -61,7 +65,8 @@ fn blocking(server: &Server, ctx: &Context, job: Job, ticks: Ticks) -> Result<Wo
     })
 }
 
-/// Sleeps on the blocking pool and asks its context at every tick.
+// threads: another body, because permits stand in for a pool.
+/// Sleeps on a thread with a permit of the blocking pool and asks its context at every tick.
 fn polling(server: &Server, ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Failure> {
     let permit = server.blocking.wait(ctx)?;
     let inside = ctx.clone();
@@ -78,7 +83,8 @@ fn polling(server: &Server, ctx: &Context, job: Job, ticks: Ticks) -> Result<Wor
     Ok(worked??)
 }
 
-/// Burns CPU on the executor and never yields: no deadline can interrupt it.
+// threads: there is no executor.
+/// Burns CPU on its thread and never yields: no deadline can interrupt it.
 fn spin(job: Job, ticks: Ticks) -> Worked {
     let (mut work, began) = (job.start(), Instant::now());
     for end in ticks.from(began) {
@@ -100,6 +106,7 @@ pub(crate) fn child(ctx: &Context, job: Job, fanout: &Fanout, number: u32) -> Re
     Ok(())
 }
 
+// threads: another body, because the work tells that it has ended by canceling a context.
 /// Waits for `work` or for the context. Work that is ready wins: it is judged by when it ended.
 fn race<T: Send + 'static>(
     server: &Server,
@@ -109,7 +116,7 @@ fn race<T: Send + 'static>(
     let (ended, end) = ctx.with_cancel();
     let end = Arc::new(end);
     let (sender, receiver) = mpsc::sync_channel(1);
-    // threads: past the deadline the thread is an orphan, and must keep nothing of its request alive.
+    // Past the deadline the thread is an orphan, and must keep nothing of its request alive.
     let told = Arc::downgrade(&end);
     threads::spawn(&server.workers, "work", move || {
         drop(sender.send(panic::catch_unwind(AssertUnwindSafe(work))));

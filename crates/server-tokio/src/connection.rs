@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use census::Connection;
 use contract::{Clock, Closing, OnDisconnect, Overdue, Reason, Refusal, answer, limits, wire};
-use ctx::Context;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,31 +20,10 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::{select, time};
 
+// tokio: `select!` races its branches in place, where the others race futures that they name.
+use crate::conn::{Conn, End};
 use crate::socket::Socket;
 use crate::{Server, handler, until};
-
-/// What a connection's handler, its socket and its watch share.
-pub(crate) struct Conn {
-    pub(crate) server: Arc<Server>,
-    /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
-    pub(crate) ctx: Context,
-    pub(crate) clock: Clock,
-}
-
-impl Conn {
-    /// The end of a connection on which nothing more is said, as its clock has it.
-    pub(crate) fn over(&self) -> End {
-        End::Close(self.clock.closing())
-    }
-}
-
-/// How a connection ends.
-pub(crate) enum End {
-    /// Nothing more is said: close it so that its client can tell what it got.
-    Close(Closing),
-    /// What came is no request: say so, and close it late.
-    Refuse(Refusal),
-}
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(
@@ -55,6 +33,7 @@ pub(crate) async fn serve(
     _alive: mpsc::Sender<()>,
 ) {
     let _ = stream.set_nodelay(true);
+    // tokio: the `stream` is split, which takes it whole.
     match exchange(server, &mut stream).await {
         End::Close(Closing::AtOnce) => {}
         End::Close(Closing::Linger) => linger(&stream).await,
@@ -69,6 +48,8 @@ async fn exchange(server: Arc<Server>, stream: &mut TcpStream) -> End {
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
     let conn = Arc::new(Conn { server, ctx, clock });
+    // tokio: the `stream` is split: hyper reads from one half, as `TokioIo`, and the rest is shared with the watch over the
+    // client.
     let (read, shared) = stream.split();
     let stream = shared.as_ref();
     let socket = Socket { read, stream, conn: conn.clone() };
@@ -128,10 +109,11 @@ fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
     }
 }
 
+// tokio: another body, because its streams tell by themselves that a client has left.
 /// Waits until the client of a running request has left, as far as the server's settings care.
 async fn gone(conn: &Conn, stream: &TcpStream) {
     let sign = match conn.server.settings.on_disconnect {
-        // tokio: PRIORITY is asked for because readiness for it includes the closed read side, whatever lies unread.
+        // PRIORITY is asked for because readiness for it includes the closed read side, whatever lies unread.
         OnDisconnect::Cancel => Interest::PRIORITY,
         OnDisconnect::Serve => Interest::ERROR,
         OnDisconnect::Detach => return pending().await,
@@ -145,6 +127,7 @@ async fn gone(conn: &Conn, stream: &TcpStream) {
 /// It is polled after every step of the connection, and arms its timer anew only when patience ends sooner than the
 /// timer fires: a request that is served in time costs no timer.
 async fn overdue(clock: &Clock) -> Overdue {
+    // tokio: a `timer` is set anew in its place, to an instant of the runtime's own.
     let mut timer = pin!(until(Instant::now()));
     let mut armed = None;
     poll_fn(|cx| {
@@ -170,6 +153,7 @@ async fn linger(stream: &TcpStream) {
     let _ = SockRef::from(stream).shutdown(Shutdown::Write);
     let closed = Instant::now() + limits::LINGER;
     let mut unread = vec![0; 4096];
+    // tokio: a shared stream is read by trying, and its `time` is bounded.
     let drained = async {
         while stream.readable().await.is_ok() && Instant::now() < closed {
             match stream.try_read(&mut unread) {

@@ -24,7 +24,8 @@ use hyper::body::Incoming;
 use tokio::select;
 use tokio::task::JoinSet;
 
-use crate::connection::Conn;
+// tokio: `select!` races its branches in place, where the others race futures that they name.
+use crate::conn::Conn;
 use crate::{until, work};
 
 /// The body of an answer: whole, or streamed.
@@ -116,6 +117,7 @@ async fn slow(
 /// `/values`: what the context carries, as seen from a task spawned for the purpose.
 async fn values(ctx: &Context) -> Result<Answer, Failure> {
     let inside = ctx.clone();
+    // tokio: a `task` that panics is an error of its handle.
     let task = tokio::spawn(async move { inside.value::<Scope>().map(|scope| Identity::clone(scope)) });
     let found = task.await.expect("reading a value does not panic");
     Ok(answer::values(identity(ctx), found.as_ref()))
@@ -125,6 +127,7 @@ async fn values(ctx: &Context) -> Result<Answer, Failure> {
 async fn fanout(ctx: &Context, counted: &Counted, params: &Fanout) -> Result<Answer, Failure> {
     let (group, cancel) = ctx.with_cancel();
     let cancel = Arc::new(cancel);
+    // tokio: the `children` are one set of tasks.
     let mut children = JoinSet::new();
     for number in 0..params.width {
         let (group, cancel) = (group.clone(), cancel.clone());

@@ -14,6 +14,7 @@
     reason = "a print waits for its reader; `service::log` never does"
 )]
 
+mod conn;
 mod connection;
 mod handler;
 mod socket;
@@ -30,6 +31,7 @@ use ctx::{Cancel, Context};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+// tokio: `select!` races its branches in place, where the others race futures that they name.
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio::{runtime, select, time};
@@ -47,9 +49,10 @@ struct Server {
     stopping: Context,
 }
 
+// tokio: another body, because its runtime is a value that is built and shut down.
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
-        // tokio: a runtime that is refused a thread panics, or goes on with fewer.
+        // A runtime that is refused a thread panics, or goes on with fewer.
         service::thread::reserve(settings.threads())?;
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(settings.threads())
@@ -57,7 +60,7 @@ fn main() -> ExitCode {
             .enable_all()
             .build()?;
         let outcome = runtime.block_on(serve(settings));
-        // tokio: dropping the runtime would wait for every blocking closure, however long it runs.
+        // Dropping the runtime would wait for every blocking closure, however long it runs.
         runtime.shutdown_background();
         outcome
     })
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
 /// Serves until a signal stops it; returns whether all work has ended.
 async fn serve(settings: Settings) -> io::Result<bool> {
     let listener = listen(&settings)?;
+    // tokio: the runtime counts its tasks, and its `metrics` say how many.
     let metrics = runtime::Handle::current().metrics();
     let (census, admin) = Census::start("tokio", &settings, move || Some(metrics.num_alive_tasks()))?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
@@ -73,6 +77,7 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
+    // tokio: nothing else has to watch over clients.
     let server = Arc::new(Server { settings, census, base, stopping });
     let (alive, closed) = mpsc::channel(1);
     service::announce(listener.local_addr()?, admin)?;
@@ -84,6 +89,7 @@ async fn serve(settings: Settings) -> io::Result<bool> {
 /// Opens the listener, with the backlog that a burst needs.
 fn listen(settings: &Settings) -> io::Result<TcpListener> {
     let address = settings.listen;
+    // tokio: the `socket` is one of the runtime's own.
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address).map_err(|error| contract::settings::taken("listen", address, &error))?;
@@ -131,6 +137,7 @@ async fn drain(server: &Server, mut closed: mpsc::Receiver<()>, cancel: Cancel) 
     };
     if !answered {
         cancel.cancel_cause(Reason::Shutdown);
+        // tokio: `time` bounds whatever is awaited.
         answered = time::timeout(limits::PARTING, closed.recv()).await.is_ok();
     }
     // Work that was told to stop is given a moment to do so before it counts as abandoned.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Instant;
 
-use crate::connection::Conn;
+use crate::conn::Conn;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -14,7 +14,8 @@ use tokio::net::tcp::ReadHalf;
 
 /// The stream of a connection, shared with the connection that watches it.
 pub(crate) struct Socket<'a> {
-    // tokio: a half that reads knows from a short read that nothing more lies there, and saves asking once more.
+    // tokio: the `stream` is split: a half that reads knows from a short read that nothing more lies there, and saves asking
+    // once more.
     pub(crate) read: ReadHalf<'a>,
     pub(crate) stream: &'a TcpStream,
     pub(crate) conn: Arc<Conn>,
@@ -66,6 +67,7 @@ impl AsyncWrite for Socket<'_> {
         if self.withholds() {
             return Poll::Ready(Ok(buf.len()));
         }
+        // tokio: a shared stream is written by trying.
         self.wrote(self.poll_try_write(cx, buf))
     }
 

@@ -10,6 +10,8 @@ use ctx::Context;
 
 use tokio::{select, task};
 
+// tokio: `select!` races its branches in place, where the others race futures that they name.
+// tokio: a `task` that panics is an error of its handle.
 use crate::until;
 
 /// Does the work of one `/slow` in its style.
