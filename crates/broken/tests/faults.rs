@@ -4,7 +4,8 @@
 //! what needs the machine to itself where something else tells, and it must pass some of the others that share a server:
 //! other ones for the next fault, so that every scenario is seen to pass beside some fault. That a fault fails nothing
 //! else is what `LAB_BROKEN=beside` proves, which tries every fault on every scenario that needs no machine to itself, and
-//! `LAB_BROKEN=all`, which tries the storms too.
+//! `LAB_BROKEN=all`, which tries the storms too. `LAB_BROKEN_ONLY=PATTERN` leaves out the scenarios that it does not
+//! select, and what must fail of them is then not asked for.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use suite::profile::Profile;
 use suite::scenario::{Level, Scenario, Seat};
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
-use suite::{scenarios, slots};
+use suite::{pattern, scenarios, slots};
 use testbed::capability::Supports;
 use testbed::catalog::{self, Stanza};
 use testbed::guard;
@@ -126,8 +127,11 @@ fn subject(fault: Fault) -> Result<Subject, Failed> {
 
 /// The scenarios to run.
 fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'static Scenario> {
-    let supported = |scenario: &&Scenario| scenario.lacking(|need| subject.supports(need)).is_none();
-    let mut planned: Vec<_> = scenarios::all().into_iter().filter(supported).collect();
+    let only = std::env::var("LAB_BROKEN_ONLY").unwrap_or_else(|_| "*".to_owned());
+    let asked = |scenario: &&Scenario| {
+        pattern::selects(&only, scenario.id) && scenario.lacking(|need| subject.supports(need)).is_none()
+    };
+    let mut planned: Vec<_> = scenarios::all().into_iter().filter(asked).collect();
     match Breadth::asked() {
         Breadth::All => return planned,
         Breadth::Beside => {

@@ -33,6 +33,8 @@ pub(super) const IGNORES_DEADLINE: &[&str] = &[
     "disconnect/detach-deadline",
     "disconnect/serve-deadline",
     "shutdown/deadline-while-draining",
+    "spared/neighbor-times-out",
+    "spared/reused-after-504",
     "values/after-a-504",
     "work/cleanup-ran",
     "work/context",
@@ -91,17 +93,6 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "leak/disconnect-storm",
     "shutdown/disconnect-while-draining",
     "timeouts/slow-reader",
-];
-
-pub(super) const WORKS_TWICE: &[&str] = &[
-    "disconnect/detach",
-    "disconnect/detach-drop",
-    "disconnect/detach-fin",
-    "disconnect/detach-half-close",
-    "disconnect/detach-many",
-    "disconnect/detach-pipelined-rst",
-    "disconnect/serve-half-close",
-    "work/completes-once",
 ];
 
 pub(super) const LEAKS_THREADS: &[&str] =
@@ -255,45 +246,9 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "timeouts/any-split",
     "timeouts/head-by-line",
     "timeouts/upload-from-its-first-byte",
-];
-
-pub(super) const CLOSES_EVERY_TIME: &[&str] = &[
-    "baseline/head-no-body",
-    "baseline/keepalive-reuse",
-    "baseline/no-stall",
-    "baseline/pipelined-in-order",
-    "deadline/fast-in-a-storm",
-    "deadline/fresh-for-each-request",
-    "deadline/kept-alive-after-504",
-    "deadline/pipelined",
-    "deadline/spinning-neighbour",
-    "disconnect/after-a-504",
-    "disconnect/blocked-stream-half-close",
-    "disconnect/blocked-stream-rst",
-    "disconnect/kept-alive-fin",
-    "disconnect/kept-alive-rst",
-    "disconnect/serve-pipelined-half-close",
-    "faults/fragment",
-    "faults/refused-in-numbers",
-    "faults/too-many-connections",
-    "group/none-outlives-the-answer",
-    "group/spares-other-groups",
-    "timeouts/any-split",
-    "timeouts/empty-line-behind-a-body",
-    "timeouts/half-head-behind-a-body",
-    "timeouts/half-head-behind-chunks",
-    "timeouts/head-by-line",
-    "timeouts/header-behind-a-request",
-    "timeouts/header-on-a-kept-connection",
-    "timeouts/idle",
-    "timeouts/idle-starts-anew",
-    "timeouts/slow-reader",
-    "timeouts/steady-reader-spared",
-    "timeouts/upload-behind-work",
-    "timeouts/upload-from-its-first-byte",
-    "values/after-a-504",
-    "values/not-shared",
-    "values/pipelined",
+    "spared/next-request-behind",
+    "spared/next-request-later",
+    "spared/ten-requests-behind",
 ];
 
 pub(super) const STAMPS_ONE_ID: &[&str] = &[
@@ -312,6 +267,7 @@ pub(super) const FALLS_BACK_TO_DEFAULTS: &[&str] = &[
     "baseline/unknown-parameter",
     "deadline/header-duplicated",
     "deadline/header-malformed",
+    "spared/neighbor-is-refused",
     "values/subject-hostile",
 ];
 
@@ -405,6 +361,7 @@ pub(super) const DIES_OF_PANICS: &[&str] = &[
     "log/full-disk",
     "log/unread-exit-1",
     "log/unread-pipe",
+    "spared/neighbor-panics",
 ];
 
 pub(super) const LEAVES_CHILDREN: &[&str] = &[
