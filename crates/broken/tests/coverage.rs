@@ -58,7 +58,7 @@ fn every_scenario_that_judges_is_failed_by_some_server() {
 fn a_scenario_whose_only_fault_is_taken_away_is_found() {
     let without =
         |fault: Fault| unproved(Fault::value_variants().iter().copied().filter(move |other| *other != fault));
-    assert!(without(Fault::CancelsAtSignals).contains("spared/signals"));
+    assert!(without(Fault::BeatsUnasked).contains("work/unnamed-is-silent"));
 }
 
 #[test]
