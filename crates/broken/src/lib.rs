@@ -5,6 +5,7 @@
 //! - the program `broken --fault NAME`: the server. `tests/faults.rs` judges it.
 
 mod fails;
+pub mod proxy;
 
 use clap::ValueEnum;
 

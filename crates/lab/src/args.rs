@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use measure::plan::Plan;
 use suite::profile::Profile;
+use testbed::capability::Capability;
 
 /// When a request times out, or its client leaves, does the work really stop?
 #[derive(Debug, Parser)]
@@ -33,6 +34,10 @@ pub(crate) enum Command {
     List(List),
     /// Judge servers by the scenarios
     Check(Check),
+    /// Judge intermediaries: the lab is their client and their upstream
+    Through(Through),
+    /// Print a run of intermediaries as a page of Markdown
+    Proxies(Proxies),
     /// Judge and measure servers side by side, and say what it means
     Compare(Compare),
     /// Render a run again, from its results.json
@@ -118,6 +123,70 @@ pub(crate) struct Check {
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "An intermediary of your own listens at `{listen}` and sends what it gets to `{upstream}`, both ADDRESS:PORT; \
+    `{config}` is the file of --config, in which the same words are filled in. With routes `/brief/` (an upstream that says \
+    nothing for 1 s is given up on) and `/pair/` (the same, with `{upstream}` and `{second}` as two servers) more can be \
+    judged: --supports says that it has them.\n\nExamples:\n  \
+    lab through nginx haproxy haproxy-abortonclose\n  \
+    lab through --only 'through/stalled-*'\n  \
+    lab through --run 'my-proxy --listen {listen} --to {upstream}'\n  \
+    lab through --run 'nginx -c {config}' --config my.conf --supports through:brief"
+)]
+pub(crate) struct Through {
+    /// Intermediaries under peers/proxies, and their variants [default: all of them]
+    #[arg(value_name = "NAME", conflicts_with = "run")]
+    pub(crate) names: Vec<String>,
+    /// Judge the intermediary that this command starts
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) run: Option<String>,
+    /// Its configuration, a template
+    #[arg(long, value_name = "FILE", requires = "run")]
+    pub(crate) config: Option<PathBuf>,
+    /// What it has: through:brief, through:pair
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "run")]
+    pub(crate) supports: Vec<Capability>,
+    /// Only scenarios that match: `through/stalled-*`, a comma between several
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Option<String>,
+    /// How much lateness is forgiven: ci (loose, one retry) or lab (tight)
+    #[arg(long, default_value = "ci", value_parser = str::parse::<Profile>, value_name = "PROFILE")]
+    pub(crate) profile: Profile,
+    /// How to print the results
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: CheckFormat,
+    /// Keep what every scenario sent and received in this folder, a file each
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Scenarios side by side [default: by profile]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Clients for each of the ways to leave that are measured; 0 measures none
+    #[arg(long, value_name = "N", default_value = "5", value_parser = tries)]
+    pub(crate) tries: usize,
+    /// Install what is missing and comes from PyPI or npm or is built from the repository
+    #[arg(long)]
+    pub(crate) install: bool,
+}
+
+fn tries(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1000;
+    match text.parse() {
+        Ok(tries) if tries <= MOST => Ok(tries),
+        _ => Err(format!("must be a number of at most {MOST}")),
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The page goes to stdout. docs/proxies.md is written so:\n  \
+    scripts/long.sh through")]
+pub(crate) struct Proxies {
+    /// A document that `lab through` wrote [default: the last run's]
+    #[arg(value_name = "THROUGH.json")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

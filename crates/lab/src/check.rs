@@ -159,7 +159,7 @@ fn rows(ready: Ready, args: &Check, chosen: &[&'static Scenario]) -> Vec<Row> {
     session.run(&|row| progress.done(row)).remove(0)
 }
 
-fn show(run: &Document, format: CheckFormat) {
+pub(crate) fn show(run: &Document, format: CheckFormat) {
     match format {
         CheckFormat::Human => print(formats::human(run, color())),
         CheckFormat::Json => print(formats::json(run)),
@@ -169,7 +169,7 @@ fn show(run: &Document, format: CheckFormat) {
 }
 
 /// Writes `<server>/<area>.<slug>.txt` for each result.
-fn keep_traces(run: &Document, folder: &Path) -> Result<(), String> {
+pub(crate) fn keep_traces(run: &Document, folder: &Path) -> Result<(), String> {
     for row in &run.results {
         let file = folder.join(&row.server).join(format!("{}.txt", row.id.replace('/', ".")));
         let text = format!("{} {}: {}\n{}\n", row.verdict, row.id, row.observed, row.trace.join("\n"));

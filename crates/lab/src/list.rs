@@ -24,7 +24,7 @@ const SCHEMA: &str = "docs/results.schema.json";
 pub(crate) fn list(args: &List) -> Result<ExitCode, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
-    let chosen = scenarios::select(args.only.as_deref().unwrap_or("*"))?;
+    let chosen = scenarios::select_from(scenarios::every(), args.only.as_deref().unwrap_or("*"))?;
     match args.format {
         ListFormat::Json => print(format_args!("{:#}\n", as_json(&catalog, &root, &chosen))),
         ListFormat::Human => show(&catalog, &root, &chosen),
@@ -77,9 +77,9 @@ fn table(header: &[&str]) -> Table {
 
 /// Prints one scenario's page.
 pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
-    let found = scenarios::all().into_iter().find(|scenario| scenario.id == id);
+    let found = scenarios::every().into_iter().find(|scenario| scenario.id == id);
     let scenario = found.ok_or_else(|| {
-        let near = scenarios::select(&format!("*{id}*")).unwrap_or_default();
+        let near = scenarios::select_from(scenarios::every(), &format!("*{id}*")).unwrap_or_default();
         let near: Vec<_> = near.iter().map(|scenario| scenario.id).collect();
         if near.is_empty() {
             format!("no scenario is called `{id}`; `lab list` prints them all")
@@ -94,7 +94,7 @@ pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
 /// Writes the generated documents, or says which of them are stale.
 pub(crate) fn docs(check: bool) -> Result<ExitCode, String> {
     let root = catalog::root()?;
-    let documents = [(SCENARIOS, pages::document(&scenarios::all())), (SCHEMA, schema::render())];
+    let documents = [(SCENARIOS, pages::document(&scenarios::every())), (SCHEMA, schema::render())];
     let mut stale = false;
     for (name, fresh) in documents {
         let path = root.join(name);

@@ -17,6 +17,7 @@ mod prepare;
 mod progress;
 mod report;
 mod show;
+mod through;
 
 fn main() -> ExitCode {
     testbed::guard::exec_if_asked();
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
     let outcome = match args::Args::parse().command {
         args::Command::List(args) => list::list(&args),
         args::Command::Check(args) => check::check(&args),
+        args::Command::Through(args) => through::through(&args),
+        args::Command::Proxies(args) => through::page(&args),
         args::Command::Compare(args) => compare::compare(&args),
         args::Command::Report(args) => report::report(&args),
         args::Command::Learned(args) => report::learned(&args),

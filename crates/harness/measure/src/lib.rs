@@ -10,6 +10,7 @@
 //! - [`plan`]: what is measured, how often, in which order; [`schedule`]: does it.
 //! - [`overshoot`], [`zombie`], [`disconnect`], [`storm`], [`throughput`], [`footprint`], [`interference`], [`leak`]: a
 //!   measurement each; [`stats`]: what becomes of samples.
+//! - [`told`]: the one measurement of intermediaries, for every way to leave.
 //! - [`results`]: a run with its measurements in their own types; [`plain`]: the same as plain data of the document;
 //!   [`series`]: every sample in one list.
 
@@ -28,4 +29,5 @@ pub mod series;
 pub mod stats;
 pub mod storm;
 pub mod throughput;
+pub mod told;
 pub mod zombie;

@@ -77,7 +77,7 @@ fn measurement<T: Serialize + JsonSchema>(
     (!records.is_empty()).then(|| Measurement { name: name.to_owned(), series: series(), records })
 }
 
-fn records<T: DeserializeOwned>(document: &mut Document, name: &str) -> Result<Vec<T>, String> {
+pub(crate) fn records<T: DeserializeOwned>(document: &mut Document, name: &str) -> Result<Vec<T>, String> {
     let Some(index) = document.measurements.iter().position(|one| one.name == name) else {
         return Ok(Vec::new());
     };

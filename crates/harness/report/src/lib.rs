@@ -4,6 +4,7 @@
 //!
 //! - [`formats`]: verdicts as text, JSON, JUnit XML and Markdown; [`pages`]: the table of scenarios as a document.
 //! - [`summary`]: what the figures mean, in sentences; [`findings`]: what a run shows across all its servers.
+//! - [`proxies`]: a run of intermediaries as a page.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
 //! - [`export`]: files for other programs.
 
@@ -12,5 +13,6 @@ pub mod findings;
 pub mod formats;
 pub mod page;
 pub mod pages;
+pub mod proxies;
 pub mod summary;
 pub mod terminal;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use testbed::census::{self, Census};
 use testbed::proc::{self, Usage};
+use testbed::proxies::start::Behind;
 use testbed::server::{Server, Started};
 use testbed::subject::{Subject, Trial};
 use testbed::witness::{Witness, Word};
@@ -259,6 +260,14 @@ impl Bench {
         let (starts, ends) = (count(|word| word == Word::Start), count(Word::is_end));
         ensure!((starts, ends) == (1, 1), "{starts} starts and {ends} ends of the work of {id}");
         Ok(())
+    }
+
+    /// What stands behind the intermediary under test; scenarios that use it need `through`.
+    ///
+    /// # Errors
+    /// When the server is no intermediary.
+    pub fn behind(&self) -> Result<&Behind, Failure> {
+        self.server.behind().ok_or_else(|| Failure::unsupported("no upstream"))
     }
 
     /// Reads the census once; scenarios that use it need `admin`.

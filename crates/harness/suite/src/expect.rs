@@ -42,7 +42,7 @@ impl Expectations {
     /// Parses the lines, and checks that each is of a scenario in the table.
     fn of_table(text: &str) -> Result<Self, String> {
         let parsed = Self::parse(text)?;
-        let table = scenarios::all();
+        let table = scenarios::every();
         let is_idle =
             |one: &&Expectation| !table.iter().any(|known| pattern::matches(&one.pattern, known.id));
         let Some(Expectation { line, pattern, .. }) = parsed.0.iter().find(is_idle) else {
@@ -99,6 +99,7 @@ fn split_word(text: &str) -> (&str, &str) {
 mod tests {
     use testbed::capability::Capability;
     use testbed::catalog::{self, Catalog};
+    use testbed::proxies;
 
     use super::*;
 
@@ -129,16 +130,20 @@ mod tests {
     #[test]
     fn every_line_of_the_repository_is_of_a_listed_server_and_of_a_scenario_that_it_runs() {
         let root = catalog::root().unwrap();
-        let servers = Catalog::read(&root).unwrap().servers;
+        let listed = Catalog::read(&root).unwrap().servers.into_iter();
+        let listed = listed.map(|server| (server.name, server.supports));
+        let proxies = proxies::all(&root).unwrap().into_iter();
+        let servers: Vec<_> = listed.chain(proxies.map(|proxy| (proxy.name, proxy.supports))).collect();
         let mut idle = Vec::new();
         for file in std::fs::read_dir(root.join(FOLDER)).unwrap() {
             let file = file.unwrap().path();
             let name = file.file_stem().unwrap().to_str().unwrap();
-            let server = servers.iter().find(|server| server.name == name);
-            let server = server.unwrap_or_else(|| panic!("`{}` is of no server of the list", file.display()));
-            let has = |need| need == Capability::Process || server.supports.has(need);
+            let server = servers.iter().find(|(known, _)| known == name);
+            let (_, supports) =
+                server.unwrap_or_else(|| panic!("`{}` is of no server of the list", file.display()));
+            let has = |need| need == Capability::Process || supports.has(need);
             let runs: Vec<_> =
-                scenarios::all().into_iter().filter(|one| one.lacking(has).is_none()).collect();
+                scenarios::every().into_iter().filter(|one| one.lacking(has).is_none()).collect();
             for Expectation { line, pattern, .. } in Expectations::read(&root, name).unwrap().all() {
                 if !runs.iter().any(|one| pattern::matches(pattern, one.id)) {
                     idle.push(format!("{name}.txt: line {line}: {pattern}"));

@@ -6,11 +6,13 @@
 //!   what a scenario works with.
 //! - [`session`]: servers and scenarios side by side; [`runner`]: watchdog, retries; [`slots`]: who may run beside whom; [`verdict`]: what a scenario can come to;
 //!   [`expect`]: known deviations; [`profile`]: how much lateness is forgiven.
+//! - [`departure`]: a client that leaves an intermediary.
 //! - [`probe`]: what an unknown server supports; [`pattern`]: which scenarios are meant.
 //! - [`document`]: a run as one document; [`conformance`](fn@conformance): the table as tests.
 
 pub mod bench;
 mod conformance;
+pub mod departure;
 pub mod document;
 pub mod expect;
 pub mod pattern;

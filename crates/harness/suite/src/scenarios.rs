@@ -14,6 +14,7 @@ mod log;
 mod shutdown;
 mod spared;
 mod start;
+mod through;
 mod timeouts;
 mod values;
 mod work;
@@ -36,6 +37,12 @@ const AREAS: &[&[&[Scenario]]] = &[
     leak::SCENARIOS,
 ];
 
+/// The area whose subject is an intermediary, with the lab's own upstream behind it.
+const THROUGH: &[(&str, &[Scenario])] = through::TOPICS;
+
+/// The scenario that gates the area `through`: without it, "no intermediary".
+pub const THROUGH_GATE: &str = "through/answers-200";
+
 /// The id of the scenario that gates all others: a server that fails it is no lab server.
 pub const GATE: &str = "baseline/fast-200";
 
@@ -49,12 +56,34 @@ pub fn all() -> Vec<&'static Scenario> {
     AREAS.iter().copied().flatten().copied().flatten().collect()
 }
 
-/// The scenarios that a pattern selects (see [`pattern::selects`]).
+/// Every scenario for intermediaries, their gate first.
+pub fn through() -> Vec<&'static Scenario> {
+    THROUGH.iter().flat_map(|(_, scenarios)| *scenarios).collect()
+}
+
+/// The scenarios for intermediaries by topic, each with a title.
+pub fn through_topics() -> &'static [(&'static str, &'static [Scenario])] {
+    THROUGH
+}
+
+/// The scenarios for servers, and those for intermediaries behind them.
+pub fn every() -> Vec<&'static Scenario> {
+    all().into_iter().chain(through()).collect()
+}
+
+/// The scenarios for servers that a pattern selects (see [`pattern::selects`]).
 ///
 /// # Errors
 /// When one of them selects none, with the nearest id and the areas there are.
 pub fn select(patterns: &str) -> Result<Vec<&'static Scenario>, String> {
-    let all = all();
+    select_from(all(), patterns)
+}
+
+/// Those of `all` that a pattern selects.
+///
+/// # Errors
+/// As [`select`].
+pub fn select_from(all: Vec<&'static Scenario>, patterns: &str) -> Result<Vec<&'static Scenario>, String> {
     let is_idle = |one: &&str| !all.iter().any(|scenario| pattern::selects(one, scenario.id));
     if let Some(idle) = patterns.split(',').map(str::trim).find(is_idle) {
         let mut areas: Vec<_> = all.iter().map(|scenario| scenario.area()).collect();
@@ -70,7 +99,7 @@ pub fn select(patterns: &str) -> Result<Vec<&'static Scenario>, String> {
 /// The id that differs least from a pattern.
 pub(crate) fn nearest(pattern: &str) -> &'static str {
     let distance = |scenario: &&Scenario| strsim::damerau_levenshtein(scenario.id, pattern);
-    all().into_iter().min_by_key(distance).map_or(GATE, |scenario| scenario.id)
+    every().into_iter().min_by_key(distance).map_or(GATE, |scenario| scenario.id)
 }
 
 #[cfg(test)]
@@ -85,7 +114,7 @@ mod tests {
     #[test]
     fn ids_are_unique_and_spelled_area_slash_slug() {
         let mut seen = BTreeSet::new();
-        for scenario in all() {
+        for scenario in every() {
             let id = scenario.id;
             assert!(seen.insert(id), "`{id}` stands twice");
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '/' | '-');
@@ -116,18 +145,19 @@ mod tests {
             assert_eq!(id.split('/').next(), Some(area.as_str()), "`{id}` stands in `{area}/`");
         }
         let written: BTreeSet<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
-        let table: BTreeSet<&str> = all().iter().map(|scenario| scenario.id).collect();
+        let table: BTreeSet<&str> = every().iter().map(|scenario| scenario.id).collect();
         assert_eq!(written, table, "left: ids in the folders; right: ids in the table");
     }
 
     #[test]
     fn the_gate_comes_first() {
         assert_eq!(all().first().map(|scenario| scenario.id), Some(GATE));
+        assert_eq!(through().first().map(|scenario| scenario.id), Some(THROUGH_GATE));
     }
 
     #[test]
     fn every_scenario_says_what_it_promises_sends_and_why() {
-        for scenario in all() {
+        for scenario in every() {
             for (what, text) in
                 [("promise", scenario.promise), ("sent", scenario.sent), ("why", scenario.why)]
             {
@@ -139,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_flag_is_a_capability() {
-        for scenario in all() {
+        for scenario in every() {
             for (name, _) in scenario.flags {
                 assert!(Capability::flag(name).is_some(), "{} has the flag `{name}`", scenario.id);
             }

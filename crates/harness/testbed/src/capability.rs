@@ -105,6 +105,14 @@ capabilities! {
     FlagOnDisconnect = "flag:--on-disconnect",
     /// Go's profile of leaked goroutines, served on the admin address.
     BeyondGoroutineleak = "beyond:goroutineleak",
+    /// An intermediary in front of the lab's upstream.
+    Through = "through",
+    /// Bytes of any kind that go through as they are.
+    ThroughRaw = "through:raw",
+    /// The route `/brief/`, which gives up on an upstream that says nothing for 1 s.
+    ThroughBrief = "through:brief",
+    /// The route `/pair/`, which does the same and has two upstreams.
+    ThroughPair = "through:pair",
 }
 
 impl Capability {
@@ -128,9 +136,10 @@ impl Capability {
         Self::ALL.iter().copied().find(is_it)
     }
 
-    /// True for what the contract does not ask for and some peer has, such as its runtime's own tools.
+    /// True for what the contract does not ask for: what some peer has, such as its runtime's own tools, and what only an
+    /// intermediary can have.
     pub fn is_beyond(self) -> bool {
-        self.word().starts_with("beyond:")
+        self.word().starts_with("beyond:") || self.word().starts_with("through")
     }
 }
 

@@ -9,8 +9,11 @@
 //!
 //! The parent-death signal fires when the *thread* that started the child ends, so every child is started by
 //! one thread that never ends.
+//!
+//! A program that starts processes of its own, perhaps in groups of their own, is started under a `keeper` instead: see
+//! [`Launch::keeps`].
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -21,6 +24,8 @@ use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, Uid};
+
+mod keeper;
 
 /// The first argument that turns our executable into a guard.
 const GUARD: &str = "__guard";
@@ -39,6 +44,9 @@ pub struct Launch {
     /// The most threads it may have (`RLIMIT_NPROC`); `None` is as many as the system allows. The system counts the threads
     /// of an account and none of root's, so the process gets an account of its own, which takes root to do.
     pub threads: Option<u64>,
+    /// For a program with processes of its own: a folder that is removed when the last of them is gone. They are ended
+    /// whatever their process group, and whatever ends this process.
+    pub keeps: Option<PathBuf>,
     /// What becomes of its standard error.
     pub stderr: Stderr,
 }
@@ -62,10 +70,11 @@ pub enum Stderr {
 /// Call it first in `main` of every program that starts servers.
 pub fn exec_if_asked() {
     let mut args = std::env::args_os().skip(1);
-    if args.next().is_none_or(|arg| arg != GUARD) {
-        return;
-    }
-    let error = become_command(args);
+    let error = match args.next() {
+        Some(arg) if arg == GUARD => become_command(args),
+        Some(arg) if arg == keeper::KEEPER => keeper::keep(args),
+        _ => return,
+    };
     eprintln!("failed to start: {error}");
     std::process::exit(127);
 }
@@ -85,13 +94,8 @@ fn become_command(mut args: impl Iterator<Item = OsString>) -> io::Error {
     {
         return error;
     }
-    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
-        return error.into();
-    }
-    // The parent may have died before the signal was armed; then nobody would ever send it.
-    let alive = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u64 == parent);
-    if !alive {
-        std::process::exit(0);
+    if let Err(error) = die_with(parent, Signal::KILL) {
+        return error;
     }
     if let Err(error) = limit_descriptors((descriptors > 0).then_some(descriptors)) {
         return error;
@@ -101,6 +105,17 @@ fn become_command(mut args: impl Iterator<Item = OsString>) -> io::Error {
     };
     let error = Command::new(&program).args(args).exec();
     io::Error::new(error.kind(), format!("`{}`: {error}", program.display()))
+}
+
+/// Has the kernel send this process `signal` when `parent` dies; ends it at once if that has happened.
+fn die_with(parent: u64, signal: Signal) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(signal))?;
+    // The parent may have died before the signal was armed; then nobody would ever send it.
+    let alive = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get() as u64 == parent);
+    if !alive {
+        std::process::exit(0);
+    }
+    Ok(())
 }
 
 /// Limits this process to `most` descriptors, or lifts the limit as far as the system allows.
@@ -129,9 +144,13 @@ fn limit_threads(most: u64) -> io::Result<()> {
 pub struct Child {
     child: std::process::Child,
     group: Pid,
+    keeps: Option<PathBuf>,
     status: Option<ExitStatus>,
     stderr: Stderr,
 }
+
+/// How long a keeper may take to end its processes before its group is killed.
+const ENDING: Duration = Duration::from_secs(5);
 
 impl Child {
     /// Starts `launch` with stdout piped and stdin empty.
@@ -141,12 +160,12 @@ impl Child {
     /// reason on stderr.
     pub fn start(launch: Launch) -> io::Result<Self> {
         let (answer, started) = mpsc::channel();
-        let stderr = launch.stderr;
+        let (stderr, keeps) = (launch.stderr, launch.keeps.clone());
         spawner().send((launch, answer)).map_err(|_| io::Error::other("the spawner thread is gone"))?;
         let child = started.recv().map_err(|_| io::Error::other("the spawner thread is gone"))??;
         let group = Pid::from_child(&child);
-        live().insert(group.as_raw_nonzero().get());
-        Ok(Self { child, group, status: None, stderr })
+        live().insert(group.as_raw_nonzero().get(), keeps.is_some());
+        Ok(Self { child, group, keeps, status: None, stderr })
     }
 
     /// The process id.
@@ -188,13 +207,21 @@ impl Child {
     /// Kills the whole group and reaps the child.
     pub fn kill(&mut self) {
         // Once only: a later group of the same number would be a stranger's.
-        if !live().remove(&self.group.as_raw_nonzero().get()) {
+        if live().remove(&self.group.as_raw_nonzero().get()).is_none() {
             return;
+        }
+        if self.keeps.is_some() {
+            self.signal(keeper::END);
+            self.wait(ENDING);
         }
         // The group may hold grandchildren even after the child has ended.
         let _ = rustix::process::kill_process_group(self.group, Signal::KILL);
         if self.status.is_none() {
             self.status = self.child.wait().ok();
+        }
+        // A keeper that was ended before it listened for the signal has started nothing, and removed nothing.
+        if let Some(folder) = self.keeps.take() {
+            let _ = std::fs::remove_dir_all(folder);
         }
     }
 }
@@ -223,14 +250,18 @@ pub fn kill_on_signals() -> io::Result<()> {
 
 /// Kills every live group; their owners may still reap them.
 pub fn kill_all() {
-    for group in live().iter().filter_map(|raw| Pid::from_raw(*raw)) {
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    for (group, kept) in live().iter().filter_map(|(raw, kept)| Some((Pid::from_raw(*raw)?, kept))) {
+        // A keeper ends its processes by itself, also when this process is gone by then.
+        let _ = match kept {
+            true => rustix::process::kill_process(group, keeper::END),
+            false => rustix::process::kill_process_group(group, Signal::KILL),
+        };
     }
 }
 
-/// The process groups that run now.
-fn live() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
-    static LIVE: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// The process groups that run now, and whether each is a keeper's.
+fn live() -> std::sync::MutexGuard<'static, BTreeMap<i32, bool>> {
+    static LIVE: Mutex<BTreeMap<i32, bool>> = Mutex::new(BTreeMap::new());
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -257,9 +288,10 @@ fn spawner() -> mpsc::Sender<Job> {
 fn spawn(launch: &Launch) -> io::Result<std::process::Child> {
     // By this name the executable is found even after a new build has replaced its file.
     let mut command = Command::new("/proc/self/exe");
-    command.arg(GUARD).arg(std::process::id().to_string());
+    command.arg(if launch.keeps.is_some() { keeper::KEEPER } else { GUARD });
+    command.arg(std::process::id().to_string());
     let limits = [launch.descriptors, launch.threads].map(|most| most.unwrap_or(0).to_string());
-    command.args(limits).args(&launch.words);
+    command.args(limits).args(&launch.keeps).args(&launch.words);
     command.envs(launch.env.iter().map(|(name, value)| (name, value)));
     if let Some(folder) = &launch.folder {
         command.current_dir(folder);

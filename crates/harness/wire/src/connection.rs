@@ -262,6 +262,11 @@ impl Wire {
         self.ended.is_some()
     }
 
+    /// When the last bytes were sent, from the moment before.
+    pub fn sent_at(&self) -> Instant {
+        self.sent_at
+    }
+
     /// Bytes that came and belong to no response read so far.
     pub fn buffered(&self) -> &[u8] {
         &self.buffer
