@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Version};
 
 use crate::params::{self, Fanout, Slow, Stream};
-use crate::{Identity, Reason, budget, limits, target};
+use crate::{Identity, Reason, budget, limits, request_target};
 
 /// What a well-formed request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Call {
     /// Whatever is wrong with it, the first thing found, in the order: target too long, unknown path, method, body
     /// size, headers, parameters.
     pub fn read(head: &Parts, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
-        target::check_parsed(&head.uri)?;
+        request_target::check_parsed(&head.uri)?;
         check_form(head)?;
         let query = head.uri.query().unwrap_or("");
         let path = head.uri.path();
@@ -120,7 +120,7 @@ fn check_form(head: &Parts) -> Result<(), Refusal> {
     if hosts.next().is_some() || (host.is_none() && head.version != Version::HTTP_10) {
         return Err(Refusal::Malformed("a request takes one host"));
     }
-    if host.is_some_and(|host| !target::is_host(host.as_bytes())) {
+    if host.is_some_and(|host| !request_target::is_host(host.as_bytes())) {
         return Err(Refusal::Malformed("malformed host"));
     }
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();

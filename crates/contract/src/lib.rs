@@ -5,7 +5,7 @@
 //!
 //! - [`settings`]: the flags, their defaults and what they take.
 //! - [`call`]: a request head read into a [`Call`], or the [`Refusal`] it earns.
-//! - [`target`]: the request target and the host, judged as bytes.
+//! - [`request_target`]: the request target and the host, judged as bytes.
 //! - [`params`] and [`duration`]: the query parameters and the durations in them.
 //! - [`budget`]: the caller's deadline, from `grpc-timeout` or `x-envoy-expected-rq-timeout-ms`.
 //! - [`identity`]: the request id and the subject, carried as context values.
@@ -35,9 +35,9 @@ pub mod limits;
 pub mod outcome;
 pub mod params;
 pub mod reason;
+pub mod request_target;
 pub mod scan;
 pub mod settings;
-pub mod target;
 pub mod wire;
 
 pub use answer::Answer;

@@ -9,7 +9,7 @@ use memchr::memchr;
 
 use crate::Refusal;
 use crate::body::Decoder;
-use crate::target::Target;
+use crate::request_target::Target;
 
 /// A place in the requests of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
