@@ -68,9 +68,12 @@ impl Fault {
             Self::StampsOneId => STAMPS_ONE_ID,
             Self::ReflectsIds => &["baseline/request-id-hostile"],
             Self::FallsBackToDefaults => FALLS_BACK_TO_DEFAULTS,
-            Self::TakesAnySize => {
-                &["faults/body-too-large", "faults/body-too-large-chunked", "faults/uri-too-long-414"]
-            }
+            Self::TakesAnySize => &[
+                "faults/body-too-large",
+                "faults/body-too-large-chunked",
+                "faults/refused-with-much-behind",
+                "faults/uri-too-long-414",
+            ],
             Self::ReadsOnce => READS_ONCE,
             Self::RefusesEmptyLines => &[
                 "faults/empty-line-first",
@@ -120,7 +123,7 @@ impl Fault {
                 "timeouts/quiet-stream-spared",
             ],
             Self::LosesMetrics => &["baseline/census-adds-up"],
-            Self::SerializesAdmin => &["faults/slow-admin-client"],
+            Self::SerializesAdmin => &["faults/odd-admin-clients", "faults/slow-admin-client"],
             Self::PrintsItsLog => PRINTS_ITS_LOG,
             Self::PanicsAtStart => PANICS_AT_START,
             Self::TrustsItsParser => TRUSTS_ITS_PARSER,

@@ -112,6 +112,9 @@ pub(super) const SERVES_GARBAGE: &[&str] = &[
     "faults/head-too-large-431",
     "faults/header-bytes",
     "faults/malformed-head",
+    "faults/odd-bodies",
+    "faults/odd-targets",
+    "faults/refused-with-much-behind",
     "faults/repeated-coding",
     "faults/smuggled-request",
     "faults/too-many-headers",
@@ -188,6 +191,7 @@ pub(super) const EXITS_ZERO: &[&str] = &[
     "shutdown/spinning-work-exit-1",
     "start/huge-count",
     "start/not-utf8",
+    "start/odd-flags",
     "start/threads-refused",
 ];
 
@@ -249,6 +253,8 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "spared/next-request-behind",
     "spared/next-request-later",
     "spared/ten-requests-behind",
+    "faults/odd-targets",
+    "start/odd-flags",
 ];
 
 pub(super) const STAMPS_ONE_ID: &[&str] = &[
@@ -268,6 +274,7 @@ pub(super) const FALLS_BACK_TO_DEFAULTS: &[&str] = &[
     "deadline/header-duplicated",
     "deadline/header-malformed",
     "spared/neighbor-is-refused",
+    "faults/odd-targets",
     "values/subject-hostile",
 ];
 
@@ -285,6 +292,7 @@ pub(super) const READS_ONCE: &[&str] = &[
     "timeouts/header-trickle",
     "timeouts/slowloris-crowd",
     "timeouts/upload-from-its-first-byte",
+    "faults/refused-with-much-behind",
 ];
 
 pub(super) const STOPS_SHORT: &[&str] = &[

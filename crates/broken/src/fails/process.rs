@@ -7,6 +7,7 @@ pub(super) const PRINTS_ITS_LOG: &[&str] = &[
     "log/unread-exit-1",
     "log/unread-pipe",
     "start/not-utf8",
+    "start/odd-flags",
 ];
 
 pub(super) const PANICS_AT_START: &[&str] = &[
@@ -14,6 +15,7 @@ pub(super) const PANICS_AT_START: &[&str] = &[
     "log/refusal-unheard",
     "start/huge-count",
     "start/not-utf8",
+    "start/odd-flags",
     "start/threads-refused",
 ];
 
@@ -21,6 +23,9 @@ pub(super) const TRUSTS_ITS_PARSER: &[&str] = &[
     "faults/absolute-host-bytes",
     "faults/fragment",
     "faults/host-bytes",
+    "faults/odd-bodies",
+    "faults/odd-targets",
+    "faults/refused-with-much-behind",
     "faults/trailer-bytes",
     "faults/uri-too-long-anywhere",
 ];

@@ -11,11 +11,18 @@ mod admin;
 mod bodies;
 mod bytes;
 mod heads;
+mod odd;
 mod panics;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] =
-    &[heads::SCENARIOS, bytes::SCENARIOS, bodies::SCENARIOS, panics::SCENARIOS, admin::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[
+    heads::SCENARIOS,
+    bytes::SCENARIOS,
+    bodies::SCENARIOS,
+    panics::SCENARIOS,
+    admin::SCENARIOS,
+    odd::SCENARIOS,
+];
 
 /// Sends `bytes` on a new connection and waits for an answer or the end, for less than any timeout of the server.
 ///

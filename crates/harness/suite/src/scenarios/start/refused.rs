@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use testbed::capability::Capability::{
-    FlagBlockingThreads, FlagRequestTimeout, FlagThreads, ParamWork, Process,
+    FlagBlockingThreads, FlagMaxConnections, FlagRequestTimeout, FlagThreads, ParamWork, Process,
 };
 use testbed::server::{Server, Started};
 use testbed::subject::Trial;
@@ -43,6 +43,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         why: "an error that does not say which flag is an evening",
         wrong: "clap says that some argument is not UTF-8, and not which",
         run: not_utf8,
+        ..Scenario::BASE
+    },
+    Scenario {
+        id: "start/odd-flags",
+        promise: "of 20 odd command lines each is served, or refused in one short line that names the flag",
+        needs: &[Process, FlagThreads, FlagBlockingThreads, FlagMaxConnections, ParamWork],
+        limit: LIMIT,
+        sent: "counts that are too large, spaced, in other digits, of several lines, with escapes, of 10,000 digits, missing, given twice; \
+               timeouts of centuries; an address beyond the last port; an empty argument; a flag of 10,000 characters",
+        why: "whoever gets a flag wrong reads one line, and it has to say which flag",
+        run: odd_flags,
         ..Scenario::BASE
     },
     Scenario {
@@ -165,4 +176,58 @@ fn threads_refused(bench: &Bench) -> Outcome {
     }
     let first = first.ok_or_else(|| Failure::broken(format!("it does not start with {GRANTED} threads")))?;
     Ok(format!("one line and exit 1 below {first} threads, and served from there on").into())
+}
+
+/// What becomes of a start.
+#[derive(Clone, Copy)]
+enum Comes<'a> {
+    /// It serves.
+    ToServe,
+    /// One line names this, and the exit status is 2.
+    ToNothing(&'a str),
+}
+
+fn odd_flags(bench: &Bench) -> Outcome {
+    use Comes::{ToNothing, ToServe};
+    let (long, nines) = (format!("--{}", "x".repeat(10_000)), "9".repeat(10_000));
+    const FOREVER: &str = "18446744073s";
+    let table: [(&[&str], Comes<'_>); 20] = [
+        (&["--threads", "1024"], ToServe),
+        (&["--threads", "1025"], ToNothing("--threads")),
+        (&["--threads", "٣"], ToNothing("--threads")),
+        (&["--threads", " 2"], ToNothing("--threads")),
+        (&["--threads", "1_000"], ToNothing("--threads")),
+        (&["--threads", "2\n\n3"], ToNothing("--threads")),
+        (&["--threads", "\u{1b}[31m"], ToNothing("--threads")),
+        (&["--threads", &nines], ToNothing("--threads")),
+        (&["--threads="], ToNothing("--threads")),
+        (&["--threads", "1", "--threads", "2"], ToNothing("--threads")),
+        (&[&long], ToNothing("--xxx")),
+        (&["--blocking-threads", "10000"], ToServe),
+        (&["--max-connections", "18446744073709551615"], ToServe),
+        (&["--max-connections", "18446744073709551616"], ToNothing("--max-connections")),
+        (&["--request-timeout", "99999999h"], ToNothing("--request-timeout")),
+        (&["--request-timeout", FOREVER, "--idle-timeout", FOREVER, "--shutdown-timeout", FOREVER], ToServe),
+        (&["--read-timeout", FOREVER, "--write-timeout", FOREVER, "--read-header-timeout", FOREVER], ToServe),
+        (&["--listen", "127.0.0.1:65536"], ToNothing("--listen")),
+        (&["--listen", "[::1]:0"], ToServe),
+        (&[""], ToNothing("''")),
+    ];
+    for (args, comes) in table {
+        let words: Vec<_> = args.iter().map(OsStr::new).collect();
+        let what = args.join(" ").chars().take(80).collect::<String>().escape_debug().to_string();
+        match (bench.try_start(&Trial { args: &words, ..Trial::default() })?, comes) {
+            (Started::Serves(server), ToServe) => serves(bench, &server, &what)?,
+            (Started::Ended { status, stderr, .. }, ToNothing(name)) => {
+                ensure!(status.code() == Some(2), "{status} instead of exit 2 for {what}: {stderr}");
+                is_one_line(&stderr, name)?;
+                ensure!(stderr.len() < 500, "{} bytes of stderr for {what}", stderr.len());
+            }
+            (Started::Serves(_), _) => return Err(Failure::broken(format!("it serves with {what}"))),
+            (Started::Ended { status, stderr, .. }, _) => {
+                return Err(Failure::broken(format!("it ended ({status}) with {what}: {stderr}")));
+            }
+        }
+    }
+    Ok(format!("{} command lines, each served or refused by name", table.len()).into())
 }
