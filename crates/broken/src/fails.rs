@@ -61,6 +61,7 @@ impl Fault {
                 "baseline/json-answers",
                 "baseline/unknown-404",
                 "faults/absolute-form",
+                "faults/odd-targets",
                 "timeouts/any-split",
             ],
             Self::AnswersHeadWithBody => &["baseline/head-no-body"],

@@ -15,7 +15,7 @@ pub(crate) struct Source {
     pub(crate) server: String,
     /// Its items, in their order.
     pub(crate) items: Vec<Piece>,
-    /// The names that it imports from elsewhere than this crate, each with its path.
+    /// The names that it imports, each with its path.
     pub(crate) imports: BTreeSet<(String, String)>,
     lines: Vec<String>,
 }
@@ -199,7 +199,7 @@ fn doc(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// Adds the names that `tree` imports, each with its path; what comes from this crate counts as its own.
+/// Adds the names that `tree` imports, each with its path.
 fn imported(tree: &UseTree, path: &str, imports: &mut BTreeSet<(String, String)>) {
     let join = |name: &dyn ToString| format!("{path}::{}", name.to_string());
     match tree {
