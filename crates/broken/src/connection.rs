@@ -42,6 +42,8 @@ pub(crate) struct Conn<'a> {
     reset: bool,
     /// What a fault takes the client's bytes for.
     pub(crate) guess: Guess,
+    /// Whether a fault has stopped watching for the end of the client.
+    pub(crate) deaf: bool,
     /// How many requests were read.
     pub(crate) requests: usize,
     /// The id of the last request.
@@ -90,6 +92,7 @@ impl<'a> Conn<'a> {
             unread: false,
             reset: false,
             guess,
+            deaf: false,
             requests: 0,
             last_id: String::new(),
         }
@@ -341,7 +344,7 @@ impl<'a> Conn<'a> {
     /// What tells that the client has left, as far as the settings care.
     pub(crate) fn leaving(&self) -> Option<(&TcpStream, PollFlags)> {
         match self.server.settings.on_disconnect {
-            _ if self.server.fault == Fault::IgnoresDisconnects => None,
+            _ if self.deaf || self.server.fault == Fault::IgnoresDisconnects => None,
             _ if self.server.fault == Fault::AlwaysCancels => Some((&self.stream, PollFlags::RDHUP)),
             OnDisconnect::Cancel if self.server.fault == Fault::TakesBytesForEnds => {
                 Some((&self.stream, PollFlags::RDHUP | PollFlags::IN))

@@ -95,6 +95,7 @@ impl Fault {
             Self::KeepsHalfClosed => KEEPS_HALF_CLOSED,
             Self::AlwaysCancels => ALWAYS_CANCELS,
             Self::TakesBodiesForEnds => TAKES_BODIES_FOR_ENDS,
+            Self::WatchesBodiesAlone => &["disconnect/body-read-fin", "disconnect/body-read-rst"],
             Self::TakesBytesForEnds => TAKES_BYTES_FOR_ENDS,
             Self::TakesUrgencyForEnds => &["spared/urgent-data"],
             Self::TakesSilenceForEnds => TAKES_SILENCE_FOR_ENDS,

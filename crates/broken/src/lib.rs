@@ -153,6 +153,8 @@ pub enum Fault {
     AlwaysCancels,
     /// Takes the end of a body that was read for the end of its client.
     TakesBodiesForEnds,
+    /// Watches for the end of a client only until the client's body has been read.
+    WatchesBodiesAlone,
     /// Takes any byte that comes while work runs for the end of its client.
     TakesBytesForEnds,
     /// Takes a byte of urgent data for the end of its client.

@@ -160,7 +160,8 @@ impl Conn<'_> {
             Endpoint::Fast => Ok(answer::fast(job.identity)),
             Endpoint::Slow(params) => {
                 if params.body == BodyUse::Read {
-                    self.body(job.ctx, job.head, decoder, job.read_by)?;
+                    let read = self.body(job.ctx, job.head, decoder, job.read_by)?;
+                    self.deaf = self.server.fault == Fault::WatchesBodiesAlone && read > 0;
                 }
                 let worked = self.work(job, params)?;
                 if matches!(self.server.fault, Fault::ServesLate | Fault::IgnoresDeadline) {

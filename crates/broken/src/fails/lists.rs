@@ -58,6 +58,8 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "disconnect/body-partial-unread-fin",
     "disconnect/body-partial-unread-half-close",
     "disconnect/body-partial-unread-rst",
+    "disconnect/body-read-fin",
+    "disconnect/body-read-rst",
     "disconnect/body-whole-unread-fin",
     "disconnect/body-whole-unread-rst",
     "disconnect/drop",

@@ -1,9 +1,9 @@
 //! The client leaves, in the plain ways: the kernel tells the server, and the work must hear of it.
 
 use testbed::capability::Capability::{
-    Admin, KeepAlive, StyleBlocking, StyleContext, StyleDetached, StyleDrop, StylePolling, Witness,
+    Admin, KeepAlive, Post, StyleBlocking, StyleContext, StyleDetached, StyleDrop, StylePolling, Witness,
 };
-use wire::Wire;
+use wire::{Request, Wire};
 
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
@@ -64,6 +64,28 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         sent: "`GET /slow?work=3000ms` and `close` with linger 0, with nothing between",
         why: "the accept, the read and the reset may come to the server as one event",
         run: |bench| at_once(bench, Leave::Rst),
+        ..BASE
+    },
+    Scenario {
+        id: "disconnect/body-read-fin",
+        promise: "a client that closes after its body has been read cancels its work",
+        needs: &[Witness, StyleContext, Post],
+        sent: "`POST /slow?work=3000ms` with a body of 3 bytes, which is read; 20 ms after the work began, FIN",
+        why: "most work that is worth stopping is asked for by POST, and a body that was read ends the request as a \
+              stream, so that nothing of it is left to say that the client went",
+        wrong: "node's request says `close` once its body has been read and never again",
+        sources: &["https://github.com/fastify/fastify/issues/4690"],
+        run: |bench| stops(bench, Leave::Fin, with_a_body),
+        ..BASE
+    },
+    Scenario {
+        id: "disconnect/body-read-rst",
+        promise: "a client that resets after its body has been read cancels its work",
+        needs: &[Witness, StyleContext, Post],
+        sent: "`POST /slow?work=3000ms` with a body of 3 bytes, which is read; 20 ms after the work began, RST",
+        why: "a framework that watches the body for the end of its client is deaf from the body's end on",
+        sources: &["https://github.com/fastify/fastify/issues/4690"],
+        run: |bench| stops(bench, Leave::Rst, with_a_body),
         ..BASE
     },
     Scenario {
@@ -160,6 +182,11 @@ fn slow(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
 
 fn styled(bench: &Bench, wire: &mut Wire, style: &str) -> Result<String, Failure> {
     send(wire, &request(bench, style))
+}
+
+fn with_a_body(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
+    let target = bench.slow_target(bench.ms(3000), "");
+    send(wire, &Request::post(target, "lab").timeout(bench.ms(1800)).id(bench.id()))
 }
 
 fn after_others(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
