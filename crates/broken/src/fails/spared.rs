@@ -1,6 +1,8 @@
 //! The scenarios that the faults fail which stop work while its client waits.
 
 pub(super) const TAKES_BODIES_FOR_ENDS: &[&str] = &[
+    "disconnect/body-read-fin",
+    "disconnect/body-read-rst",
     "spared/body-64k",
     "spared/body-chunked",
     "spared/body-empty",
