@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Cause, Error};
-use crate::node::{End, NOWHERE, Node};
+use crate::node::{NOWHERE, Node, contain};
 use crate::sync::{AtomicU32, Ordering};
-use crate::walk::run_one;
 
 /// Cancels its context: on [`cancel`](Self::cancel), or when it is dropped.
 ///
@@ -24,20 +23,22 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// Ends the context with [`Error::Canceled`]; does nothing if it has ended.
+    /// Ends the context with [`Error::Canceled`]; changes nothing if it has ended, or if its deadline has passed
+    /// and nobody has noticed yet.
     ///
-    /// When it returns, every descendant has ended too, unless another thread is ending one of them right
-    /// now. It wakes all waiters and runs all callbacks, but does not wait for the work to stop.
+    /// When it returns, every descendant has ended too, whatever other threads are ending. It wakes all waiters,
+    /// runs all callbacks, and then drops what nobody needs any more; a panic in any of these stops no other and
+    /// does not come out here. It does not wait for the work to stop.
     pub fn cancel(&self) {
         if let Some(node) = &self.node {
-            node.cancel();
+            node.cancel(Error::Canceled, None);
         }
     }
 
     /// Ends the context as [`cancel`](Self::cancel) does, and gives the cause.
     pub fn cancel_cause(&self, cause: impl Into<Cause>) {
         if let Some(node) = &self.node {
-            node.finish(End::With(Error::Canceled, Some(cause.into())));
+            node.cancel(Error::Canceled, Some(cause.into()));
         }
     }
 
@@ -49,7 +50,9 @@ impl Cancel {
 
 impl Drop for Cancel {
     fn drop(&mut self) {
-        self.cancel();
+        if let Some(node) = &self.node {
+            node.cancel_dropped();
+        }
     }
 }
 
@@ -73,11 +76,11 @@ impl Stop {
     pub(crate) fn register(node: Option<&Arc<Node>>, f: impl FnOnce() + Send + 'static) -> Self {
         let Some(node) = node else { return Self { node: None, place: AtomicU32::new(0) } };
         // An expired context may not know it yet: ask, so that the callback runs now.
-        node.err();
+        node.notice();
         let place = match node.register(Box::new(f)) {
             Ok(place) => place,
             Err(f) => {
-                run_one(f);
+                contain(f);
                 NOWHERE
             }
         };
@@ -86,7 +89,8 @@ impl Stop {
 
     /// Takes the callback back: true if it has not started and now never will.
     ///
-    /// False if it was started, or stopped before. It does not wait for a callback that is running.
+    /// False if it was started, or stopped before; and if the deadline has passed, unnoticed or not: then it has
+    /// run when this returns, or runs on another thread, for which this does not wait.
     pub fn stop(&self) -> bool {
         let place = self.place.swap(NOWHERE, Ordering::Relaxed);
         if place == NOWHERE {
@@ -94,11 +98,13 @@ impl Stop {
         }
         // On a context that can never end there is nothing to take back.
         let Some(node) = &self.node else { return true };
+        node.notice();
         let gone = node.unregister(place);
         gone.is_some()
     }
 
-    /// Leaves the callback registered for the life of the context.
+    /// Leaves the callback registered until the context ends; it outlives the handles of its context (see
+    /// [`Context::after_func`](crate::Context::after_func)).
     pub fn keep(self) {}
 
     /// Turns this into a guard that stops the callback when it is dropped.

@@ -4,17 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cancel::{Cancel, Stop};
+use crate::clock::{self, NEVER};
 use crate::error::{Cause, Error};
-use crate::node::{LIVE, Node, TIMED};
-use crate::timers::{Timers, Watched};
-use crate::value::{AnyLayer, Detached, Layer};
+use crate::node::{Detached, End, MANUAL, Node, Position, TIMED, TODO, WATCHER, Watched, Watcher};
 use crate::wait;
-use crate::walk;
-
-/// The root is `todo`, not `background`.
-pub(crate) const TODO: u8 = 1;
-/// A layer outward attaches [`Timers`]: they watch every deadline set from here on.
-const WATCHED: u8 = 2;
 
 /// Carries a deadline, a cancellation signal and values across calls, tasks and threads.
 ///
@@ -30,43 +23,38 @@ const WATCHED: u8 = 2;
 /// assert_eq!(ctx.err(), Some(Error::Canceled));
 /// ```
 #[derive(Clone, Default)]
-pub struct Context {
-    pub(crate) node: Option<Arc<Node>>,
-    /// The innermost layer, if it is further in than the node; so most clones count up one pointer only.
-    pub(crate) layer: Option<Arc<AnyLayer>>,
-    pub(crate) flags: u8,
-}
+pub struct Context(pub(crate) Position);
 
 impl Context {
     /// Returns the root of all: never ends, has no deadline and no values. Allocates nothing.
     #[must_use]
     pub const fn background() -> Self {
-        Self { node: None, layer: None, flags: 0 }
+        Self(Position::root(0))
     }
 
     /// Returns a root that says "which context belongs here is not decided yet".
     #[must_use]
     pub const fn todo() -> Self {
-        Self { node: None, layer: None, flags: TODO }
+        Self(Position::root(TODO))
     }
 
     /// Derives a context that ends when the handle says so, or with this one.
     pub fn with_cancel(&self) -> (Self, Cancel) {
-        self.derive(None, None)
+        self.derive(NEVER, None)
     }
 
     /// Derives a context that also ends at `deadline`; one that has passed makes it born ended.
     ///
     /// A deadline that is not earlier than this context's changes nothing: on a tie the parent's stands.
     pub fn with_deadline(&self, deadline: Instant) -> (Self, Cancel) {
-        self.with_deadline_from(self.now(), deadline, None)
+        self.with_deadline_from(self.stamp(), clock::stamp(deadline), None)
     }
 
     /// Derives as [`with_deadline`](Self::with_deadline) does, with the cause its expiry will have.
     ///
     /// When the parent's deadline comes first, or on a tie, the parent's cause shows and not this one.
     pub fn with_deadline_cause(&self, deadline: Instant, cause: impl Into<Cause>) -> (Self, Cancel) {
-        self.with_deadline_from(self.now(), deadline, Some(cause.into()))
+        self.with_deadline_from(self.stamp(), clock::stamp(deadline), Some(cause.into()))
     }
 
     /// Derives a context that also ends `timeout` from now; a timeout beyond the clock's range sets no deadline.
@@ -82,31 +70,26 @@ impl Context {
     /// Derives a context that carries `value`; its type is its key. Nothing else changes.
     #[must_use]
     pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Self {
-        Self { node: self.node.clone(), layer: Some(Layer::new(self.clone(), value)), flags: self.flags }
+        Self(self.0.with_layer(value))
     }
 
     /// Returns the nearest value of type `T` outward. An ended context still serves its values.
     #[must_use]
     pub fn value<T: 'static>(&self) -> Option<&T> {
-        let mut ctx = self;
-        loop {
-            if let Some(value) = ctx.layer.as_ref().and_then(|layer| layer.get::<T>()) {
-                return Some(value);
-            }
-            ctx = ctx.outer()?;
-        }
+        self.0.value()
     }
 
     /// Derives a context with the same values that never ends and has no deadline.
     #[must_use]
     pub fn without_cancel(&self) -> Self {
-        Self { node: None, layer: Some(Layer::new(self.clone(), Detached)), flags: self.flags }
+        Self(Position { node: None, ..self.0.with_layer(Detached) })
     }
 
     /// Derives a context with the same values and deadline that no ancestor's cancel reaches.
     #[must_use]
     pub fn without_cancel_keeping_deadline(&self) -> Self {
-        let (ctx, cancel) = self.without_cancel().derive_earlier(self.deadline());
+        let deadline = self.0.node.as_ref().map_or(NEVER, |node| node.deadline);
+        let (ctx, cancel) = self.without_cancel().derive_earlier(deadline, 0);
         ctx.arm();
         cancel.keep();
         ctx
@@ -115,7 +98,7 @@ impl Context {
     /// Returns the earliest deadline from here to the root; it stays the same after the end.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.node.as_ref()?.deadline
+        clock::instant(self.0.node.as_ref()?.deadline)
     }
 
     /// Returns the time until the deadline, zero once it has passed.
@@ -127,25 +110,34 @@ impl Context {
     /// Returns the present instant on the clock this context lives by.
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.timers().map_or_else(Instant::now, |timers| timers.now())
+        match self.0.watcher() {
+            Some(watcher) if watcher.is_manual() => {
+                clock::instant(watcher.now()).unwrap_or_else(Instant::now)
+            }
+            _ => Instant::now(),
+        }
     }
 
     /// Returns how the context ended, or `None` while it lives. Once set it never changes.
     ///
-    /// It is exact: with a deadline that nobody expired yet it reads the clock.
+    /// It is exact whoever has looked before: a deadline that nobody noticed yet is noticed now, never early, and
+    /// late by no more than the system's coarse clock lags beyond 100 ms (on Linux; elsewhere not at all). What
+    /// was due first decides, so a cancel after an unnoticed deadline changes nothing.
+    ///
+    /// It runs no foreign code, neither callbacks nor wakers, so it may be asked under any lock. Whoever is to be
+    /// notified of a deadline that only a question has noticed is notified by the next waiter, cancel (a dropped
+    /// [`Cancel`] included), [`stop`](Stop::stop), or driver, or when the last handle goes.
     #[must_use]
     #[inline]
     pub fn err(&self) -> Option<Error> {
-        self.node.as_ref()?.err()
+        self.0.node.as_ref()?.err()
     }
 
     /// Returns why the context ended: the cause given, or else the [`Error`] itself.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        let node = self.node.as_ref()?;
-        node.err()?;
-        let (error, cause) = node.outcome()?;
-        Some(cause.unwrap_or_else(|| error.into()))
+        let end = self.end()?;
+        Some(end.cause.unwrap_or_else(|| end.error.into()))
     }
 
     /// Waits for the end in a task of any executor.
@@ -163,7 +155,7 @@ impl Context {
         S: FnOnce(Instant) -> F,
         F: Future,
     {
-        wait::Done::new(self.node(), sleep)
+        wait::Done::new(self.0.node.as_ref(), sleep)
     }
 
     /// Blocks the thread until the context ends; on one that cannot end, for ever.
@@ -187,73 +179,86 @@ impl Context {
 
     /// Registers `f` to run once when the context ends, at once if it has.
     ///
-    /// It runs on the thread that ends the context, or that notices its deadline, after all descendants
-    /// have ended. So it must be short: hand long work to your runtime from inside. Its panic is caught.
+    /// It runs on the thread that ends the context, or whose waiter notices its deadline, after all descendants
+    /// have ended and all waiters are woken. So it must be short: hand long work to your runtime from inside. Its
+    /// panic is caught. [`err`](Self::err) never runs it.
+    ///
+    /// A callback outlives the handles of its context: when the last one goes, it is handed to the parent, whose
+    /// end would have ended the context, or to the driver or manual clock that watches the context's deadline.
+    /// Where neither can end any more, it is dropped. A deadline that nobody watches ends nothing then.
     pub fn after_func(&self, f: impl FnOnce() + Send + 'static) -> Stop {
-        Stop::register(self.node.as_ref(), f)
+        Stop::register(self.0.node.as_ref(), f)
     }
 
-    /// Counts what is registered directly on this context's node: derived contexts and callbacks.
+    /// Counts what is registered directly on this context's node: callbacks, and derived contexts below which
+    /// somebody waits, calls back or merges. A context that is only asked is registered nowhere.
     ///
-    /// While other threads derive, drop or cancel, the count is that of no single moment.
+    /// While other threads register, drop or cancel, the count is that of no single moment.
     #[must_use]
     pub fn registered(&self) -> usize {
-        self.node.as_ref().map_or(0, |node| node.registered())
+        self.0.node.as_ref().map_or(0, |node| node.registered())
     }
 
     /// Counts those who wait for this context's node right now.
     pub fn waiters(&self) -> usize {
-        self.node.as_ref().map_or(0, |node| node.waiters())
+        self.0.node.as_ref().map_or(0, |node| node.waiters())
     }
 
-    /// Counts the live contexts below this one, by walking them; a merged one counts once.
+    /// Counts the live contexts registered below this one (see [`registered`](Self::registered)), by walking
+    /// them; a merged one counts once.
     #[must_use]
     pub fn descendants(&self) -> usize {
-        self.node.as_ref().map_or(0, |node| walk::descendants(node))
+        self.0.node.as_ref().map_or(0, |node| node.descendants())
     }
 
-    /// The context that this one was derived from.
-    pub(crate) fn outer(&self) -> Option<&Self> {
-        match (&self.layer, &self.node) {
-            (Some(layer), _) => Some(&layer.parent),
-            (None, Some(node)) => Some(&node.parent),
-            (None, None) => None,
+    /// Returns how the context ended, with cause and time.
+    pub(crate) fn end(&self) -> Option<End> {
+        let node = self.0.node.as_ref()?;
+        node.err()?;
+        node.outcome()
+    }
+
+    /// Returns the deadline, if a waiter has to set a timer for it.
+    pub(crate) fn alarm(&self) -> Option<u64> {
+        self.0.node.as_ref().and_then(|node| node.alarm())
+    }
+
+    /// Returns the present on the clock this context lives by.
+    #[inline]
+    fn stamp(&self) -> u64 {
+        if self.0.flags & MANUAL == 0 {
+            clock::now()
+        } else {
+            self.0.watcher().map_or(NEVER, |watcher| watcher.now())
         }
     }
 
-    pub(crate) fn node(&self) -> Option<&Node> {
-        self.node.as_deref()
-    }
-
-    pub(crate) fn node_arc(&self) -> Option<&Arc<Node>> {
-        self.node.as_ref()
-    }
-
-    /// Returns the deadline, if it is one that a waiter has to set a timer for.
-    pub(crate) fn alarm(&self) -> Option<Instant> {
-        self.node.as_ref().and_then(|node| node.alarm())
-    }
-
-    /// Derives a context whose descendants are watched by `timers`.
-    pub(crate) fn watched(&self, timers: Arc<Timers>) -> Self {
-        Self { flags: self.flags | WATCHED, ..self.with_value(Watched(timers)) }
-    }
-
-    fn timers(&self) -> Option<&Arc<Timers>> {
-        if self.flags & WATCHED == 0 { None } else { self.value::<Watched>().map(|watched| &watched.0) }
+    /// Derives a context whose descendants' deadlines are listed by `watcher`.
+    pub(crate) fn watched(&self, watcher: Arc<dyn Watcher>) -> Self {
+        let manual = if watcher.is_manual() { MANUAL } else { 0 };
+        let other = self.0.flags & MANUAL != manual || manual != 0;
+        let mut position = self.0.clone();
+        if other && position.node.as_ref().is_some_and(|node| node.deadline != NEVER) {
+            // A deadline on another clock is that clock's to notice: below, none is set yet.
+            let node = Arc::new(Node::new(position, NEVER, 0, None));
+            position = Position { node: Some(node), layer: None, flags: self.0.flags };
+        }
+        position = position.with_layer(Watched(watcher));
+        position.flags = position.flags & !MANUAL | WATCHER | manual;
+        Self(position)
     }
 
     fn wait_inner(&self, at: Option<Instant>) -> Option<Error> {
         if let Some(at) = at
-            && self.timers().is_some_and(|timers| timers.is_manual())
+            && self.0.flags & MANUAL != 0
         {
             // Only its own clock knows when `at` is: let it end a child then.
-            let (until, _cancel) = self.derive_earlier(Some(at));
+            let (until, _cancel) = self.derive_earlier(clock::stamp(at), 0);
             until.arm();
             until.wait();
             return self.err();
         }
-        match &self.node {
+        match &self.0.node {
             Some(node) => wait::wait(node, at),
             None => {
                 wait::sleep(at);
@@ -264,56 +269,81 @@ impl Context {
 
     #[inline]
     fn with_timeout_inner(&self, timeout: Duration, cause: Option<Cause>) -> (Self, Cancel) {
-        let now = self.now();
-        match now.checked_add(timeout) {
-            Some(deadline) => self.with_deadline_from(now, deadline, cause),
-            None => self.derive(None, None),
-        }
+        let now = self.stamp();
+        self.with_deadline_from(now, clock::after(now, timeout), cause)
     }
 
     /// Derives with a deadline; `now` is read by the caller, for reading a clock is half the work.
     #[inline]
-    fn with_deadline_from(&self, now: Instant, deadline: Instant, cause: Option<Cause>) -> (Self, Cancel) {
-        if self.deadline().is_some_and(|earlier| earlier <= deadline) {
-            return self.derive(None, None);
+    fn with_deadline_from(&self, now: u64, deadline: u64, cause: Option<Cause>) -> (Self, Cancel) {
+        if self.0.node.as_ref().is_some_and(|node| node.deadline <= deadline) {
+            return self.derive(NEVER, None);
         }
-        let derived = self.derive(Some(deadline), cause);
-        if deadline <= now || self.flags & WATCHED != 0 {
+        if deadline <= now {
+            return self.derive_ended(deadline, now, cause);
+        }
+        let derived = self.derive(deadline, cause);
+        if self.0.flags & WATCHER != 0 {
             derived.0.arm();
         }
         derived
     }
 
-    /// Has the deadline watched by the timers, if there are any; one that has passed is noticed now.
+    /// Derives a context whose deadline has passed: this one's end counts, if it was due before.
+    #[cold]
+    fn derive_ended(&self, deadline: u64, now: u64, cause: Option<Cause>) -> (Self, Cancel) {
+        let before = self.end();
+        let derived = self.derive(deadline, cause);
+        match (&derived.0.0.node, before) {
+            (Some(node), Some(end)) => node.end_quietly(End { at: 0, ..end }),
+            (Some(node), None) => node.expire_quietly(now),
+            (None, _) => (),
+        }
+        derived
+    }
+
+    /// Has the deadline listed by the watcher, if there is one; one that has passed is noticed now.
     pub(crate) fn arm(&self) {
-        let Some(node) = &self.node else { return };
-        match (self.timers(), node.deadline) {
-            (Some(timers), Some(deadline)) if node.parent.deadline() != node.deadline => {
-                timers.add(deadline, node);
+        let Some(node) = &self.0.node else { return };
+        if let Some(watcher) = self.0.watcher()
+            && node.deadline != NEVER
+            && node.parent.node.as_ref().is_none_or(|parent| parent.deadline != node.deadline)
+        {
+            node.set_watched();
+            if !watcher.list(node) {
+                return node.expire_quietly(node.deadline);
             }
-            _ => _ = node.err(),
         }
+        _ = node.err();
     }
 
-    /// Derives with a deadline only if there is one and it is earlier than the own one; the caller arms it.
-    pub(crate) fn derive_earlier(&self, deadline: Option<Instant>) -> (Self, Cancel) {
-        let own = self.deadline();
-        self.derive(deadline.filter(|&deadline| own.is_none_or(|own| deadline < own)), None)
+    /// Derives with a deadline only if it is earlier than the own one; the caller arms it.
+    pub(crate) fn derive_earlier(&self, deadline: u64, traits: u16) -> (Self, Cancel) {
+        let own = self.0.node.as_ref().map_or(NEVER, |node| node.deadline);
+        self.derive_with(if deadline < own { deadline } else { NEVER }, traits, None)
     }
 
-    /// Makes a node, to be armed by the caller; `deadline` is given only when it is earlier than the parent's.
-    fn derive(&self, deadline: Option<Instant>, cause: Option<Cause>) -> (Self, Cancel) {
-        let parent = self.node.as_ref();
-        let phase = match (deadline, parent) {
-            (Some(_), _) if self.flags & WATCHED == 0 => TIMED,
-            (None, Some(parent)) => parent.inherited_phase(),
-            _ => LIVE,
+    /// Makes a node, to be armed by the caller; `deadline` is earlier than this context's, or `NEVER`.
+    #[inline]
+    fn derive(&self, deadline: u64, cause: Option<Cause>) -> (Self, Cancel) {
+        self.derive_with(deadline, 0, cause)
+    }
+
+    #[inline]
+    fn derive_with(&self, deadline: u64, more: u16, cause: Option<Cause>) -> (Self, Cancel) {
+        let (deadline, traits) = match &self.0.node {
+            _ if deadline != NEVER && self.0.flags & MANUAL != 0 => (deadline, 0),
+            parent if deadline != NEVER => {
+                if let Some(parent) = parent {
+                    parent.note_timed_below();
+                }
+                (deadline, TIMED)
+            }
+            Some(parent) => (parent.deadline, parent.inherited_traits()),
+            None => (NEVER, 0),
         };
-        let node = Arc::new(Node::new(self.clone(), deadline.or(self.deadline()), phase, cause));
-        if let Some(parent) = parent {
-            parent.bear(&node);
-        }
-        let derived = Self { node: Some(node.clone()), layer: None, flags: self.flags };
-        (derived, Cancel { node: Some(node) })
+        let node = Arc::new(Node::new(self.0.clone(), deadline, traits | more, cause));
+        let derived = Position { node: Some(node.clone()), layer: None, flags: self.0.flags };
+        (Self(derived), Cancel { node: Some(node) })
     }
 }

@@ -3,33 +3,36 @@
 use std::fmt;
 use std::time::Instant;
 
-use crate::context::{Context, TODO};
-use crate::timers::Watched;
-use crate::value::Detached;
+use crate::clock::{self, NEVER};
+use crate::context::Context;
+use crate::node::{Detached, Position, TODO, Watched};
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut layers = Vec::new();
-        let mut at = Some(self);
-        while let Some(ctx) = at {
-            layers.push(ctx);
-            at = ctx.outer();
+        let mut next = Some(&self.0);
+        while let Some(position) = next {
+            layers.push(position);
+            next = position.outer();
         }
-        layers.iter().rev().try_for_each(|ctx| ctx.fmt_layer(f))
+        layers.iter().rev().try_for_each(|position| self.fmt_layer(position, f))
     }
 }
 
 impl Context {
-    fn fmt_layer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.layer, &self.node) {
-            (None, Some(node)) => match node.deadline.filter(|_| node.parent.deadline() != node.deadline) {
-                Some(deadline) => fmt_deadline(deadline, self.now(), f),
-                None => f.write_str(".WithCancel"),
-            },
+    fn fmt_layer(&self, position: &Position, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&position.layer, &position.node) {
+            (None, Some(node)) => {
+                let inherited = node.parent.node.as_ref().map_or(NEVER, |parent| parent.deadline);
+                match clock::instant(node.deadline).filter(|_| inherited != node.deadline) {
+                    Some(deadline) => fmt_deadline(deadline, self.now(), f),
+                    None => f.write_str(".WithCancel"),
+                }
+            }
             (Some(layer), _) if layer.get::<Detached>().is_some() => f.write_str(".WithoutCancel"),
             (Some(layer), _) if layer.get::<Watched>().is_some() => f.write_str(".WithClock"),
             (Some(layer), _) => write!(f, ".WithValue({})", layer.name),
-            _ if self.flags & TODO != 0 => f.write_str("context.TODO"),
+            _ if position.flags & TODO != 0 => f.write_str("context.TODO"),
             _ => f.write_str("context.Background"),
         }
     }

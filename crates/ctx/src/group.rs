@@ -11,6 +11,7 @@ use std::task::{Poll, Waker};
 use crate::cancel::Cancel;
 use crate::context::Context;
 use crate::error::Cause;
+use crate::node::contain_each;
 use crate::sync::{Mutex, lock};
 use crate::wait::{Parker, Waiting};
 
@@ -181,7 +182,7 @@ where
 {
     let result = {
         let mut work = pin!(work);
-        let mut orphaned = abandoned.node().map(Waiting::new);
+        let mut orphaned = abandoned.0.node.as_ref().map(Waiting::new);
         std::future::poll_fn(|cx| {
             if orphaned.as_mut().is_some_and(|end| end.poll(cx.waker()).is_some()) {
                 return Poll::Ready(Ok(()));
@@ -254,6 +255,6 @@ impl Drop for Seat {
             state.members -= 1;
             if state.members == 0 { state.joiner.take() } else { None }
         };
-        joiner.into_iter().for_each(Waker::wake);
+        contain_each(joiner, Waker::wake);
     }
 }

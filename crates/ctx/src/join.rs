@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cancel::Cancel;
+use crate::clock::{self, NEVER};
 use crate::context::Context;
 use crate::error::{Cause, Error};
-use crate::node::{End, Node, Place};
+use crate::node::{End, Link, MANUAL, MERGED, Node};
 
 /// A cancellation signal of another library that a [`Context`] can follow, without a task in between.
 ///
@@ -46,7 +47,7 @@ use crate::node::{End, Node, Place};
 /// assert_eq!(second.cause().unwrap().to_string(), "ding");
 /// ```
 pub trait Foreign {
-    /// Returns the signal's own deadline, if it has one.
+    /// Returns the signal's own deadline, if it has one, on the clock of the context that follows it.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -60,40 +61,13 @@ pub trait Foreign {
 /// What a [`Foreign`] signal calls when it ends: with the kind, and the cause if it knows one.
 pub type OnEnd = Box<dyn FnOnce(Error, Option<Cause>) + Send>;
 
-/// A registration with somebody who is not the parent, taken back when dropped.
-pub(crate) enum Link {
-    Node { node: Arc<Node>, place: Place },
-    Foreign(Option<Box<dyn FnOnce() + Send>>),
-}
-
-impl Link {
-    /// The linked node, if the deadline is one of its own.
-    pub(crate) fn source(&self, deadline: Option<Instant>) -> Option<&Arc<Node>> {
-        match self {
-            Self::Node { node, .. } if node.deadline == deadline => Some(node),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        match self {
-            Self::Node { node, place } => node.disown(*place),
-            Self::Foreign(stop) => {
-                if let Some(stop) = stop.take() {
-                    stop();
-                }
-            }
-        }
-    }
-}
-
 impl Context {
     /// Derives a context that ends with the first of `contexts`, with that one's kind and cause.
     ///
-    /// Values and the clock come from the first. Its deadline is the earliest of all. Without any context in the
-    /// list, the new one is a child of the background.
+    /// Values and the clock come from the first. Its deadline is the earliest of those on that clock; one on
+    /// another clock (a [`ManualClock`](crate::ManualClock)) ends it when that context's end is noticed there. Of
+    /// several contexts that have ended before, the first in the list counts. Without any context in the list, the
+    /// new one is a child of the background.
     ///
     /// ```
     /// use ctx::{Cause, Context};
@@ -107,36 +81,55 @@ impl Context {
     /// ```
     pub fn merge<'a>(contexts: impl IntoIterator<Item = &'a Self>) -> (Self, Cancel) {
         let contexts: Vec<&Self> = contexts.into_iter().collect();
-        let Some((first, others)) = contexts.split_first() else {
-            return Self::background().with_cancel();
-        };
-        let earliest = others.iter().filter_map(|ctx| ctx.deadline()).min();
-        let (merged, cancel) = first.derive_earlier(earliest);
-        if let Some(node) = merged.node_arc() {
-            for other in others.iter().filter_map(|ctx| ctx.node_arc()) {
-                // One that has expired without anyone noticing ends the merged context now, with its cause.
-                other.err();
-                if let Some(place) = other.adopt(node) {
-                    node.link(Link::Node { node: other.clone(), place });
-                }
-            }
+        let Some((first, others)) = contexts.split_first() else { return Self::background().with_cancel() };
+        let others: Vec<(&Arc<Node>, bool)> = others
+            .iter()
+            .filter_map(|other| Some((other.0.node.as_ref()?, first.shares_clock(other))))
+            .collect();
+        let earliest = others.iter().filter(|(_, same)| *same).map(|(other, _)| other.deadline).min();
+        let (merged, cancel) = first.derive_earlier(earliest.unwrap_or(NEVER), MERGED);
+        let Some(node) = &merged.0.node else { return (merged, cancel) };
+        if let Some(end) = contexts.iter().find_map(|ctx| ctx.end()) {
+            node.end_quietly(End { at: 0, ..end });
+            return (merged, cancel);
         }
-        // Only now: a deadline that has passed must find the context whose it is.
+        let link = |&(other, same_clock): &(&Arc<Node>, bool)| Link::Node {
+            node: other.clone(),
+            place: None,
+            same_clock,
+        };
+        node.prepare_links(others.iter().map(link).collect());
+        node.note_timed_below();
+        node.link();
+        others.iter().enumerate().for_each(|(number, (other, _))| node.follow(other, number));
         merged.arm();
         (merged, cancel)
     }
 
+    /// Tells whether deadlines of both are on one clock.
+    fn shares_clock(&self, other: &Self) -> bool {
+        match (self.0.flags & MANUAL, other.0.flags & MANUAL) {
+            (0, 0) => true,
+            (MANUAL, MANUAL) => match (self.0.watcher(), other.0.watcher()) {
+                (Some(own), Some(theirs)) => Arc::ptr_eq(own, theirs),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Derives a context that also ends when `foreign` does, by its callback: no task watches it.
     pub fn with_foreign(&self, foreign: &impl Foreign) -> (Self, Cancel) {
-        let (ctx, cancel) = self.derive_earlier(foreign.deadline());
-        if let Some(node) = ctx.node_arc() {
+        let deadline = foreign.deadline().map_or(NEVER, clock::stamp);
+        let (ctx, cancel) = self.derive_earlier(deadline, 0);
+        if let Some(node) = &ctx.0.node {
             let weak = Arc::downgrade(node);
             let stop = foreign.on_end(Box::new(move |error, cause| {
                 if let Some(node) = weak.upgrade() {
-                    node.finish(End::With(error, cause));
+                    node.cancel(error, cause);
                 }
             }));
-            node.link(Link::Foreign(Some(stop)));
+            node.add_link(Link::Foreign(Some(stop)));
         }
         ctx.arm();
         (ctx, cancel)

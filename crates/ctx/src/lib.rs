@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod cancel;
+mod clock;
 mod context;
 mod debug;
 mod driver;
 mod error;
+mod few;
 mod group;
 mod join;
 mod node;
@@ -13,9 +15,7 @@ mod slab;
 mod sync;
 pub mod testing;
 mod timers;
-mod value;
 mod wait;
-mod walk;
 
 pub use cancel::{Cancel, Stop, StopOnDrop};
 pub use context::Context;

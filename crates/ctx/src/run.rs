@@ -127,7 +127,7 @@ pin_project! {
 
 impl<'a, W, S, F> Race<'a, W, S, F> {
     fn new(ctx: &'a Context, work: W, sleep: S) -> Self {
-        Self { ctx, work: Some(work), started: false, done: Done::new(ctx.node(), sleep) }
+        Self { ctx, work: Some(work), started: false, done: Done::new(ctx.0.node.as_ref(), sleep) }
     }
 }
 

@@ -9,24 +9,25 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
+use crate::clock;
 use crate::error::Error;
 use crate::node::{NOWHERE, Node};
 use crate::sync::{Condvar, Mutex, lock};
 
 /// A registered waiter, which takes itself back when it is dropped.
 pub(crate) struct Waiting<'a> {
-    node: &'a Node,
+    node: &'a Arc<Node>,
     place: u32,
 }
 
 impl<'a> Waiting<'a> {
-    pub(crate) fn new(node: &'a Node) -> Self {
+    pub(crate) fn new(node: &'a Arc<Node>) -> Self {
         Self { node, place: NOWHERE }
     }
 
     /// Returns the end of the context, or registers `waker` to be woken by it.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Error> {
-        if let Some(error) = self.node.err() {
+        if let Some(error) = self.node.notice() {
             return Some(error);
         }
         match self.node.watch(self.place, waker) {
@@ -52,7 +53,7 @@ pin_project! {
     pub(crate) struct Done<'a, S, F> {
         // `None` for a context that cannot end.
         waiting: Option<Waiting<'a>>,
-        // Taken by the first poll.
+        // Taken by the poll that finds a deadline to watch.
         sleep: Option<S>,
         #[pin]
         timer: Option<F>,
@@ -60,7 +61,7 @@ pin_project! {
 }
 
 impl<'a, S, F> Done<'a, S, F> {
-    pub(crate) fn new(node: Option<&'a Node>, sleep: S) -> Self {
+    pub(crate) fn new(node: Option<&'a Arc<Node>>, sleep: S) -> Self {
         Self { waiting: node.map(Waiting::new), sleep: Some(sleep), timer: None }
     }
 }
@@ -78,21 +79,25 @@ where
         if let Some(error) = waiting.poll(cx.waker()) {
             return Poll::Ready(error);
         }
-        if let Some(sleep) = this.sleep.take() {
-            this.timer.set(waiting.node.alarm().map(sleep));
+        // Asked again at each poll: a driver that watched the deadline may have stopped since.
+        if this.sleep.is_some()
+            && let Some(at) = waiting.node.alarm().and_then(clock::instant)
+            && let Some(sleep) = this.sleep.take()
+        {
+            this.timer.set(Some(sleep(at)));
         }
         if this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready()) {
             this.timer.set(None);
             // The runtime's clock may run ahead of the system's, as a paused one does: it is believed.
-            return Poll::Ready(waiting.node.expire());
+            return waiting.node.expire().map_or(Poll::Pending, Poll::Ready);
         }
         Poll::Pending
     }
 }
 
 /// Blocks until the context ends, or until `at`.
-pub(crate) fn wait(node: &Node, at: Option<Instant>) -> Option<Error> {
-    if let Some(error) = node.err() {
+pub(crate) fn wait(node: &Arc<Node>, at: Option<Instant>) -> Option<Error> {
+    if let Some(error) = node.notice() {
         return Some(error);
     }
     let parker = Parker::take();
@@ -105,7 +110,7 @@ pub(crate) fn wait(node: &Node, at: Option<Instant>) -> Option<Error> {
         if at.is_some_and(|at| at <= now) {
             break None;
         }
-        let next = [at, node.alarm()].into_iter().flatten().min();
+        let next = [at, node.alarm().and_then(clock::instant)].into_iter().flatten().min();
         parker.park(next.map(|next| next.saturating_duration_since(now)));
     };
     drop(waiting);

@@ -22,8 +22,8 @@ fn c03_a_root_allocates_nothing() {
 fn c103_every_operation_stays_far_below_gos_ceilings() {
     let background = Context::background();
     let (parent, _p) = background.with_cancel();
-    // The parent's list of children is made for the first of them.
-    drop(parent.with_cancel());
+    // The parent's list of children is made for the first that is waited for.
+    cancel_and_await(&parent, HOUR);
     // A thread that waits makes its parker the first time.
     let _ = parent.wait_timeout(Duration::from_nanos(1));
     for ctx in [&background, &parent] {

@@ -5,9 +5,9 @@ use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::thread;
 
-use ctx::{Cause, Context, Error, ManualClock};
+use ctx::{Cancel, Cause, Context, Error, ManualClock};
 
-use crate::{CANCELED, HOUR, assert_ended};
+use crate::{CANCELED, HOUR, assert_ended, unnoticed};
 
 /// A counter and a callback that raises it.
 fn counter() -> (Arc<AtomicUsize>, impl FnOnce() + Send + 'static) {
@@ -77,6 +77,16 @@ fn c91_a_callback_that_started_cannot_be_stopped() {
     let (calls, f) = counter();
     let stop = ctx.after_func(f);
     cancel.cancel();
+    assert!(!stop.stop());
+    assert_eq!(count(&calls), 1);
+
+    // A deadline starts it, even if nobody has noticed.
+    let (_ctx, _c, calls, stop) = unnoticed(|at, _| {
+        let (ctx, cancel) = Context::background().with_deadline(at);
+        let (calls, f) = counter();
+        let stop = ctx.after_func(f);
+        (ctx, cancel, calls, stop)
+    });
     assert!(!stop.stop());
     assert_eq!(count(&calls), 1);
 }
@@ -162,6 +172,46 @@ fn c96_inside_a_callback_the_context_and_all_below_have_ended() {
     cancel.cancel_cause(Cause::msg("X"));
     let canceled = Some(Error::Canceled);
     assert_eq!(seen.recv().unwrap(), (canceled, Some("X".to_owned()), canceled));
+}
+
+#[test]
+fn all_below_has_ended_when_a_callback_starts_while_other_threads_cancel_below() {
+    for round in 0..200 {
+        let (root, cancel) = Context::background().with_cancel();
+        let middles: Vec<_> = (0..4).map(|_| root.with_cancel()).collect();
+        let below = |(middle, _): &(Context, Cancel)| {
+            (0..20)
+                .map(|i| {
+                    let child = middle.with_cancel();
+                    // Every second one is listed, as a waiter does it; the others are looked up.
+                    assert!(i % 2 == 0 || child.0.after_func(|| ()).stop());
+                    child
+                })
+                .collect::<Vec<_>>()
+        };
+        let leaves: Vec<_> = middles.iter().flat_map(below).collect();
+        let inside: Vec<_> = leaves.iter().map(|(leaf, _)| leaf.clone()).collect();
+        let (send, live) = mpsc::channel();
+        root.after_func(move || {
+            let live = inside.iter().filter(|leaf| leaf.err().is_none()).count();
+            send.send(live).expect("the test waits for it");
+        })
+        .keep();
+        let start = Barrier::new(5);
+        thread::scope(|scope| {
+            for (_, cancel) in &middles {
+                scope.spawn(|| {
+                    start.wait();
+                    cancel.cancel();
+                });
+            }
+            start.wait();
+            cancel.cancel();
+            let live = leaves.iter().filter(|(leaf, _)| leaf.err().is_none()).count();
+            assert_eq!(live, 0, "round {round}: the cancel has returned");
+        });
+        assert_eq!(live.recv(), Ok(0), "round {round}: a callback saw live descendants");
+    }
 }
 
 #[test]

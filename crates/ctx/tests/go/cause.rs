@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ctx::{Cancel, Cause, Context, Error};
 
-use crate::{CANCELED, EXCEEDED, HOUR, assert_ended, assert_live};
+use crate::{CANCELED, EXCEEDED, HOUR, assert_ended, assert_live, is_done, unnoticed};
 
 fn pair() -> (Context, Cancel, Context, Cancel) {
     let (parent, cancel_parent) = Context::background().with_cancel();
@@ -117,6 +117,18 @@ fn c62_a_child_that_timed_out_keeps_its_cause_under_a_canceled_parent() {
     let (child, _c) = parent.with_timeout_cause(Duration::ZERO, Cause::msg("S"));
     cancel.cancel_cause(Cause::msg("F"));
     assert_ended(&child, Error::DeadlineExceeded, "S");
+
+    // The same when nobody has noticed the timeout, whether or not somebody waits for the child.
+    for waited in [false, true] {
+        let (_parent, cancel, child, _c) = unnoticed(|at, _| {
+            let (parent, cancel) = Context::background().with_cancel();
+            let (child, c) = parent.with_deadline_cause(at, Cause::msg("S"));
+            assert!(!waited || !is_done(&child));
+            (parent, cancel, child, c)
+        });
+        cancel.cancel_cause(Cause::msg("F"));
+        assert_ended(&child, Error::DeadlineExceeded, "S");
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use ctx::{Cause, Context, Error, ManualClock};
+use ctx::{Cancel, Cause, Context, Error, ManualClock};
 
-use crate::{CANCELED, EXCEEDED, HOUR, assert_ended, assert_live, is_done};
+use crate::{CANCELED, EXCEEDED, HOUR, assert_ended, assert_live, is_done, unnoticed};
 
 const NANO: Duration = Duration::from_nanos(1);
 
@@ -76,6 +76,15 @@ fn c30_an_earlier_child_ends_first_and_alone() {
     clock.advance(Duration::from_secs(1));
     assert_ended(&child, Error::DeadlineExceeded, EXCEEDED);
     assert_live(&parent);
+
+    // Nobody notices either, and the parent is asked first.
+    let (parent, child, _handles) = unnoticed(|early, late| {
+        let (parent, p) = Context::background().with_deadline_cause(late, Cause::msg("parent"));
+        let (child, c) = parent.with_deadline_cause(early, Cause::msg("child"));
+        (parent, child, (p, c))
+    });
+    assert_ended(&parent, Error::DeadlineExceeded, "parent");
+    assert_ended(&child, Error::DeadlineExceeded, "child");
 }
 
 #[test]
@@ -103,6 +112,16 @@ fn c33_a_cancel_after_the_deadline_changes_nothing() {
     assert_eq!(ctx.wait(), Error::DeadlineExceeded);
     cancel.cancel();
     assert_ended(&ctx, Error::DeadlineExceeded, EXCEEDED);
+
+    // The same when the cancel is the first to look.
+    type Cut = fn(Cancel);
+    let cuts: [Cut; 3] = [|cancel| cancel.cancel(), |cancel| cancel.cancel_cause(Cause::msg("late")), drop];
+    for cut in cuts {
+        let (ctx, cancel) =
+            unnoticed(|at, _| Context::background().with_deadline_cause(at, Cause::msg("deadline")));
+        cut(cancel);
+        assert_ended(&ctx, Error::DeadlineExceeded, "deadline");
+    }
 }
 
 #[test]
@@ -130,6 +149,13 @@ fn c36_an_expired_child_of_a_canceled_parent_is_canceled() {
     cancel.cancel_cause(Cause::msg("gone"));
     let (child, _c) = parent.with_timeout(Duration::ZERO);
     assert_ended(&child, Error::Canceled, "gone");
+
+    // The same when the parent has expired and nobody has noticed.
+    let (parent, _p) = unnoticed(|at, _| Context::background().with_deadline_cause(at, Cause::msg("parent")));
+    let past = Instant::now() - Duration::from_secs(1);
+    let (child, _c) = parent.with_deadline_cause(past, Cause::msg("child"));
+    assert_ended(&child, Error::DeadlineExceeded, "parent");
+    assert_eq!(child.deadline(), Some(past));
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod without_cancel;
 
 use std::pin::pin;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ctx::{Context, Error};
 
@@ -42,6 +42,23 @@ fn assert_ended(ctx: &Context, error: Error, cause: &str) {
     assert!(is_done(ctx), "{ctx:?}");
     assert_eq!(ctx.err(), Some(error), "{ctx:?}");
     assert_eq!(ctx.cause().expect("an ended context has a cause").to_string(), cause, "{ctx:?}");
+}
+
+/// Makes something with a deadline and another one that is a microsecond later, and lets both pass without asking.
+fn unnoticed<T>(make: impl Fn(Instant, Instant) -> T) -> T {
+    for millis in 1.. {
+        let early = Instant::now() + Duration::from_millis(millis);
+        let late = early + Duration::from_micros(1);
+        let made = make(early, late);
+        // Else this thread was away for too long, and the deadline may have passed before all was made.
+        if Instant::now() < early {
+            while Instant::now() <= late {
+                std::hint::spin_loop();
+            }
+            return made;
+        }
+    }
+    unreachable!("a thread runs for some milliseconds now and then")
 }
 
 const CANCELED: &str = "context canceled";

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ctx::{Context, Driver, Error};
 
-use crate::{HOUR, clocked, poll};
+use crate::{HOUR, clocked, never, poll};
 
 #[test]
 fn a_driver_ends_contexts_that_nobody_asks() {
@@ -185,6 +185,72 @@ fn a_driver_stops_when_the_runtimes_sleep_says_that_its_own_time_is_up() {
     let driver = Driver::new();
     let run = pin!(driver.run_async(&until, |_| std::future::ready(())));
     assert_eq!(poll(run), Poll::Ready(Error::DeadlineExceeded));
+}
+
+#[test]
+fn cleanup_below_a_driver_that_has_stopped_ends_by_itself() {
+    let (root, stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let base = driver.attach(&root);
+    thread::scope(|scope| {
+        let running = scope.spawn(|| driver.run(&root));
+        // One waits while the driver still runs, one is made afterwards.
+        let cleanup = base.without_cancel();
+        let (early, _e) = cleanup.with_timeout(Duration::from_millis(300));
+        let waiter = scope.spawn(move || (early.wait(), Instant::now() >= early.deadline().unwrap()));
+        while driver.next_deadline().is_none() {
+            thread::yield_now();
+        }
+        stop.cancel();
+        assert_eq!(running.join().unwrap(), Error::Canceled);
+        assert_eq!(waiter.join().unwrap(), (Error::DeadlineExceeded, true));
+        let (late, _l) = cleanup.with_timeout(Duration::from_millis(1));
+        assert_eq!(late.wait(), Error::DeadlineExceeded);
+    });
+}
+
+#[test]
+fn a_drained_run_below_a_driver_that_has_stopped_sets_its_own_timer() {
+    let (root, stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let ctx = driver.attach(&root);
+    let mut driven = Box::pin(driver.run_async(&root, never));
+    assert!(poll(driven.as_mut()).is_pending());
+    let sleeps = Cell::new(0);
+    let sleep = |_| {
+        sleeps.set(sleeps.get() + 1);
+        std::future::ready(())
+    };
+    let mut run = pin!(ctx.run_drained(pending::<()>(), Duration::from_millis(50), sleep));
+    assert!(poll(run.as_mut()).is_pending());
+    stop.cancel();
+    assert!(poll(driven.as_mut()).is_ready());
+    let Poll::Ready(Err(interrupted)) = poll(run.as_mut()) else { panic!("the grace is over") };
+    assert_eq!((interrupted.error, interrupted.late, sleeps.get()), (Error::Canceled, None, 1));
+}
+
+#[test]
+fn a_waiter_sets_no_timer_while_the_driver_runs_and_one_when_it_stops() {
+    let (root, _stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let (ctx, _c) = driver.attach(&root).with_timeout(HOUR);
+    let (child, _d) = ctx.with_cancel();
+    let timers = Cell::new(0);
+    let sleep = |_| {
+        timers.set(timers.get() + 1);
+        pending::<()>()
+    };
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    let mut driven = Box::pin(driver.run_async(&root, never));
+    assert!(poll(driven.as_mut()).is_pending());
+    let mut done = pin!(child.done(sleep));
+    assert!(done.as_mut().poll(&mut Task::from_waker(&waker)).is_pending());
+    assert_eq!((timers.get(), wakes.0.load(Ordering::SeqCst)), (0, 0));
+    drop(driven);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert!(done.as_mut().poll(&mut Task::from_waker(&waker)).is_pending());
+    assert_eq!((timers.get(), child.waiters()), (1, 1));
 }
 
 /// A waker that counts.

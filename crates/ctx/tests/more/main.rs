@@ -1,9 +1,11 @@
 //! What Go does not have: merge, drained runs, groups, drivers; and what std, a runtime or foreign code does to a context.
 
+mod asking;
 mod drivers;
 mod groups;
 mod io;
 mod merge;
+mod panics;
 mod runs;
 
 use std::pin::Pin;

@@ -16,16 +16,16 @@ const MOST: usize = 64;
 
 type Children = Mutex<Slab<Weak<Node>>>;
 
-/// The lists of a crowded node; none of any other.
+/// The lists of a node under which threads met; none of any other.
 #[derive(Default)]
-pub(super) struct Crowd(OnceLock<Box<[Padded]>>);
+pub(super) struct Shards(OnceLock<Box<[Padded]>>);
 
 /// Two cache lines, for processors fetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct Padded(Children);
 
-impl Crowd {
+impl Shards {
     /// Makes the lists, if there are none yet.
     pub(super) fn open(&self) {
         self.0.get_or_init(|| (0..cores()).map(|_| Padded::default()).collect());
@@ -49,7 +49,7 @@ impl Crowd {
     }
 }
 
-/// How many lists a crowd gets.
+/// How many lists there are.
 fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| available_parallelism().map_or(1, |cores| cores.get().min(MOST)))

@@ -1,0 +1,271 @@
+//! The cancelable node: its state, its lock, and the lists of those to be notified of its end.
+//!
+//! # Invariants
+//!
+//! 1. The phase leaves `LIVE` once and never changes again.
+//! 2. `KNOWN` is set, under the lock, before a waiter or a cause is kept or the lists are made, and never
+//!    cleared. While it is not set nobody is to be notified, and one compare-and-exchange ends the node; once
+//!    it is, the state changes only under the lock.
+//! 3. When the phase says ended, the cause is in place: both are written in the same critical section, or
+//!    there is no cause.
+//! 4. The lists have locks of their own. An entry is made under a list's lock, and only if the node still
+//!    lives then; an end marks the node first and empties each list afterwards. So either the end finds the
+//!    entry, or the one who makes it finds the end.
+//! 5. A node is listed by its parent only once somebody waits, calls back or is listed below it. Until then
+//!    `UNLINKED` is set, and a question looks up the chain. Where it is not set, no ancestor has it set.
+//! 6. A list of children is emptied only when all descendants are marked. So an end that meets an ended node
+//!    with children goes on below it, and has marked all descendants before it notifies anyone, whatever
+//!    other threads are ending meanwhile.
+//! 7. A node holds its parent; the parent knows its children only weakly. Dropping the last handle frees.
+//! 8. An end has the time at which it was due, where a deadline below may have been due before. Of several
+//!    the earliest counts, whoever notices which first; on a tie, the outermost.
+//!
+//! # Deadlock safety
+//!
+//! No thread ever holds two of these locks, and of foreign code (wakers, callbacks, destructors) only the
+//! clone of a waker runs under one. Asking ([`Node::err`]) marks a tree and runs no foreign code; everything
+//! else that ends a tree marks it, wakes, calls back, and drops what is foreign, in this order.
+
+mod due;
+mod lists;
+mod position;
+mod release;
+mod shards;
+mod state;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod waiters;
+mod walk;
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use once_cell::race::OnceBox;
+
+use crate::clock;
+use crate::error::{Cause, Error};
+use crate::few::Few;
+use crate::sync::{AtomicU8, AtomicU16, AtomicU32, Mutex, Ordering, lock};
+
+pub(crate) use lists::Link;
+use lists::Lists;
+pub(crate) use position::{Detached, MANUAL, Position, TODO, WATCHER};
+pub(crate) use release::{contain, contain_each};
+use state::{ENDED, KNOWN, TIMED_BELOW, UNLINKED, UNNOTIFIED, error_of, phase_of};
+pub(crate) use state::{MERGED, TIMED};
+pub(crate) use waiters::NOWHERE;
+pub(crate) use walk::wake_all;
+use walk::{Mode, Walk};
+
+/// A context that can end.
+pub(crate) struct Node {
+    state: AtomicU16,
+    /// Which of the parent's lists has this node, and where.
+    list: AtomicU8,
+    place: AtomicU32,
+    pub(crate) parent: Position,
+    /// The earliest deadline from here to the root on this node's clock, or `NEVER`.
+    pub(crate) deadline: u64,
+    shared: Mutex<Shared>,
+    /// Made by the first entry that does not fit into `shared`.
+    lists: OnceBox<Lists>,
+}
+
+struct Shared {
+    /// While the node lives: the cause its own deadline would have. Afterwards: the cause of its end.
+    cause: Option<Cause>,
+    /// The first waiter; most contexts have at most one.
+    waiter: Option<Waker>,
+    /// When the end was due on the system's clock; zero says before any deadline below.
+    at: u64,
+}
+
+/// How and when a node ends.
+#[derive(Clone)]
+pub(crate) struct End {
+    pub(crate) error: Error,
+    pub(crate) cause: Option<Cause>,
+    /// When it was due on the system's clock; zero says before any deadline below.
+    pub(crate) at: u64,
+}
+
+/// Watches the deadlines set below the layer that carries it.
+pub(crate) trait Watcher: Send + Sync {
+    /// Returns the present on its clock.
+    fn now(&self) -> u64;
+    /// Tells whether it is a clock turned by hand.
+    fn is_manual(&self) -> bool;
+    /// Tells whether it now expires by itself what it lists.
+    fn is_running(&self) -> bool;
+    /// Lists the deadline of a node that lives; false if its clock is past it.
+    fn list(&self, node: &Arc<Node>) -> bool;
+    /// Tells whether somebody will expire what it keeps.
+    fn keeps(&self) -> bool;
+    /// Lists the deadline of a node that has no handle any more, and keeps the node until then.
+    fn keep(&self, node: Arc<Node>);
+}
+
+/// The value of the layer that carries a watcher.
+pub(crate) struct Watched(pub(crate) Arc<dyn Watcher>);
+
+impl Node {
+    /// Makes a live node; `traits` are of `TIMED`, `WATCHED` and `MERGED`.
+    #[inline]
+    pub(crate) fn new(parent: Position, deadline: u64, traits: u16, cause: Option<Cause>) -> Self {
+        let known = if cause.is_some() { KNOWN } else { 0 };
+        let unlinked = if parent.node.is_some() { UNLINKED } else { 0 };
+        Self {
+            state: AtomicU16::new(traits | known | unlinked),
+            list: AtomicU8::new(0),
+            place: AtomicU32::new(NOWHERE),
+            parent,
+            deadline,
+            shared: Mutex::new(Shared { cause, waiter: None, at: 0 }),
+            lists: OnceBox::new(),
+        }
+    }
+
+    /// Returns how the node ended, as far as it is marked: neither reads the clock nor looks further.
+    #[inline]
+    pub(crate) fn ended(&self) -> Option<Error> {
+        error_of(self.state.load(Ordering::Acquire))
+    }
+
+    /// Returns how the node ended; notices a passed deadline and an ended ancestor, and notifies nobody.
+    #[inline]
+    pub(crate) fn err(self: &Arc<Self>) -> Option<Error> {
+        let state = self.state.load(Ordering::Acquire);
+        if state & (ENDED | TIMED | UNLINKED) == 0 {
+            return None;
+        }
+        error_of(state).or_else(|| self.look(Mode::Mark))
+    }
+
+    /// Returns how the node ended, and notifies whoever a question has left unnotified.
+    pub(crate) fn notice(self: &Arc<Self>) -> Option<Error> {
+        let state = self.state.load(Ordering::Acquire);
+        let Some(error) = error_of(state) else {
+            return if state & (TIMED | UNLINKED) == 0 { None } else { self.look(Mode::Notify) };
+        };
+        if state & UNNOTIFIED != 0 {
+            self.notify();
+        }
+        Some(error)
+    }
+
+    /// Kept apart, so that the question is a load and a jump wherever it is asked.
+    #[inline(never)]
+    fn look(self: &Arc<Self>, mode: Mode) -> Option<Error> {
+        let passed = if self.is(TIMED) { clock::passed(self.deadline) } else { None };
+        if passed.is_none() && !self.ended_above() {
+            return None;
+        }
+        Walk::new(mode).resolve(self, passed.unwrap_or(0))
+    }
+
+    /// Tells whether an ancestor that has not marked this node is marked.
+    fn ended_above(&self) -> bool {
+        let mut node = self;
+        while node.is(UNLINKED) {
+            let Some(parent) = node.parent.node.as_deref() else { return false };
+            if parent.is(ENDED) {
+                return true;
+            }
+            node = parent;
+        }
+        false
+    }
+
+    /// Ends this node, and what else was due by then, as if the system's clock or its own showed its deadline.
+    pub(crate) fn expire(self: &Arc<Self>) -> Option<Error> {
+        Walk::new(Mode::Notify).resolve(self, self.deadline)
+    }
+
+    /// Ends a node that nobody else knows yet, and what outward was due at `now` on its clock; notifies nobody.
+    pub(crate) fn expire_quietly(self: &Arc<Self>, now: u64) {
+        _ = Walk::new(Mode::Mark).resolve(self, now);
+    }
+
+    /// Ends a node that nobody else knows yet; notifies nobody.
+    pub(crate) fn end_quietly(self: &Arc<Self>, end: End) {
+        let mut walk = Walk::new(Mode::Mark);
+        walk.end(self, end);
+        walk.finish();
+    }
+
+    /// Ends this node by hand, and everything below; nothing if it has ended, or was due to.
+    pub(crate) fn cancel(self: &Arc<Self>, error: Error, cause: Option<Cause>) {
+        if self.notice().is_some() {
+            if cause.is_some() {
+                contain(|| drop(cause));
+            }
+            return;
+        }
+        if cause.is_none() && self.mark_quietly(phase_of(error)) {
+            return self.leave();
+        }
+        // Read before the node is marked: what is due below from now on comes later.
+        let at = if self.is(TIMED_BELOW) { clock::now() } else { 0 };
+        let mut walk = Walk::new(Mode::Notify);
+        walk.end(self, End { error, cause, at });
+        walk.finish();
+    }
+
+    /// Has this merged node end with `other`, its link of that number, too.
+    pub(crate) fn follow(self: &Arc<Self>, other: &Arc<Self>, number: usize) {
+        other.note_timed_below();
+        other.link();
+        match other.add_child(self) {
+            Some(place) if self.set_link(number, place) => (),
+            Some(place) => other.remove_child(place),
+            None => {
+                let mut walk = Walk::new(Mode::Notify);
+                if let Some(end) = other.outcome() {
+                    walk.end(self, end);
+                }
+                walk.finish();
+            }
+        }
+    }
+
+    /// Ends this node for its last `Cancel`, unless nobody else could tell.
+    pub(crate) fn cancel_dropped(self: &Arc<Self>) {
+        // No other handle, no waiter, nothing derived; and nothing registered that would have to be notified.
+        if self.is(KNOWN) || Arc::strong_count(self) > 1 {
+            self.cancel(Error::Canceled, None);
+        }
+    }
+
+    /// Notifies whoever a question has left unnotified from here outward, and below.
+    fn notify(self: &Arc<Self>) {
+        let mut left = Few::default();
+        let mut next = Some(self);
+        while let Some(node) = next.filter(|node| node.is(UNNOTIFIED)) {
+            left.push(node);
+            next = node.parent.node.as_ref();
+        }
+        let mut walk = Walk::new(Mode::Notify);
+        while let Some(node) = left.pop() {
+            walk.visit_below(node);
+        }
+        walk.finish();
+    }
+
+    /// Returns how, why and when the node ended, if it is marked.
+    pub(crate) fn outcome(&self) -> Option<End> {
+        let error = self.ended()?;
+        let shared = lock(&self.shared);
+        Some(End { error, cause: shared.cause.clone(), at: shared.at })
+    }
+
+    /// Returns the end that the node's own deadline makes.
+    fn expiry(&self) -> End {
+        let at = match (self.is(TIMED), self.is(TIMED_BELOW)) {
+            (true, _) => self.deadline,
+            // Its deadline is on another clock than those below.
+            (false, true) => clock::now(),
+            (false, false) => 0,
+        };
+        End { error: Error::DeadlineExceeded, cause: lock(&self.shared).cause.clone(), at }
+    }
+}

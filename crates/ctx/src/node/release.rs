@@ -1,0 +1,158 @@
+//! Dropping without recursion, and foreign code whose panic goes no further.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::lists::Registered;
+use super::state::{ENDED, KNOWN, TIMED, WATCHED};
+use super::{Node, Position};
+use crate::clock;
+use crate::error::Cause;
+use crate::sync::{Ordering, lock};
+
+/// Runs foreign code; a panic, which the panic hook has reported, goes no further.
+pub(crate) fn contain(run: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+        // Its destructor is foreign too.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(payload);
+        }
+    }
+}
+
+/// Runs foreign code for each item; one that panics stops no other.
+pub(crate) fn contain_each<T>(items: impl IntoIterator<Item = T>, mut run: impl FnMut(T)) {
+    let mut items = items.into_iter();
+    let mut rest = true;
+    while rest {
+        contain(|| {
+            items.by_ref().for_each(&mut run);
+            rest = false;
+        });
+    }
+}
+
+/// What a dropped node or layer leaves: a chain of such may be a million long.
+#[derive(Default)]
+pub(super) struct Remains {
+    parent: Position,
+    own: Option<Own>,
+}
+
+/// What was registered with a dropped node itself.
+struct Own {
+    registered: Registered,
+    waiter: Option<Waker>,
+    cause: Option<Cause>,
+    deadline: u64,
+    state: u16,
+}
+
+impl Remains {
+    pub(super) fn of(parent: Position) -> Self {
+        Self { parent, own: None }
+    }
+}
+
+thread_local! {
+    /// What is left to be dropped by the release that runs on this thread.
+    static QUEUE: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
+}
+
+/// Drops what is left, one after the other: what a destructor leaves in turn waits until it has returned.
+pub(super) fn release(remains: Remains) {
+    let queued = QUEUE.try_with(|queue| {
+        let mut queue = queue.borrow_mut();
+        match queue.as_mut() {
+            Some(waiting) => {
+                waiting.push(remains);
+                None
+            }
+            None => {
+                *queue = Some(Vec::new());
+                Some(remains)
+            }
+        }
+    });
+    let mut next = queued.ok().flatten();
+    while let Some(remains) = next {
+        contain(|| remains.drop_all());
+        let waiting = QUEUE.try_with(|queue| {
+            let mut queue = queue.borrow_mut();
+            let next = queue.as_mut().and_then(Vec::pop);
+            if next.is_none() {
+                *queue = None;
+            }
+            next
+        });
+        next = waiting.ok().flatten();
+    }
+}
+
+impl Remains {
+    fn drop_all(mut self) {
+        if let Some(mut own) = self.own.take() {
+            let callbacks = std::mem::take(&mut own.registered.callbacks);
+            if callbacks.len() > 0 {
+                own.keep_promise(&self.parent, callbacks.into_values());
+            }
+            let Own { registered, waiter, cause, .. } = own;
+            contain_each(registered.links, drop);
+            contain_each(registered.unused.into_iter().chain(cause), drop);
+            contain_each(registered.wakers.into_values().chain(waiter), drop);
+        }
+        drop(self.parent);
+    }
+}
+
+impl Own {
+    /// Runs callbacks that are due, and hands the others over to whatever can still end them: the deadline, if
+    /// somebody watches it, else the parent.
+    fn keep_promise(&mut self, parent: &Position, callbacks: impl Iterator<Item = super::lists::Callback>) {
+        let due = self.state & TIMED != 0 && clock::passed(self.deadline).is_some();
+        if due || self.state & ENDED != 0 {
+            return contain_each(callbacks, |callback| callback());
+        }
+        let owns = parent.node.as_ref().is_none_or(|parent| parent.deadline != self.deadline);
+        let heir = match parent.watcher() {
+            Some(watcher) if owns && self.deadline != clock::NEVER && watcher.keeps() => {
+                let traits = self.state & (TIMED | WATCHED);
+                let node = Arc::new(Node::new(parent.clone(), self.deadline, traits, self.cause.take()));
+                watcher.keep(node.clone());
+                Some(node)
+            }
+            _ => parent.node.clone(),
+        };
+        let Some(heir) = heir else { return contain_each(callbacks, drop) };
+        for callback in callbacks {
+            if let Err(callback) = heir.register(callback) {
+                contain(callback);
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.leave();
+        let parent = std::mem::take(&mut self.parent);
+        let state = self.state.load(Ordering::Relaxed);
+        let own = if state & KNOWN == 0 { None } else { self.take_own(state) };
+        if own.is_some() || !parent.is_shared() {
+            release(Remains { parent, own });
+        }
+    }
+}
+
+impl Node {
+    /// Takes whatever foreign is left here, if anything is.
+    fn take_own(&self, state: u16) -> Option<Own> {
+        let registered = self.take_registered().unwrap_or_default();
+        let mut shared = lock(&self.shared);
+        let (waiter, cause) = (shared.waiter.take(), shared.cause.take());
+        let nothing = registered.is_empty() && waiter.is_none() && cause.is_none();
+        (!nothing).then(|| Own { registered, waiter, cause, deadline: self.deadline, state })
+    }
+}
