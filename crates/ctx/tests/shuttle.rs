@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as Task, Wake, Waker};
 
-use ctx::{Cause, Context, Error, Group};
+use ctx::{Cancel, Cause, Context, Error, Group};
 use shuttle::thread;
 
 /// Runs a model under schedules drawn at random, and under as many that change priorities at three points.
@@ -40,6 +40,12 @@ fn wait(ctx: &Context) -> usize {
     ctx.wait();
     assert!(done.poll(&mut Task::from_waker(&waker)).is_ready());
     count.0.load(Ordering::SeqCst)
+}
+
+/// Registers a context with its parent, as a waiter does.
+fn listed((ctx, cancel): (Context, Cancel)) -> (Context, Cancel) {
+    let _ = ctx.after_func(|| ()).stop();
+    (ctx, cancel)
 }
 
 #[test]
@@ -142,16 +148,16 @@ fn cancels_from_all_sides_agree_on_one_cause_for_each_context() {
 }
 
 #[test]
-fn contexts_that_come_and_go_in_a_crowd_leave_nothing() {
+fn contexts_that_come_and_go_in_shards_leave_nothing() {
     check(2000, || {
         let (root, cancel) = Context::background().with_cancel();
-        let _first = root.with_cancel();
+        let _first = listed(root.with_cancel());
         let bearers: Vec<_> = (0..4)
             .map(|_| {
                 let root = root.clone();
                 thread::spawn(move || {
-                    let gone = root.with_cancel();
-                    let kept = root.with_cancel();
+                    let gone = listed(root.with_cancel());
+                    let kept = listed(root.with_cancel());
                     drop(gone);
                     kept
                 })
@@ -179,5 +185,57 @@ fn a_group_of_threads_ends_with_its_first_failure() {
         ];
         assert_eq!(group.wait().unwrap_err().to_string(), "first");
         jobs.into_iter().for_each(|job| job.join().unwrap());
+    });
+}
+
+#[test]
+fn all_below_has_ended_when_a_callback_starts_whatever_threads_cancel_in_the_middle() {
+    check(2000, || {
+        let (root, cancel) = Context::background().with_cancel();
+        let (left, cancel_left) = listed(root.with_cancel());
+        let (right, cancel_right) = listed(left.with_cancel());
+        let leaves = [listed(right.with_cancel()), right.with_cancel(), listed(left.with_cancel())];
+        let inside = leaves.each_ref().map(|(leaf, _)| leaf.clone());
+        let live = Arc::new(AtomicUsize::new(usize::MAX));
+        let seen = live.clone();
+        root.after_func(move || {
+            seen.store(inside.iter().filter(|leaf| leaf.err().is_none()).count(), Ordering::SeqCst);
+        })
+        .keep();
+        let cancelers = [cancel_left, cancel_right].map(|cancel| thread::spawn(move || cancel.cancel()));
+        cancel.cancel();
+        assert_eq!(live.load(Ordering::SeqCst), 0);
+        cancelers.into_iter().for_each(|canceler| canceler.join().unwrap());
+        assert_eq!((root.registered(), left.registered(), right.registered()), (0, 0, 0));
+    });
+}
+
+#[test]
+fn questions_from_all_sides_agree_with_the_cancels_and_lose_no_callback() {
+    check(2000, || {
+        let (root, cancel) = Context::background().with_cancel();
+        let (middle, cancel_middle) = root.with_cancel();
+        let (leaf, _l) = middle.with_cancel();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let count = ran.clone();
+        let caller = thread::spawn({
+            let middle = middle.clone();
+            move || middle.after_func(move || _ = count.fetch_add(1, Ordering::SeqCst)).keep()
+        });
+        let askers: Vec<_> = [leaf.clone(), middle.clone()]
+            .into_iter()
+            .map(|ctx| thread::spawn(move || ctx.cause().map(|cause| cause.to_string())))
+            .collect();
+        let canceler = thread::spawn(move || cancel_middle.cancel_cause(Cause::msg("middle")));
+        cancel.cancel_cause(Cause::msg("root"));
+        let last = leaf.cause().map(|cause| cause.to_string());
+        for asker in askers {
+            let seen = asker.join().unwrap();
+            assert!(seen.is_none() || seen == last, "{seen:?} and {last:?}");
+        }
+        canceler.join().unwrap();
+        caller.join().unwrap();
+        assert_eq!(middle.wait(), Error::Canceled);
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
     });
 }

@@ -66,15 +66,15 @@ impl Node {
         if left { UNNOTIFIED } else { 0 }
     }
 
-    /// Takes the waiter of a node that a question has ended.
-    pub(super) fn take_unnotified(&self) -> Option<Waker> {
+    /// Takes over to notify whoever a question has left here, with the waiter; `None` if nobody is left.
+    pub(super) fn take_unnotified(&self) -> Option<Option<Waker>> {
         if !self.is(UNNOTIFIED) {
             return None;
         }
         let mut shared = lock(&self.shared);
         // It may have had no entries, and not be `KNOWN`.
-        self.state.fetch_and(!UNNOTIFIED, Ordering::AcqRel);
-        shared.waiter.take()
+        let before = self.state.fetch_and(!UNNOTIFIED, Ordering::AcqRel);
+        (before & UNNOTIFIED != 0).then(|| shared.waiter.take())
     }
 
     /// Locks a live node and makes it `KNOWN`, so that it stays live until unlocked; `None` if it has ended.

@@ -164,8 +164,14 @@ impl Walk {
 
     /// Opens the children of an ended node; they end as it did.
     fn descend(&mut self, node: &Arc<Node>, end: Option<usize>) {
-        if self.mode == Mode::Notify && end.is_none() {
-            self.notices.wakers.extend(node.take_unnotified());
+        // What another thread's end has marked, that one notifies before its cancel returns.
+        let mut ours = end.is_some();
+        if self.mode == Mode::Notify
+            && !ours
+            && let Some(waiter) = node.take_unnotified()
+        {
+            self.notices.wakers.extend(waiter);
+            ours = true;
         }
         let Some(lists) = node.lists() else { return };
         let children = lists.children();
@@ -175,7 +181,7 @@ impl Walk {
             self.notices.wakers.reserve(children.len());
             self.open.push(Task::Children(children, end));
         }
-        if self.mode == Mode::Notify {
+        if self.mode == Mode::Notify && ours {
             self.listed.push(node.clone());
         }
     }
