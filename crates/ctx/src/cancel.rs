@@ -31,14 +31,14 @@ impl Cancel {
     /// does not come out here. It does not wait for the work to stop.
     pub fn cancel(&self) {
         if let Some(node) = &self.node {
-            node.cancel(Error::Canceled, None);
+            node.cancel();
         }
     }
 
     /// Ends the context as [`cancel`](Self::cancel) does, and gives the cause.
     pub fn cancel_cause(&self, cause: impl Into<Cause>) {
         if let Some(node) = &self.node {
-            node.cancel(Error::Canceled, Some(cause.into()));
+            node.cancel_as(Error::Canceled, Some(cause.into()));
         }
     }
 

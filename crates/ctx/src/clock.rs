@@ -102,9 +102,12 @@ fn nanos(time: rustix::time::Timespec) -> u64 {
 /// beyond the slack.
 #[inline]
 pub(crate) fn passed(deadline: u64) -> Option<u64> {
-    if coarse().saturating_add(SLACK) < deadline {
-        return None;
-    }
+    if coarse().saturating_add(SLACK) < deadline { None } else { passed_exactly(deadline) }
+}
+
+/// Kept apart, so that the question far from a deadline needs no registers for it.
+#[cold]
+fn passed_exactly(deadline: u64) -> Option<u64> {
     let now = now();
     (deadline <= now).then_some(now)
 }

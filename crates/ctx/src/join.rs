@@ -126,7 +126,7 @@ impl Context {
             let weak = Arc::downgrade(node);
             let stop = foreign.on_end(Box::new(move |error, cause| {
                 if let Some(node) = weak.upgrade() {
-                    node.cancel(error, cause);
+                    node.cancel_as(error, cause);
                 }
             }));
             node.add_link(Link::Foreign(Some(stop)));

@@ -101,7 +101,7 @@ impl Lists {
         let mut children = Vec::new();
         let mut add = |list: &Slab<Weak<Node>>| {
             children.reserve(list.len());
-            children.extend(list.iter().filter_map(Weak::upgrade));
+            list.iter().filter_map(Weak::upgrade).for_each(|child| children.push(child));
         };
         add(&lock(&self.common).children);
         self.shards.lists().for_each(|list| add(&lock(list)));

@@ -51,7 +51,7 @@ pub(crate) use lists::Link;
 use lists::Lists;
 pub(crate) use position::{Detached, MANUAL, Position, TODO, WATCHER};
 pub(crate) use release::{contain, contain_each};
-use state::{ENDED, KNOWN, TIMED_BELOW, UNLINKED, UNNOTIFIED, error_of, phase_of};
+use state::{CANCELED, ENDED, KNOWN, TIMED_BELOW, UNLINKED, UNNOTIFIED, error_of, error_of_ended, phase_of};
 pub(crate) use state::{MERGED, TIMED};
 pub(crate) use waiters::NOWHERE;
 pub(crate) use walk::wake_all;
@@ -138,7 +138,7 @@ impl Node {
         if state & (ENDED | TIMED | UNLINKED) == 0 {
             return None;
         }
-        error_of(state).or_else(|| self.look(Mode::Mark))
+        if state & ENDED == 0 { self.look(Mode::Mark) } else { Some(error_of_ended(state)) }
     }
 
     /// Returns how the node ended, and notifies whoever a question has left unnotified.
@@ -160,7 +160,13 @@ impl Node {
         if passed.is_none() && !self.ended_above() {
             return None;
         }
-        Walk::new(mode).resolve(self, passed.unwrap_or(0))
+        self.resolve(mode, passed.unwrap_or(0))
+    }
+
+    /// Kept apart, so that a question that finds no end sets up no walk.
+    #[cold]
+    fn resolve(self: &Arc<Self>, mode: Mode, now: u64) -> Option<Error> {
+        Walk::new(mode).resolve(self, now)
     }
 
     /// Tells whether an ancestor that has not marked this node is marked.
@@ -194,7 +200,18 @@ impl Node {
     }
 
     /// Ends this node by hand, and everything below; nothing if it has ended, or was due to.
-    pub(crate) fn cancel(self: &Arc<Self>, error: Error, cause: Option<Cause>) {
+    #[inline]
+    pub(crate) fn cancel(self: &Arc<Self>) {
+        let state = self.state.load(Ordering::Acquire);
+        if state & (ENDED | TIMED | UNLINKED) == 0 && self.mark_quietly(CANCELED) {
+            self.leave();
+        } else {
+            self.cancel_as(Error::Canceled, None);
+        }
+    }
+
+    /// Ends this node as [`cancel`](Self::cancel) does, with this kind and cause.
+    pub(crate) fn cancel_as(self: &Arc<Self>, error: Error, cause: Option<Cause>) {
         if self.notice().is_some() {
             if cause.is_some() {
                 contain(|| drop(cause));
@@ -229,10 +246,13 @@ impl Node {
     }
 
     /// Ends this node for its last `Cancel`, unless nobody else could tell.
+    #[inline]
     pub(crate) fn cancel_dropped(self: &Arc<Self>) {
+        let state = self.state.load(Ordering::Acquire);
+        let over = state & ENDED != 0 && state & UNNOTIFIED == 0;
         // No other handle, no waiter, nothing derived; and nothing registered that would have to be notified.
-        if self.is(KNOWN) || Arc::strong_count(self) > 1 {
-            self.cancel(Error::Canceled, None);
+        if !over && (state & KNOWN != 0 || Arc::strong_count(self) > 1) {
+            self.cancel();
         }
     }
 

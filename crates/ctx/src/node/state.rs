@@ -5,11 +5,12 @@ use std::task::Waker;
 use super::{End, Mode, Node, Shared};
 use crate::clock::NEVER;
 use crate::error::{Cause, Error};
+use crate::few::Few;
 use crate::sync::{MutexGuard, Ordering, lock};
 
 /// The bits of the state that hold the phase: 0 while the node lives.
 pub(super) const PHASE: u16 = 3;
-/// Set in both phases of an ended node.
+/// Set in both phases of an ended node, and in no other.
 pub(super) const ENDED: u16 = 2;
 pub(super) const CANCELED: u16 = 2;
 pub(super) const EXPIRED: u16 = 3;
@@ -42,21 +43,30 @@ impl Node {
             && self.state.compare_exchange(state, marked, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Marks the end of a live node, and hands over its waiter and a cause that is of no use now.
-    pub(super) fn mark(&self, end: &End, mode: Mode) -> Option<Marked> {
+    /// Marks the end of a live node, and hands its waiter over.
+    pub(super) fn mark(&self, end: &End, mode: Mode, wakers: &mut Few<Waker>) -> Marked {
         let phase = phase_of(end.error);
         if end.cause.is_none() && self.mark_quietly(phase | self.left_above(mode)) {
-            return Some(Marked::default());
+            return Marked::Now;
         }
-        let mut shared = self.lock_live()?;
+        let Some(mut shared) = self.lock_live() else { return Marked::Before };
         shared.at = end.at;
-        let unused = match &end.cause {
-            None if shared.cause.is_none() => None,
-            cause => std::mem::replace(&mut shared.cause, cause.clone()),
+        let unused = if shared.cause.is_some() || end.cause.is_some() {
+            std::mem::replace(&mut shared.cause, end.cause.clone())
+        } else {
+            None
         };
-        let waiter = if mode == Mode::Notify { shared.waiter.take() } else { None };
-        self.set(phase | if mode == Mode::Notify { 0 } else { UNNOTIFIED }, 0);
-        Some(Marked { waiter, unused })
+        if mode == Mode::Mark {
+            self.set(phase | UNNOTIFIED, 0);
+        } else {
+            let waiter = shared.waiter.take();
+            self.set(phase, 0);
+            drop(shared);
+            if let Some(waiter) = waiter {
+                wakers.push(waiter);
+            }
+        }
+        unused.map_or(Marked::Now, Marked::Instead)
     }
 
     /// Returns `UNNOTIFIED` for a node without entries if some are left above: who waits here will ask.
@@ -148,20 +158,25 @@ impl Node {
     }
 }
 
-/// What marking a node takes from it.
-#[derive(Default)]
-pub(super) struct Marked {
-    pub(super) waiter: Option<Waker>,
-    pub(super) unused: Option<Cause>,
+/// How the marking of a node went.
+pub(super) enum Marked {
+    /// It lived until now.
+    Now,
+    /// It lived until now, and the cause that its deadline would have is of no use.
+    Instead(Cause),
+    /// It had ended before.
+    Before,
 }
 
 #[inline]
 pub(super) fn error_of(state: u16) -> Option<Error> {
-    match state & PHASE {
-        CANCELED => Some(Error::Canceled),
-        EXPIRED => Some(Error::DeadlineExceeded),
-        _ => None,
-    }
+    (state & ENDED != 0).then(|| error_of_ended(state))
+}
+
+/// Returns how a node ended that has ended.
+#[inline]
+pub(super) fn error_of_ended(state: u16) -> Error {
+    if state & PHASE == EXPIRED { Error::DeadlineExceeded } else { Error::Canceled }
 }
 
 /// The phase of a node that ended so.

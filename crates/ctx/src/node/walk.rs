@@ -8,7 +8,7 @@ use std::task::Waker;
 use super::due::{Step, path};
 use super::lists::{Callback, Link};
 use super::release::{contain, contain_each};
-use super::state::{MERGED, TIMED};
+use super::state::{MERGED, Marked, TIMED};
 use super::{End, Node};
 use crate::error::{Cause, Error};
 use crate::few::Few;
@@ -129,7 +129,16 @@ impl Walk {
 
     /// Marks a node with this end, or with its own deadline if that was due before, where on a tie the outer end
     /// stands; and opens what is below.
-    fn visit(&mut self, node: &Arc<Node>, mut end: usize, again: bool) {
+    fn visit(&mut self, node: &Arc<Node>, end: usize, again: bool) {
+        if node.is(MERGED | TIMED) {
+            self.visit_own(node, end, again);
+        } else {
+            self.mark(node, end);
+        }
+    }
+
+    /// Visits a node that may have a deadline of its own, or more ways that lead to it.
+    fn visit_own(&mut self, node: &Arc<Node>, mut end: usize, again: bool) {
         if node.is(MERGED) && self.seen.contains(&Arc::as_ptr(node).addr()) {
             return;
         }
@@ -149,16 +158,22 @@ impl Walk {
         if node.is(MERGED) {
             self.seen.insert(Arc::as_ptr(node).addr());
         }
-        match self.ends.get(end).and_then(|end| node.mark(end, self.mode)) {
-            Some(marked) => {
-                self.notices.wakers.extend(marked.waiter);
-                if let Some(unused) = marked.unused {
-                    self.set_aside(node, unused);
-                }
-                self.descend(node, Some(end));
+        self.mark(node, end);
+    }
+
+    /// Marks a node with this end, and opens what is below.
+    #[inline]
+    fn mark(&mut self, node: &Arc<Node>, number: usize) {
+        let Some(end) = self.ends.get(number) else { return };
+        match node.mark(end, self.mode, &mut self.notices.wakers) {
+            Marked::Now if node.lists().is_none() => (),
+            Marked::Now => self.descend(node, Some(number)),
+            Marked::Instead(unused) => {
+                self.set_aside(node, unused);
+                self.descend(node, Some(number));
             }
-            // Another thread's, which may not have come to all below yet.
-            None => self.descend(node, None),
+            // By another thread, which may not have come to all below yet.
+            Marked::Before => self.descend(node, None),
         }
     }
 
@@ -206,8 +221,11 @@ impl Walk {
     }
 
     /// Drops a handle of the walk's own; if it was the last, the node is kept until foreign code may run.
+    #[inline]
     fn give_up(&mut self, node: Arc<Node>) {
-        self.notices.dropped.extend(Arc::into_inner(node));
+        if let Some(node) = Arc::into_inner(node) {
+            self.notices.keep(node);
+        }
     }
 
     /// Empties the lists, now that everything is marked, and runs what is foreign, each in a net of its own.
@@ -227,6 +245,12 @@ impl Walk {
 }
 
 impl Notices {
+    /// Kept apart, because a node is moved seldom.
+    #[cold]
+    fn keep(&mut self, node: Node) {
+        self.dropped.push(node);
+    }
+
     /// Takes over whatever is registered with an ended node.
     fn take(&mut self, node: &Node) {
         let Some(registered) = node.take_registered() else { return };
