@@ -2,6 +2,7 @@
 
 mod closing;
 mod lists;
+mod outside;
 mod process;
 mod spared;
 
@@ -9,6 +10,7 @@ use crate::Fault;
 
 use closing::*;
 use lists::*;
+use outside::*;
 use process::*;
 use spared::*;
 
@@ -129,6 +131,9 @@ impl Fault {
             Self::PrintsItsLog => PRINTS_ITS_LOG,
             Self::PanicsAtStart => PANICS_AT_START,
             Self::TrustsItsParser => TRUSTS_ITS_PARSER,
+            Self::LosesPermits => LOSES_PERMITS,
+            Self::WaitsForPermits => WAITS_FOR_PERMITS,
+            Self::GrantsAnyPermit => GRANTS_ANY_PERMIT,
         }
     }
 }

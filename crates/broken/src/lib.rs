@@ -26,6 +26,7 @@ pub const SUPPORTS: &[&str] = &[
     "style:drop",
     "style:blocking",
     "style:spin",
+    "style:permit",
     "endpoint:/values",
     "endpoint:/upload",
     "endpoint:/stream",
@@ -34,6 +35,7 @@ pub const SUPPORTS: &[&str] = &[
     "flag:--listen",
     "flag:--threads",
     "flag:--blocking-threads",
+    "flag:--permits",
     "flag:--request-timeout",
     "flag:--shutdown-timeout",
     "flag:--read-header-timeout",
@@ -195,4 +197,10 @@ pub enum Fault {
     PanicsAtStart,
     /// Judges what its parser made of a head, and not the bytes that were sent.
     TrustsItsParser,
+    /// Gives a permit back where its work comes to its end, and nowhere else.
+    LosesPermits,
+    /// Waits for a permit without looking at its context.
+    WaitsForPermits,
+    /// Counts its permits, and grants one whenever it is asked.
+    GrantsAnyPermit,
 }

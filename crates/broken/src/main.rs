@@ -14,6 +14,7 @@ mod connection;
 mod endpoints;
 mod lenient;
 mod misled;
+mod outside;
 mod request;
 mod start;
 
@@ -72,6 +73,8 @@ struct Server {
     ended: Mutex<HashMap<String, usize>>,
     /// How often a signal came that was not meant for it.
     winced: Arc<AtomicUsize>,
+    /// How many permits are free.
+    free: AtomicUsize,
     /// How many groups have failed: what a fault mistakes for a failure of each.
     failed: AtomicUsize,
 }
@@ -130,6 +133,7 @@ fn serve(args: Args) -> io::Result<bool> {
         signal_hook::flag::register_usize(SIGWINCH, winced.clone(), 1)?;
     }
     let (thread, left, failed, ended) = Default::default();
+    let free = AtomicUsize::new(settings.permits.get());
     let server = Arc::new(Server {
         fault,
         settings,
@@ -141,6 +145,7 @@ fn serve(args: Args) -> io::Result<bool> {
         left,
         ended,
         winced,
+        free,
         failed,
     });
     let told = server.clone();

@@ -12,8 +12,8 @@ use broken::Fault;
 use census::{Request as Counted, Work};
 use contract::body::Decoder;
 use contract::{
-    Answer, BodyUse, Call, Endpoint, Failure, Identity, Reason, Refusal, Slow, Style, Ticks, Worked, answer,
-    outcome, wire,
+    Answer, BodyUse, Call, Endpoint, Failure, Identity, Outside, Reason, Refusal, Slow, Style, Ticks, Worked,
+    answer, outcome, wire,
 };
 use ctx::Context;
 use http::request::Parts;
@@ -189,7 +189,9 @@ impl Conn<'_> {
                 Ok(answer::stream(job.identity).body(String::new()).expect("its head is well formed"))
             }
             Endpoint::Fanout(params) => self.fanout(job, params),
-            Endpoint::Panic => {
+            Endpoint::Panic(params) => {
+                let _permit =
+                    params.outside.map(|Outside::Permit| self.permit(self.server, job.ctx)).transpose()?;
                 let _work = job.counted.job().start();
                 panic!("asked to panic by request {}", job.identity.request_id)
             }
@@ -204,6 +206,11 @@ impl Conn<'_> {
         if params.style == Style::Blocking {
             return self.blocking(job, params);
         }
+        let server = self.server.clone();
+        let permit = match params.style {
+            Style::Outside(Outside::Permit) => Some(self.permit(&server, job.ctx)?),
+            _ => None,
+        };
         let bad_ends = self.server.bad_ends(&job.identity.request_id);
         let (mut work, began) = (job.counted.job().start(), Instant::now());
         let deadline = job.ctx.deadline().expect("every request has a deadline");
@@ -231,6 +238,9 @@ impl Conn<'_> {
         work.completed();
         if self.server.fault == Fault::WorksTwice {
             job.counted.job().start().completed();
+        }
+        if let Some(mut permit) = permit {
+            permit.returns = true;
         }
         Ok(Worked { began, ended: Instant::now() })
     }

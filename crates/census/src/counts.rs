@@ -27,6 +27,11 @@ pub(crate) struct Counts {
     pub(crate) work_canceled: AtomicU64,
     pub(crate) work_panicked: AtomicU64,
     pub(crate) contexts_live: AtomicI64,
+    pub(crate) processes_live: AtomicI64,
+    pub(crate) calls_live: AtomicI64,
+    pub(crate) queries_live: AtomicI64,
+    pub(crate) permits_taken: AtomicI64,
+    pub(crate) permits_awaited: AtomicI64,
     pub(crate) ids_made: AtomicU64,
 }
 
@@ -47,6 +52,11 @@ impl Default for Counts {
             work_canceled: AtomicU64::default(),
             work_panicked: AtomicU64::default(),
             contexts_live: AtomicI64::default(),
+            processes_live: AtomicI64::default(),
+            calls_live: AtomicI64::default(),
+            queries_live: AtomicI64::default(),
+            permits_taken: AtomicI64::default(),
+            permits_awaited: AtomicI64::default(),
             ids_made: AtomicU64::default(),
         }
     }
@@ -87,6 +97,8 @@ pub struct Snapshot {
     pub work: Work,
     /// Its request contexts.
     pub contexts: Contexts,
+    /// Its work that is not in the process.
+    pub outside: Outside,
     /// What its runtime says of itself.
     pub runtime: Runtime,
 }
@@ -139,6 +151,28 @@ pub struct Contexts {
     pub live: u64,
 }
 
+/// Work that is not in the process.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outside {
+    /// Child processes that are not reaped yet.
+    pub processes: u64,
+    /// Calls to another server under way.
+    pub calls: u64,
+    /// Queries to a database under way.
+    pub queries: u64,
+    /// The permits.
+    pub permits: Permits,
+}
+
+/// Permits to work.
+#[derive(Clone, Debug, Serialize)]
+pub struct Permits {
+    /// Taken by no request.
+    pub free: u64,
+    /// Requests that wait for one.
+    pub waiting: u64,
+}
+
 /// The runtime.
 #[derive(Clone, Debug, Serialize)]
 pub struct Runtime {
@@ -147,7 +181,14 @@ pub struct Runtime {
 }
 
 impl Counts {
-    pub(crate) fn snapshot(&self, server: &'static str, uptime: Duration, tasks: Option<usize>) -> Snapshot {
+    /// The counters of `server`, which has so many `permits` and runs for so long.
+    pub(crate) fn snapshot(
+        &self,
+        server: &'static str,
+        permits: u64,
+        uptime: Duration,
+        tasks: Option<usize>,
+    ) -> Snapshot {
         let live = |counter: &AtomicI64| u64::try_from(counter.load(Relaxed)).unwrap_or(0);
         let total = |counter: &AtomicU64| counter.load(Relaxed);
         let answered = (100..).zip(&self.answered).map(|(status, count)| (status, total(count)));
@@ -177,6 +218,15 @@ impl Counts {
                 panicked: total(&self.work_panicked),
             },
             contexts: Contexts { live: live(&self.contexts_live) },
+            outside: Outside {
+                processes: live(&self.processes_live),
+                calls: live(&self.calls_live),
+                queries: live(&self.queries_live),
+                permits: Permits {
+                    free: permits.saturating_sub(live(&self.permits_taken)),
+                    waiting: live(&self.permits_awaited),
+                },
+            },
             runtime: Runtime { tasks },
         }
     }
@@ -224,6 +274,12 @@ impl Snapshot {
         metric("lab_work_canceled_total", "counter", "Work stopped before its end.", &plain(work.canceled));
         metric("lab_work_panicked_total", "counter", "Work that panicked.", &plain(work.panicked));
         metric("lab_contexts_live", "gauge", "Live request contexts.", &plain(self.contexts.live));
+        let Outside { processes, calls, queries, permits } = &self.outside;
+        metric("lab_outside_processes", "gauge", "Child processes not reaped yet.", &plain(*processes));
+        metric("lab_outside_calls", "gauge", "Calls to another server.", &plain(*calls));
+        metric("lab_outside_queries", "gauge", "Queries to a database.", &plain(*queries));
+        metric("lab_permits_free", "gauge", "Permits that no request has.", &plain(permits.free));
+        metric("lab_permits_waiting", "gauge", "Requests that wait for a permit.", &plain(permits.waiting));
         if let Some(tasks) = self.runtime.tasks {
             metric(
                 "lab_runtime_tasks",

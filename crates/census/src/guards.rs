@@ -213,14 +213,14 @@ impl Drop for Work {
 
 /// One more of a live counter, until dropped.
 #[derive(Debug)]
-struct Live {
+pub(crate) struct Live {
     census: Census,
     counter: fn(&Counts) -> &AtomicI64,
     before: i64,
 }
 
 impl Live {
-    fn new(census: &Census, counter: fn(&Counts) -> &AtomicI64) -> Self {
+    pub(crate) fn new(census: &Census, counter: fn(&Counts) -> &AtomicI64) -> Self {
         let before = counter(&census.inner.counts).fetch_add(1, Relaxed);
         Self { census: *census, counter, before }
     }

@@ -6,6 +6,7 @@
 //!
 //! - [`counts`]: the counters, and what they look like as JSON and as Prometheus text.
 //! - [`guards`]: connections, requests, contexts and work, counted while they live.
+//! - [`outside`]: what work has outside the process, counted while it has it.
 //! - [`witness`]: the heartbeats, one UDP datagram each, for an observer who trusts no counter.
 //! - [`admin`]: the endpoint.
 
@@ -18,6 +19,7 @@
 pub mod admin;
 pub mod counts;
 pub mod guards;
+pub mod outside;
 pub mod witness;
 
 use std::io;
@@ -29,6 +31,7 @@ use contract::Settings;
 
 use crate::counts::{Counts, Snapshot};
 pub use crate::guards::{Connection, Job, Request, Scope, Work};
+pub use crate::outside::{Permit, Waiting};
 use crate::witness::Witness;
 
 /// A server's counters; copies count into the same ones, which live as long as the process.
@@ -42,6 +45,8 @@ struct Inner {
     server: &'static str,
     started: Instant,
     counts: Counts,
+    /// How many permits there are.
+    permits: u64,
     witness: Witness,
     /// What the ids start with that are made for requests without one; asked for once, because the kernel is asked.
     prefix: String,
@@ -61,7 +66,8 @@ impl Census {
     ) -> io::Result<(Self, SocketAddr)> {
         let witness = Witness::open(settings.witness)?;
         let (started, prefix) = (Instant::now(), format!("lab-{}-", std::process::id()));
-        let inner = Inner { server, started, counts: Counts::default(), witness, prefix };
+        let (counts, permits) = (Counts::default(), settings.permits.get() as u64);
+        let inner = Inner { server, started, counts, permits, witness, prefix };
         let census = Self { inner: Box::leak(Box::new(inner)) };
         let address = admin::start(settings.admin, census, tasks)?;
         Ok((census, address))
@@ -70,7 +76,8 @@ impl Census {
     /// The counters as they are now.
     #[must_use]
     pub fn snapshot(&self, tasks: Option<usize>) -> Snapshot {
-        self.inner.counts.snapshot(self.inner.server, self.inner.started.elapsed(), tasks)
+        let uptime = self.inner.started.elapsed();
+        self.inner.counts.snapshot(self.inner.server, self.inner.permits, uptime, tasks)
     }
 
     /// How many connections are open.

@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
 
-use crate::params::{self, Fanout, Slow, Stream};
+use crate::params::{self, Fanout, Panic, Slow, Stream, Style};
 use crate::{Identity, Reason, budget, limits, request_target};
 
 /// What a well-formed request asks for.
@@ -37,7 +37,7 @@ pub enum Endpoint {
     /// `GET /fanout`: a group of children.
     Fanout(Fanout),
     /// `GET /panic`: the handler panics.
-    Panic,
+    Panic(Panic),
 }
 
 /// Why a request is answered with an error before, or instead of, being served.
@@ -106,9 +106,24 @@ impl Call {
             "/upload" => params::none(query).map(|()| Endpoint::Upload)?,
             "/stream" => Endpoint::Stream(Stream::read(query)?),
             "/fanout" => Endpoint::Fanout(Fanout::read(query)?),
-            _ => params::none(query).map(|()| Endpoint::Panic)?,
+            _ => Endpoint::Panic(Panic::read(query)?),
         };
         Ok(Self { identity, budget, endpoint })
+    }
+
+    /// Passes what asks for no work outside the process: for a server that has none.
+    ///
+    /// # Errors
+    /// A style of work outside is refused as an unknown one is.
+    pub fn inside(self) -> Result<Self, Refusal> {
+        match &self.endpoint {
+            Endpoint::Slow(Slow { style: Style::Outside(_), .. })
+            | Endpoint::Panic(Panic { outside: Some(_) }) => Err(Refusal::Parameter {
+                name: "style".into(),
+                problem: "is not offered by this server".into(),
+            }),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -304,6 +319,16 @@ mod tests {
         };
         assert!(announce(limits::BODY).is_ok());
         assert_eq!(announce(limits::BODY + 1), Err(Refusal::BodyTooLarge));
+    }
+
+    #[test]
+    fn a_server_without_work_outside_refuses_it_by_name_and_nothing_else() {
+        let inside = |target| read("GET", target).and_then(Call::inside);
+        for target in ["/slow?style=permit", "/panic?style=permit"] {
+            let refused = inside(target).expect_err("the style is outside");
+            assert!(refused.to_string().contains("`style`"), "{refused}");
+        }
+        assert!(inside("/slow?style=spin").is_ok() && inside("/panic").is_ok() && inside("/fast").is_ok());
     }
 
     #[test]

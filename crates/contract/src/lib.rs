@@ -45,6 +45,6 @@ pub use call::{Call, Endpoint, Refusal};
 pub use clock::{Clock, Closing, Overdue};
 pub use identity::Identity;
 pub use outcome::{Failure, Worked};
-pub use params::{BodyUse, Fanout, Slow, Stream, Style, Ticks};
+pub use params::{BodyUse, Fanout, Outside, Panic, Slow, Stream, Style, Ticks};
 pub use reason::Reason;
 pub use settings::{OnDisconnect, Settings};

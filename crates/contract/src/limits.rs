@@ -22,6 +22,8 @@ pub const CHUNKS: u32 = 10_000;
 pub const THREADS: usize = 1_024;
 /// The most threads of the blocking pool: as many as smol's and async-std's pool can have.
 pub const BLOCKING_THREADS: usize = 10_000;
+/// The most permits: tokio's semaphore panics when it is asked for an eighth of what a number holds.
+pub const PERMITS: usize = 1_000_000;
 /// The longest request id, in bytes.
 pub const REQUEST_ID: usize = 64;
 /// The longest subject, in bytes.

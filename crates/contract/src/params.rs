@@ -19,6 +19,15 @@ pub enum Style {
     Polling,
     /// On the executor, burns CPU and never yields.
     Spin,
+    /// Needs more than the server's own time.
+    Outside(Outside),
+}
+
+/// What work needs that is not the server's own: a future that is dropped gives none of it back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// One of the permits, of which there are as many as flagged; with it, works as `context` does.
+    Permit,
 }
 
 /// What the handler does with the request's body.
@@ -43,6 +52,13 @@ pub struct Slow {
     pub tick: Duration,
     /// What becomes of the request's body.
     pub body: BodyUse,
+}
+
+/// The parameters of `/panic`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panic {
+    /// What the handler has taken when it panics.
+    pub outside: Option<Outside>,
 }
 
 /// The parameters of `/stream`.
@@ -109,6 +125,13 @@ impl Slow {
     }
 }
 
+impl Panic {
+    pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
+        let mut params = Params::of(query, &["style"])?;
+        Ok(Self { outside: params.one_of("style", None, OUTSIDE)? })
+    }
+}
+
 impl Stream {
     /// Its chunks as units of work.
     #[must_use]
@@ -157,7 +180,10 @@ const STYLES: &[(&str, Style)] = &[
     ("blocking", Style::Blocking),
     ("polling", Style::Polling),
     ("spin", Style::Spin),
+    ("permit", Style::Outside(Outside::Permit)),
 ];
+
+const OUTSIDE: &[(&str, Option<Outside>)] = &[("permit", Some(Outside::Permit))];
 
 const BODY_USES: &[(&str, BodyUse)] =
     &[("read", BodyUse::Read), ("ignore", BodyUse::Ignore), ("drop", BodyUse::Drop)];
@@ -254,6 +280,17 @@ mod tests {
     fn every_style_is_read() {
         for (word, style) in STYLES {
             assert_eq!(Slow::read(&format!("style={word}")).map(|slow| slow.style), Ok(*style));
+        }
+    }
+
+    #[test]
+    fn a_panic_takes_every_style_that_is_outside_and_no_other() {
+        for (word, style) in STYLES {
+            let panic = Panic::read(&format!("style={word}"));
+            match style {
+                Style::Outside(outside) => assert_eq!(panic, Ok(Panic { outside: Some(*outside) })),
+                _ => assert!(panic.is_err(), "{word}"),
+            }
         }
     }
 

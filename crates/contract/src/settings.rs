@@ -71,6 +71,9 @@ pub struct Settings {
     /// What a client's leaving does to its request
     #[arg(long, env = "LAB_ON_DISCONNECT", value_name = "WHAT", value_enum, default_value = "cancel")]
     pub on_disconnect: OnDisconnect,
+    /// How many requests of style `permit` may work at once, 1 to 1000000
+    #[arg(long, env = "LAB_PERMITS", value_name = "N", default_value = "64", value_parser = permits)]
+    pub permits: NonZeroUsize,
     /// Where work sends its heartbeats, over UDP
     #[arg(long, env = "LAB_WITNESS", value_name = "ADDR")]
     pub witness: Option<SocketAddr>,
@@ -123,6 +126,10 @@ fn blocking_threads(text: &str) -> Result<NonZeroUsize, String> {
     up_to(limits::BLOCKING_THREADS, text)
 }
 
+fn permits(text: &str) -> Result<NonZeroUsize, String> {
+    up_to(limits::PERMITS, text)
+}
+
 fn up_to(most: usize, text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= most);
     number.ok_or_else(|| format!("takes a whole number from 1 to {most}"))
@@ -150,7 +157,7 @@ mod tests {
         for (timeout, seconds) in seconds {
             assert_eq!(timeout, Duration::from_secs(seconds));
         }
-        assert_eq!(settings.blocking_threads.get(), 512);
+        assert_eq!((settings.blocking_threads.get(), settings.permits.get()), (512, 64));
         assert_eq!(settings.on_disconnect, OnDisconnect::Cancel);
         assert_eq!((settings.max_connections(20_000), settings.witness), (20_000, None));
     }
@@ -164,6 +171,8 @@ mod tests {
             (&["--threads", "1025"], "--threads", "1 to 1024"),
             (&["--blocking-threads", "18446744073709551615"], "--blocking-threads", "1 to 10000"),
             (&["--max-connections", "0"], "--max-connections", "1 or more"),
+            (&["--permits", "0"], "--permits", "1 to 1000000"),
+            (&["--permits", "18446744073709551615"], "--permits", "1 to 1000000"),
             (&["--on-disconnect", "maybe"], "--on-disconnect", "cancel, serve, detach"),
             (&["--listen", "here"], "--listen", "socket address"),
             (&["--nonsense"], "--nonsense", "unexpected"),

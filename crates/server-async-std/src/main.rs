@@ -18,6 +18,7 @@ mod conn;
 mod connection;
 mod handler;
 mod hangup;
+mod outside;
 mod socket;
 mod work;
 
@@ -40,6 +41,7 @@ use signal_hook::iterator::Signals;
 use socket2::{Domain, Socket, Type};
 
 use crate::hangup::Hangups;
+use crate::outside::Resources;
 
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 20_000;
@@ -52,6 +54,8 @@ struct Server {
     base: Context,
     /// Done once the server stops accepting.
     stopping: Context,
+    /// What work takes that is not the server's own.
+    resources: Resources,
     // async-std: the reactor does not tell of a hangup, so a descriptor of our own does.
     hangups: Hangups,
 }
@@ -91,7 +95,8 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
-    let server = Arc::new(Server { settings, census, base, stopping, hangups: Hangups::open()? });
+    let resources = Resources::open(&settings);
+    let server = Arc::new(Server { settings, census, base, stopping, resources, hangups: Hangups::open()? });
     task::spawn(hangup::watch(server.clone()));
     let (alive, closed) = channel::bounded(1);
     service::announce(listener.local_addr()?, admin)?;

@@ -11,23 +11,24 @@ use ctx::Context;
 use futures_lite::future;
 use smol::channel;
 
-use crate::{EXECUTOR, until};
+use crate::{EXECUTOR, Server, outside, until};
 
 /// Does the work of one `/slow` in its style.
-pub(crate) async fn run(ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Reason> {
+pub(crate) async fn run(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
     let ticks = slow.ticks();
-    match slow.style {
-        Style::Context => context(ctx, job, ticks).await,
-        Style::Drop => race(ctx, pin!(unaware(job, ticks))).await,
-        Style::Detached => race(ctx, pin!(detached(job, ticks))).await,
-        Style::Blocking => race(ctx, pin!(blocking(job, ticks))).await,
-        Style::Polling => race(ctx, pin!(polling(ctx.clone(), job, ticks))).await?,
-        Style::Spin => Ok(spin(job, ticks)),
-    }
+    Ok(match slow.style {
+        Style::Context => context(ctx, job, ticks).await?,
+        Style::Drop => race(ctx, pin!(unaware(job, ticks))).await?,
+        Style::Detached => race(ctx, pin!(detached(job, ticks))).await?,
+        Style::Blocking => race(ctx, pin!(blocking(job, ticks))).await?,
+        Style::Polling => race(ctx, pin!(polling(ctx.clone(), job, ticks))).await??,
+        Style::Spin => spin(job, ticks),
+        Style::Outside(style) => outside::run(server, ctx, job, slow, style).await?,
+    })
 }
 
 /// Waits for the next tick or for the context, whichever is first.
-async fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
+pub(crate) async fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
     let (mut work, began) = (job.start(), Instant::now());
     let mut done = pin!(ctx.done(until));
     for end in ticks.from(began) {

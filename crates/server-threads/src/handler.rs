@@ -18,7 +18,7 @@ use http::{Method, Request, Response, StatusCode, Version};
 // threads: the `server` goes along, because neither an executor nor a pool is global.
 use crate::conn::Conn;
 use crate::socket::Incoming;
-use crate::{Server, threads, work};
+use crate::{Server, outside, threads, work};
 
 /// The body of an answer: whole, or streamed.
 pub(crate) type Body = Either<String, Box<dyn Iterator<Item = Result<String, Reason>>>>;
@@ -81,7 +81,8 @@ fn answered(
             Ok(answer::stream(identity).body(String::new()).expect("its head is well formed"))
         }
         Endpoint::Fanout(params) => fanout(server, ctx, counted, params),
-        Endpoint::Panic => {
+        Endpoint::Panic(params) => {
+            let _taken = outside::take(server, ctx, params.outside)?;
             let _work = counted.job().start();
             panic!("asked to panic by request {}", identity.request_id)
         }

@@ -18,6 +18,7 @@ mod conn;
 mod connection;
 mod handler;
 mod hangup;
+mod outside;
 mod socket;
 mod threads;
 mod work;
@@ -40,6 +41,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::connection::Dismissed;
 use crate::hangup::Hangups;
+use crate::outside::Resources;
 use crate::threads::Permits;
 
 // threads: fewer, because each costs a thread.
@@ -54,6 +56,8 @@ struct Server {
     base: Context,
     /// Done once the server stops accepting.
     stopping: Context,
+    /// What work takes that is not the server's own.
+    resources: Resources,
     // threads: a thread in `poll` hears descriptors and not contexts, so each of the two rings a bell: `base_bell` and
     // `stopping_bell`.
     base_bell: OwnedFd,
@@ -103,7 +107,19 @@ fn open(settings: Settings, census: Census, base: Context, stopping: Context) ->
     let blocking = settings.blocking_threads.get();
     let workers = Permits::new((most + blocking).min(threads::MOST - most));
     let (hangups, blocking) = (Hangups::open()?, Permits::new(blocking));
-    Ok(Server { settings, census, base, stopping, base_bell, stopping_bell, hangups, workers, blocking })
+    let resources = Resources::open(&settings);
+    Ok(Server {
+        settings,
+        census,
+        base,
+        stopping,
+        resources,
+        base_bell,
+        stopping_bell,
+        hangups,
+        workers,
+        blocking,
+    })
 }
 
 /// Opens the listener, with the backlog that a burst needs.

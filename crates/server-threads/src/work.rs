@@ -9,7 +9,7 @@ use census::{Job, Work};
 use contract::{Failure, Fanout, Reason, Slow, Style, Ticks, Worked};
 use ctx::Context;
 
-use crate::{Server, threads, until};
+use crate::{Server, outside, threads, until};
 
 // threads: another body, because each style needs a thread.
 /// Does the work of one `/slow` in its style.
@@ -26,11 +26,12 @@ pub(crate) fn run(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Resu
         Style::Blocking => blocking(server, ctx, job, ticks),
         Style::Polling => polling(server, ctx, job, ticks),
         Style::Spin => race(server, ctx, move || spin(job, ticks)),
+        Style::Outside(style) => outside::run(server, ctx, job, slow, style),
     }
 }
 
 /// Waits for the next tick or for the context, whichever is first.
-fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
+pub(crate) fn context(ctx: &Context, job: Job, ticks: Ticks) -> Result<Worked, Reason> {
     let (mut work, began) = (job.start(), Instant::now());
     for end in ticks.from(began) {
         // threads: one call waits for both.

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 // tokio: `select!` races its branches in place, where the others race futures that they name.
 use crate::conn::Conn;
-use crate::{until, work};
+use crate::{Server, outside, until, work};
 
 /// The body of an answer: whole, or streamed.
 type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Reason>>;
@@ -59,7 +59,7 @@ pub(crate) async fn handle(
     if let (Endpoint::Stream(params), true, Ok(())) = (&call.endpoint, is_get, outcome::live(&ctx)) {
         return Ok(streamed(conn, &ctx, cancel, counted, params, endless));
     }
-    let running = answered(&ctx, &counted, &call.endpoint, &mut upload);
+    let running = answered(&conn.server, &ctx, &counted, &call.endpoint, &mut upload);
     let answer = match AssertUnwindSafe(running).catch_unwind().await {
         Ok(Ok(answer)) => answer,
         // Nobody is left to answer, and the connection is about to drop this future.
@@ -72,6 +72,7 @@ pub(crate) async fn handle(
 
 /// Runs the endpoint of a request.
 async fn answered(
+    server: &Server,
     ctx: &Context,
     counted: &Counted,
     endpoint: &Endpoint,
@@ -84,14 +85,15 @@ async fn answered(
     let identity = identity(ctx);
     match endpoint {
         Endpoint::Fast => Ok(answer::fast(identity)),
-        Endpoint::Slow(params) => slow(ctx, counted, params, upload).await,
+        Endpoint::Slow(params) => slow(server, ctx, counted, params, upload).await,
         Endpoint::Values => values(ctx).await,
         Endpoint::Upload => Ok(answer::upload(identity, upload.read(ctx).await?)),
         Endpoint::Stream(_) => {
             Ok(answer::stream(identity).body(String::new()).expect("its head is well formed"))
         }
         Endpoint::Fanout(params) => fanout(ctx, counted, params).await,
-        Endpoint::Panic => {
+        Endpoint::Panic(params) => {
+            let _taken = outside::take(server, ctx, params.outside).await?;
             let _work = counted.job().start();
             panic!("asked to panic by request {}", identity.request_id)
         }
@@ -100,6 +102,7 @@ async fn answered(
 
 /// `/slow`: reads the body, does the work, and asks when it ended.
 async fn slow(
+    server: &Server,
     ctx: &Context,
     counted: &Counted,
     params: &Slow,
@@ -110,7 +113,7 @@ async fn slow(
         BodyUse::Ignore => {}
         BodyUse::Drop => upload.body = None,
     }
-    let worked = work::run(ctx, counted.job(), params).await?;
+    let worked = work::run(server, ctx, counted.job(), params).await?;
     Ok(answer::slow(identity(ctx), worked.in_time(ctx)?))
 }
 

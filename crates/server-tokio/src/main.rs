@@ -17,6 +17,7 @@
 mod conn;
 mod connection;
 mod handler;
+mod outside;
 mod socket;
 mod work;
 
@@ -36,6 +37,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio::{runtime, select, time};
 
+use crate::outside::Resources;
+
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 20_000;
 
@@ -47,6 +50,8 @@ struct Server {
     base: Context,
     /// Done once the server stops accepting.
     stopping: Context,
+    /// What work takes that is not the server's own.
+    resources: Resources,
 }
 
 // tokio: another body, because its runtime is a value that is built and shut down.
@@ -77,8 +82,9 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
+    let resources = Resources::open(&settings);
     // tokio: nothing else has to watch over clients.
-    let server = Arc::new(Server { settings, census, base, stopping });
+    let server = Arc::new(Server { settings, census, base, stopping, resources });
     let (alive, closed) = mpsc::channel(1);
     service::announce(listener.local_addr()?, admin)?;
     accept(&server, &listener, alive).await;

@@ -5,6 +5,7 @@ pub(super) const KEEPS_WORKING: &[&str] = &[
     "disconnect/serve-deadline",
     "leak/storm",
     "leak/storm-drop",
+    "outside/permit-storm",
     "shutdown/deadline-while-draining",
     "work/cleanup-ran",
     "work/context",
@@ -32,6 +33,7 @@ pub(super) const IGNORES_DEADLINE: &[&str] = &[
     "disconnect/after-a-504",
     "disconnect/detach-deadline",
     "disconnect/serve-deadline",
+    "outside/permit-deadline",
     "shutdown/deadline-while-draining",
     "spared/neighbor-times-out",
     "spared/reused-after-504",
@@ -93,6 +95,8 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "group/disconnect-cancels-all",
     "group/half-close-cancels-all",
     "leak/disconnect-storm",
+    "outside/permit-fin",
+    "outside/permit-rst",
     "shutdown/disconnect-while-draining",
     "timeouts/slow-reader",
 ];
@@ -135,6 +139,7 @@ pub(super) const IGNORES_SIGTERM: &[&str] = &[
     "log/full-disk",
     "log/unread-exit-1",
     "log/unread-pipe",
+    "outside/permit-shutdown",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/deadline-while-draining",
@@ -162,6 +167,7 @@ pub(super) const DIES_AT_SIGTERM: &[&str] = &[
     "log/full-disk",
     "log/unread-exit-1",
     "log/unread-pipe",
+    "outside/permit-shutdown",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/census-while-draining",
@@ -371,6 +377,7 @@ pub(super) const DIES_OF_PANICS: &[&str] = &[
     "log/full-disk",
     "log/unread-exit-1",
     "log/unread-pipe",
+    "outside/permit-panic",
     "spared/neighbor-panics",
 ];
 

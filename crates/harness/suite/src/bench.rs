@@ -67,6 +67,11 @@ impl Bench {
         self.profile.stop_late() * self.scale
     }
 
+    /// How long work outside the server may go on after it was told to stop.
+    pub fn outside_late(&self) -> Duration {
+        self.profile.outside_late() * self.scale
+    }
+
     /// How long to wait for something that must happen soon but is not itself timed.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(3) * self.scale
@@ -215,6 +220,17 @@ impl Bench {
             late <= most,
             "work went on for {late:.1?} after it had to stop; at most {most:?} is forgiven"
         );
+        Ok(late)
+    }
+
+    /// Checks that `at` is within `outside_late` of `since`, when what is outside had to be given back. Gives the time
+    /// between.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn given_back_soon(&self, since: Instant, at: Instant) -> Result<Duration, Failure> {
+        let (late, most) = (at.saturating_duration_since(since), self.outside_late());
+        ensure!(late <= most, "given back {late:.1?} late; at most {most:?} is forgiven");
         Ok(late)
     }
 

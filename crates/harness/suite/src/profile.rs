@@ -34,6 +34,14 @@ impl Profile {
         })
     }
 
+    /// How long work outside the server may go on after it was told to stop.
+    pub fn outside_late(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Ci => 500,
+            Self::Lab => 50,
+        })
+    }
+
     /// How many times a scenario is tried.
     pub fn attempts(self) -> u32 {
         match self {

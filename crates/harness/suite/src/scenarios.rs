@@ -11,6 +11,7 @@ mod faults;
 mod group;
 mod leak;
 mod log;
+mod outside;
 mod shutdown;
 mod spared;
 mod start;
@@ -25,6 +26,7 @@ const AREAS: &[&[&[Scenario]]] = &[
     deadline::SCENARIOS,
     work::SCENARIOS,
     disconnect::SCENARIOS,
+    outside::SCENARIOS,
     spared::SCENARIOS,
     timeouts::SCENARIOS,
     closing::SCENARIOS,

@@ -67,6 +67,8 @@ capabilities! {
     StylePolling = "style:polling",
     /// Work that keeps a processor busy and never looks.
     StyleSpin = "style:spin",
+    /// Work that takes a permit, of which there are few.
+    StylePermit = "style:permit",
     /// `/values`.
     EndpointValues = "endpoint:/values",
     /// `/upload`.
@@ -89,6 +91,8 @@ capabilities! {
     FlagBlockingThreads = "flag:--blocking-threads",
     /// `--max-connections`.
     FlagMaxConnections = "flag:--max-connections",
+    /// `--permits`.
+    FlagPermits = "flag:--permits",
     /// `--request-timeout`.
     FlagRequestTimeout = "flag:--request-timeout",
     /// `--read-header-timeout`.

@@ -29,6 +29,8 @@ pub struct Census {
     pub work: Work,
     /// Contexts.
     pub contexts: Contexts,
+    /// Work that is not in the process.
+    pub outside: Outside,
 }
 
 /// Connections counted by the server.
@@ -81,6 +83,30 @@ pub struct Work {
 pub struct Contexts {
     /// Alive now.
     pub live: u64,
+}
+
+/// Work outside the process, counted by the server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outside {
+    /// Child processes that are not reaped yet.
+    pub processes: u64,
+    /// Calls to another server under way.
+    pub calls: u64,
+    /// Queries to a database under way.
+    pub queries: u64,
+    /// Permits to work.
+    pub permits: Permits,
+}
+
+/// Permits counted by the server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Permits {
+    /// Taken by no request.
+    pub free: u64,
+    /// Requests that wait for one.
+    pub waiting: u64,
 }
 
 impl Census {

@@ -97,7 +97,7 @@ async fn limited(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let head = handlers::head(request.head());
-    let call = match Call::read(&head, || census.make_id()) {
+    let call = match Call::read(&head, || census.make_id()).and_then(Call::inside) {
         Ok(call) => call,
         Err(refusal) => {
             let identity = Identity::read(&head.headers, || census.make_id()).ok();

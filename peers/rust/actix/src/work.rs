@@ -32,6 +32,7 @@ pub(crate) async fn run(ctx: &Context, job: Job, slow: &Slow) {
             pool.await.expect("work does not panic");
         }
         Style::Spin => spin(job.start(), ticks),
+        Style::Outside(_) => unreachable!("`Call::inside` refuses it"),
     }
 }
 

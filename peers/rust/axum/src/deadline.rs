@@ -25,7 +25,7 @@ pub(crate) async fn limited(
 ) -> Response {
     let began = Instant::now();
     let (head, body) = request.into_parts();
-    let call = match Call::read(&head, || census.make_id()) {
+    let call = match Call::read(&head, || census.make_id()).and_then(Call::inside) {
         Ok(call) => call,
         Err(refusal) => {
             let identity = Identity::read(&head.headers, || census.make_id()).ok();

@@ -63,7 +63,7 @@ async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<String>, Infallible> {
     let (head, body) = request.into_parts();
-    let call = match Call::read(&head, || census.make_id()) {
+    let call = match Call::read(&head, || census.make_id()).and_then(Call::inside) {
         Ok(call) => call,
         Err(refusal) => {
             let identity = Identity::read(&head.headers, || census.make_id()).ok();

@@ -1,0 +1,20 @@
+//! The scenarios that the faults of work outside the process fail.
+
+pub(super) const LOSES_PERMITS: &[&str] = &[
+    "outside/permit-deadline",
+    "outside/permit-fin",
+    "outside/permit-panic",
+    "outside/permit-rst",
+    "outside/permit-storm",
+];
+
+pub(super) const WAITS_FOR_PERMITS: &[&str] =
+    &["outside/permit-deadline", "outside/permit-fin", "outside/permit-rst", "outside/permit-shutdown"];
+
+pub(super) const GRANTS_ANY_PERMIT: &[&str] = &[
+    "outside/permit-deadline",
+    "outside/permit-fin",
+    "outside/permit-rst",
+    "outside/permit-shutdown",
+    "outside/permit-storm",
+];

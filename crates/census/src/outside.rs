@@ -1,0 +1,34 @@
+//! What work has outside the process, counted while it has it.
+
+use crate::Census;
+use crate::guards::Live;
+
+/// A wait for a permit.
+#[derive(Debug)]
+pub struct Waiting {
+    census: Census,
+    _live: Live,
+}
+
+/// A permit that is taken.
+#[derive(Debug)]
+pub struct Permit {
+    _live: Live,
+}
+
+impl Census {
+    /// Counts a request that waits for a permit, until the guard is dropped or the permit [granted](Waiting::granted).
+    #[must_use]
+    pub fn waits(&self) -> Waiting {
+        Waiting { census: *self, _live: Live::new(self, |counts| &counts.permits_awaited) }
+    }
+}
+
+impl Waiting {
+    /// Counts the permit as taken until the guard is dropped. Dropped before the permit itself, it never counts more
+    /// permits as taken than there are.
+    #[must_use]
+    pub fn granted(self) -> Permit {
+        Permit { _live: Live::new(&self.census, |counts| &counts.permits_taken) }
+    }
+}

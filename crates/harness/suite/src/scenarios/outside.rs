@@ -1,0 +1,8 @@
+//! Work that is not in the process: a future that is dropped ends none of it by itself.
+
+use crate::scenario::Scenario;
+
+mod permit;
+
+/// The area's scenarios, by topic.
+pub(super) const SCENARIOS: &[&[Scenario]] = &[permit::SCENARIOS];
