@@ -1,5 +1,6 @@
 //! What is counted while it lives.
 
+use std::any::Any;
 use std::ops::Deref;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -37,9 +38,13 @@ pub struct Request {
     ctx: Context,
     id: Option<Arc<str>>,
     tally: OnceLock<Arc<Tally>>,
+    held: Option<Held>,
     ending: Option<Ending>,
     _live: Live,
 }
+
+/// Something that is dropped once a request and all its work have ended.
+pub type Held = Arc<dyn Any + Send + Sync>;
 
 /// Leave to do work for a request, to be taken to wherever the work runs.
 #[derive(Clone, Debug)]
@@ -88,6 +93,7 @@ impl Census {
             ctx: ctx.clone(),
             id: watched.then(|| identity.request_id.as_str().into()),
             tally: OnceLock::new(),
+            held: None,
             ending: None,
             _live: Live::new(self, |counts| &counts.requests_live),
         }
@@ -106,7 +112,15 @@ impl Request {
     /// Leave to do work for this request.
     #[must_use]
     pub fn job(&self) -> Job {
-        Job { census: self.census, tally: self.tally.get_or_init(Arc::default).clone(), id: self.id.clone() }
+        let tally = || Arc::new(Tally { word: AtomicU64::default(), _held: self.held.clone() });
+        Job { census: self.census, tally: self.tally.get_or_init(tally).clone(), id: self.id.clone() }
+    }
+
+    /// Keeps `held` until the request and all its work have ended. To be called before the first [`job`](Self::job).
+    #[must_use]
+    pub fn holding(mut self, held: Option<Held>) -> Self {
+        self.held = held;
+        self
     }
 
     /// Notes the status of its whole answer.
@@ -234,25 +248,28 @@ impl Drop for Live {
 
 /// Whether a request has ended, and how much work it has alive: one word, so that each step is one atomic operation
 /// and the last of "the request ended" and "the work ended" always knows that it is the last.
-#[derive(Debug, Default)]
-struct Tally(AtomicU64);
+#[derive(Debug)]
+struct Tally {
+    word: AtomicU64,
+    _held: Option<Held>,
+}
 
 const ENDED: u64 = 1 << 63;
 
 impl Tally {
     /// Returns whether the request has ended already.
     fn work_began(&self) -> bool {
-        self.0.fetch_add(1, AcqRel) & ENDED != 0
+        self.word.fetch_add(1, AcqRel) & ENDED != 0
     }
 
     /// Returns whether the request had ended before.
     fn work_ended(&self) -> bool {
-        self.0.fetch_sub(1, AcqRel) & ENDED != 0
+        self.word.fetch_sub(1, AcqRel) & ENDED != 0
     }
 
     /// Returns how much work outlives the request.
     fn request_ended(&self) -> i64 {
-        let alive = self.0.fetch_or(ENDED, AcqRel) & !ENDED;
+        let alive = self.word.fetch_or(ENDED, AcqRel) & !ENDED;
         alive.try_into().unwrap_or(i64::MAX)
     }
 }

@@ -30,7 +30,7 @@ use std::time::Instant;
 use contract::Settings;
 
 use crate::counts::{Counts, Snapshot};
-pub use crate::guards::{Connection, Job, Request, Scope, Work};
+pub use crate::guards::{Connection, Held, Job, Request, Scope, Work};
 pub use crate::outside::{Permit, Waiting};
 use crate::witness::Witness;
 

@@ -127,16 +127,24 @@ impl Call {
     }
 }
 
-/// Checks what an HTTP library may let pass: one `Host`, which only HTTP/1.0 may leave out, that is one, and a body in no
-/// coding but chunked (RFC 9112, 3.2 and 6.1).
+/// Checks what an HTTP library may let pass: too many fields; one `Host`, which only HTTP/1.0 may leave out and in HTTP/2
+/// `:authority` stands for, that is one; and a body in no coding but chunked (RFC 9112, 3.2 and 6.1; RFC 9113, 8.3.1).
 fn check_form(head: &Parts) -> Result<(), Refusal> {
+    if head.headers.len() > limits::HEADERS {
+        return Err(Refusal::HeadTooLarge);
+    }
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next();
-    if hosts.next().is_some() || (host.is_none() && head.version != Version::HTTP_10) {
+    let authority = head.uri.authority().filter(|_| head.version == Version::HTTP_2);
+    let has_none = host.is_none() && authority.is_none() && head.version != Version::HTTP_10;
+    if hosts.next().is_some() || has_none {
         return Err(Refusal::Malformed("a request takes one host"));
     }
     if host.is_some_and(|host| !request_target::is_host(host.as_bytes())) {
         return Err(Refusal::Malformed("malformed host"));
+    }
+    if host.zip(authority).is_some_and(|(host, authority)| host != authority.as_str()) {
+        return Err(Refusal::Malformed("a request takes one host"));
     }
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     let plain = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
@@ -245,6 +253,31 @@ mod tests {
             assert!(matches!(named(version, &["lab", "lab"]), Err(Refusal::Malformed(_))), "{version:?}");
             assert!(matches!(named(version, &["user@lab"]), Err(Refusal::Malformed(_))), "{version:?}");
         }
+    }
+
+    #[test]
+    fn the_authority_of_http_2_is_its_host_and_a_second_one_must_be_the_same() {
+        let named = |target: &str, host: Option<&str>| {
+            let request = Request::builder().uri(target).version(Version::HTTP_2);
+            let request = host.into_iter().fold(request, |request, host| request.header(HOST, host));
+            Call::read(&request.body(()).expect("the test's own head is one").into_parts().0, String::new)
+        };
+        assert!(named("http://lab/fast", None).is_ok() && named("/fast", Some("lab")).is_ok());
+        assert!(named("http://lab/fast", Some("lab")).is_ok());
+        for (target, host) in [("http://lab/fast", Some("other")), ("/fast", None)] {
+            assert!(matches!(named(target, host), Err(Refusal::Malformed(_))), "{target} {host:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_may_have_100_fields_and_no_more() {
+        let fields = |count: usize| {
+            let request = Request::builder().uri("/fast").header(HOST, "lab");
+            let request = (1..count).fold(request, |request, _| request.header("x", "1"));
+            Call::read(&request.body(()).expect("the test's own head is one").into_parts().0, String::new)
+        };
+        assert!(fields(limits::HEADERS).is_ok());
+        assert_eq!(fields(limits::HEADERS + 1), Err(Refusal::HeadTooLarge));
     }
 
     #[test]

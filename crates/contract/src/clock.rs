@@ -3,12 +3,15 @@
 //! A `Clock` never sleeps and never looks at the time: it is told what happened and when, and says when patience ends.
 //! The server's connection sleeps until [`Clock::deadline`], looks again, and acts on [`Clock::overdue`]. A phase that
 //! begins costs a store and no timer, so a connection that is served in time never arms one per request.
+//!
+//! Over HTTP/2 each stream has a clock of its own, which goes as that of a connection with one request, and the clock of
+//! the connection counts the streams.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::scan::{Place, Scan};
-use crate::{Refusal, Settings};
+use crate::{Refusal, Settings, limits};
 
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub enum Closing {
     /// Nothing was written, so the close can destroy nothing.
     AtOnce,
     /// Answers may be on their way, and a close with bytes unread would turn into a reset that destroys them: say that
-    /// nothing more comes, read what the client still sends for [`LINGER`](crate::limits::LINGER), then close.
+    /// nothing more comes, read what the client still sends for [`LINGER`](limits::LINGER), then close.
     Linger,
     /// What was written would look whole: reset.
     Reset,
@@ -41,7 +44,7 @@ enum Phase {
     Head,
     /// A request runs; its own deadline rules.
     Busy,
-    /// The last answer is made, and no byte of a next head was seen.
+    /// The last answer is made, and no byte of a next head was seen; over HTTP/2, no stream is open.
     Idle,
 }
 
@@ -77,6 +80,10 @@ struct State {
     owed: bool,
     /// Whether anything was ever written.
     wrote: bool,
+    /// The number of open streams, once HTTP/2 is spoken.
+    streams: Option<usize>,
+    /// Set once the client was told that the connection ends.
+    parting: bool,
 }
 
 impl State {
@@ -107,6 +114,8 @@ impl Clock {
                 endless: false,
                 owed: false,
                 wrote: false,
+                streams: None,
+                parting: false,
             }),
         }
     }
@@ -114,6 +123,9 @@ impl Clock {
     /// `bytes` arrived: their first byte of a head, if any, begins the next request.
     pub fn received(&self, now: Instant, bytes: &[u8]) {
         let mut state = self.lock();
+        if state.streams.is_some() {
+            return;
+        }
         state.waiting += state.scan.push(bytes);
         if state.phase != Phase::Busy && state.began.is_none() && state.has_next() {
             state.began = Some(now);
@@ -148,6 +160,44 @@ impl Clock {
         (state.since, state.truncate) = (now, None);
     }
 
+    /// HTTP/2 is spoken: no stream is open yet.
+    pub fn streams(&self, now: Instant) {
+        let mut state = self.lock();
+        (state.streams, state.phase, state.since) = (Some(0), Phase::Idle, now);
+    }
+
+    /// Whether HTTP/2 is spoken.
+    #[must_use]
+    pub fn has_streams(&self) -> bool {
+        self.lock().streams.is_some()
+    }
+
+    /// A stream is opened.
+    pub fn opened(&self) {
+        let mut state = self.lock();
+        state.streams = state.streams.map(|open| open + 1);
+        state.phase = Phase::Busy;
+    }
+
+    /// A stream is over: its answer is made, or it was reset. Returns whether it was the last one open.
+    pub fn closed(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        state.streams = state.streams.map(|open| open.saturating_sub(1));
+        let was_last = state.streams == Some(0);
+        if was_last {
+            (state.phase, state.since) = (Phase::Idle, now);
+        }
+        was_last
+    }
+
+    /// The client was told that the connection ends: once no stream is open, it has [`LINGER`](limits::LINGER) to agree.
+    pub fn parting(&self, now: Instant) {
+        let mut state = self.lock();
+        if !state.parting {
+            (state.parting, state.since) = (true, now);
+        }
+    }
+
     /// Returns the refusal of the head that arrives and is too large.
     #[must_use]
     pub fn too_large(&self) -> Refusal {
@@ -164,7 +214,8 @@ impl Clock {
     /// Whether nothing is owed to the client, so that what an HTTP library writes now is a refusal of its own.
     #[must_use]
     pub fn owes_nothing(&self) -> bool {
-        !self.lock().owed
+        let state = self.lock();
+        !state.owed && state.streams.is_none()
     }
 
     /// The answer is being streamed, until `deadline` at most; `endless` when it has no end of its own, as in HTTP/1.0,
@@ -221,6 +272,7 @@ impl Clock {
             // It is the server's turn: it begins the request as soon as it can write the answer before it.
             Phase::Head if state.waiting > 0 => None,
             Phase::Head => Some((far(state.since, self.header), Overdue::Header)),
+            Phase::Idle if state.parting => Some((far(state.since, limits::LINGER), Overdue::Idle)),
             Phase::Idle => Some((far(state.since, self.idle), Overdue::Idle)),
             Phase::Busy => None,
         };
@@ -242,187 +294,4 @@ pub(crate) fn far(since: Instant, timeout: Duration) -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn start() -> (Clock, Instant) {
-        let now = Instant::now();
-        (Clock::start(&Settings::parse_from(["server"]), now), now)
-    }
-
-    #[test]
-    fn a_head_is_awaited_from_the_accept() {
-        let (clock, start) = start();
-        clock.received(start + 4 * SECOND, b"G");
-        assert_eq!(clock.deadline(), Some(start + 5 * SECOND));
-        assert_eq!(clock.overdue(start + 5 * SECOND), Some(Overdue::Header));
-    }
-
-    #[test]
-    fn dripping_bytes_do_not_extend_a_head() {
-        let (clock, start) = start();
-        let _ = clock.busy(start);
-        clock.idle(start);
-        for second in 10..14 {
-            clock.received(start + second * SECOND, b"G");
-        }
-        assert_eq!(clock.deadline(), Some(start + 15 * SECOND));
-    }
-
-    #[test]
-    fn an_idle_connection_waits_for_the_idle_timeout() {
-        let (clock, start) = start();
-        let _ = clock.busy(start);
-        clock.idle(start + SECOND);
-        assert_eq!(clock.overdue(start + 60 * SECOND), None);
-        assert_eq!(clock.overdue(start + 61 * SECOND), Some(Overdue::Idle));
-    }
-
-    #[test]
-    fn a_torn_head_behind_a_request_is_awaited_as_a_head() {
-        let (clock, start) = start();
-        clock.received(start, b"GET /fast HTTP/1.1\r\n\r\nGET /fa");
-        let _ = clock.busy(start);
-        clock.idle(start + SECOND);
-        assert_eq!(clock.overdue(start + 6 * SECOND), Some(Overdue::Header));
-    }
-
-    #[test]
-    fn an_answer_is_owed_from_the_head_until_it_has_left() {
-        let (clock, start) = start();
-        assert!(clock.owes_nothing());
-        let _ = clock.busy(start);
-        clock.flushed();
-        assert!(!clock.owes_nothing());
-        clock.idle(start);
-        assert!(!clock.owes_nothing());
-        clock.flushed();
-        assert!(clock.owes_nothing());
-    }
-
-    #[test]
-    fn a_running_request_is_never_idle() {
-        let (clock, start) = start();
-        let _ = clock.busy(start);
-        assert_eq!((clock.deadline(), clock.is_busy()), (None, true));
-    }
-
-    #[test]
-    fn the_whole_request_is_due_from_its_first_byte() {
-        let (clock, start) = start();
-        clock.received(start + SECOND, b"POST /upload HTTP/1.1\r\nContent-Le");
-        clock.received(start + 2 * SECOND, b"ngth: 1\r\n\r\n");
-        assert_eq!(clock.busy(start + 3 * SECOND).0, start + 11 * SECOND);
-        clock.received(start + 4 * SECOND, b"x");
-        clock.idle(start + 4 * SECOND);
-        clock.received(start + 20 * SECOND, b"POST /upload HTTP/1.1\r\n");
-        assert_eq!(clock.busy(start + 21 * SECOND).0, start + 30 * SECOND);
-    }
-
-    #[test]
-    fn time_spent_on_an_earlier_request_is_not_taken_off_the_next() {
-        let (clock, start) = start();
-        clock
-            .received(start, b"GET /slow HTTP/1.1\r\n\r\nPOST /upload HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
-        let _ = clock.busy(start);
-        clock.idle(start + 9 * SECOND);
-        assert_eq!(clock.deadline(), None, "the head is whole: the server is next");
-        assert_eq!(clock.busy(start + 9 * SECOND).0, start + 19 * SECOND);
-    }
-
-    #[test]
-    fn half_a_head_behind_a_body_is_awaited_as_a_head() {
-        let (clock, start) = start();
-        clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /fa");
-        let _ = clock.busy(start);
-        clock.idle(start + SECOND);
-        assert_eq!(clock.overdue(start + 6 * SECOND), Some(Overdue::Header));
-    }
-
-    #[test]
-    fn an_empty_line_behind_a_request_begins_no_head() {
-        let (clock, start) = start();
-        clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\r\n");
-        let _ = clock.busy(start);
-        clock.idle(start + SECOND);
-        clock.received(start + 2 * SECOND, b"\r\n");
-        assert_eq!(clock.deadline(), Some(start + 61 * SECOND));
-    }
-
-    #[test]
-    fn what_comes_behind_a_body_without_a_known_end_is_awaited_as_a_head() {
-        let (clock, start) = start();
-        clock.received(start, b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\nabc");
-        let _ = clock.busy(start);
-        clock.idle(start + SECOND);
-        clock.received(start + 2 * SECOND, b"GET");
-        assert_eq!(clock.deadline(), Some(start + 7 * SECOND));
-    }
-
-    #[test]
-    fn a_connection_lingers_once_something_was_written() {
-        let (clock, start) = start();
-        assert_eq!(clock.closing(), Closing::AtOnce);
-        let _ = clock.busy(start);
-        clock.wrote();
-        clock.idle(start);
-        assert_eq!(clock.closing(), Closing::Linger);
-    }
-
-    #[test]
-    fn a_stream_without_an_end_of_its_own_is_reset_unless_it_is_whole() {
-        let (clock, start) = start();
-        let _ = clock.busy(start);
-        clock.streaming(Some(start + SECOND), true);
-        clock.wrote();
-        assert_eq!(clock.closing(), Closing::Reset);
-        clock.flushed();
-        clock.idle(start);
-        assert_eq!(clock.closing(), Closing::Reset, "its last bytes have not left");
-        clock.flushed();
-        assert_eq!(clock.closing(), Closing::Linger);
-    }
-
-    #[test]
-    fn a_blocked_write_is_due_from_its_last_progress() {
-        let (clock, start) = start();
-        let _ = clock.busy(start);
-        clock.blocked(start + SECOND);
-        clock.blocked(start + 2 * SECOND);
-        assert_eq!(clock.overdue(start + 11 * SECOND), Some(Overdue::Write));
-        clock.wrote();
-        assert_eq!(clock.overdue(start + 11 * SECOND), None);
-    }
-
-    #[test]
-    fn a_stream_is_truncated_at_its_deadline_even_while_blocked() {
-        let (clock, start) = start();
-        let _ = clock.busy(start);
-        clock.streaming(Some(start + 2 * SECOND), false);
-        clock.blocked(start + SECOND);
-        assert_eq!(clock.overdue(start + 2 * SECOND), Some(Overdue::Stream));
-    }
-
-    #[test]
-    fn the_target_of_each_request_is_judged_as_it_was_sent() {
-        let (clock, start) = start();
-        clock.received(start, b"GET /fast HTTP/1.1\r\n\r\nGET /fa");
-        clock.received(start, b"st#x HTTP/1.1\r\n\r\nGET /fast HTTP/1.1\r\n\r\n");
-        let targets = [(); 3].map(|()| clock.busy(start).1);
-        assert!(matches!(targets, [Ok(()), Err(Refusal::Malformed(_)), Ok(())]), "{targets:?}");
-    }
-
-    #[test]
-    fn a_head_is_too_large_for_its_target_where_that_is_too_long() {
-        let (clock, start) = start();
-        clock.received(start, b"GET /fast HTTP/1.1\r\nHost: lab");
-        assert_eq!(clock.too_large(), Refusal::HeadTooLarge);
-        clock.received(start, b"\r\n\r\nGET /");
-        clock.received(start, &[b'x'; crate::limits::URI]);
-        assert_eq!(clock.too_large(), Refusal::UriTooLong);
-    }
-}
+mod tests;

@@ -14,6 +14,8 @@
 //! - [`outcome`]: what a request's work came to, judged by when it ended.
 //! - [`scan`]: where a connection stands in what its client sends, however the bytes are split.
 //! - [`clock`]: how long a connection may stay in the phase it is in.
+//! - [`preface`]: the bytes that HTTP/2 begins with.
+//! - [`slots`]: how many requests of one connection may work at once.
 //! - [`body`]: bodies as bytes, for a server that has no HTTP library.
 //! - [`wire`]: heads as bytes, for a server that has no HTTP library.
 //! - [`limits`]: the numbers.
@@ -34,10 +36,12 @@ pub mod identity;
 pub mod limits;
 pub mod outcome;
 pub mod params;
+pub mod preface;
 pub mod reason;
 pub mod request_target;
 pub mod scan;
 pub mod settings;
+pub mod slots;
 pub mod wire;
 
 pub use answer::Answer;
@@ -48,3 +52,4 @@ pub use outcome::{Failure, Worked};
 pub use params::{BodyUse, Fanout, Outside, Panic, Slow, Stream, Style, Ticks};
 pub use reason::Reason;
 pub use settings::{OnDisconnect, Settings};
+pub use slots::{Slot, Slots};

@@ -8,6 +8,8 @@ pub const HEAD: usize = 16 * 1024;
 pub const HEADERS: usize = 100;
 /// The longest request target, in bytes; a longer one is answered 414.
 pub const URI: usize = 8 * 1024;
+/// The most streams of one HTTP/2 connection at once, and the most requests of it whose work is under way.
+pub const STREAMS: u32 = 100;
 /// The largest request body, in bytes; a larger one is answered 413.
 pub const BODY: usize = 1024 * 1024;
 /// The longest `work`.

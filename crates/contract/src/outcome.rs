@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use std::{io, iter};
 
 use ctx::Context;
+use http::Version;
 
 use crate::{OnDisconnect, Reason, Refusal};
 
@@ -60,13 +61,22 @@ impl Worked {
 
 /// What a request comes to whose body broke off with `error`: `None` when the client has left, and its leaving is about
 /// to cancel the request; else the refusal it earns.
+///
+/// A body that breaks off over HTTP/2 is a stream that was reset, or was lost with its connection.
 #[must_use]
-pub fn broken_body(error: &(dyn Error + 'static), on_disconnect: OnDisconnect) -> Option<Refusal> {
+pub fn broken_body(
+    error: &(dyn Error + 'static),
+    version: Version,
+    on_disconnect: OnDisconnect,
+) -> Option<Refusal> {
     let causes = iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
     let left = causes
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| LEFT.contains(&error.kind()));
-    let canceled = left && on_disconnect == OnDisconnect::Cancel;
+    let canceled = match version {
+        Version::HTTP_2 => on_disconnect != OnDisconnect::Detach,
+        _ => left && on_disconnect == OnDisconnect::Cancel,
+    };
     (!canceled).then_some(Refusal::Malformed("malformed or incomplete body"))
 }
 
@@ -145,10 +155,20 @@ mod tests {
     #[test]
     fn a_body_broken_off_by_a_client_that_left_is_no_bad_request() {
         let left = io::Error::from(io::ErrorKind::UnexpectedEof);
-        assert_eq!(broken_body(&left, OnDisconnect::Cancel), None);
-        assert!(broken_body(&left, OnDisconnect::Serve).is_some());
+        let http1 = Version::HTTP_11;
+        assert_eq!(broken_body(&left, http1, OnDisconnect::Cancel), None);
+        assert!(broken_body(&left, http1, OnDisconnect::Serve).is_some());
         let malformed = io::Error::from(io::ErrorKind::InvalidInput);
-        assert!(broken_body(&malformed, OnDisconnect::Cancel).is_some());
+        assert!(broken_body(&malformed, http1, OnDisconnect::Cancel).is_some());
+    }
+
+    #[test]
+    fn a_body_broken_off_by_a_reset_of_its_stream_is_no_bad_request() {
+        let reset = io::Error::from(io::ErrorKind::Other);
+        for on_disconnect in [OnDisconnect::Cancel, OnDisconnect::Serve] {
+            assert_eq!(broken_body(&reset, Version::HTTP_2, on_disconnect), None);
+        }
+        assert!(broken_body(&reset, Version::HTTP_2, OnDisconnect::Detach).is_some());
     }
 
     #[test]

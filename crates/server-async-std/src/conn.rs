@@ -2,20 +2,28 @@
 
 use std::sync::Arc;
 
-use contract::{Clock, Closing, Refusal};
+use census::{Held, Request};
+use contract::{Clock, Closing, Identity, Refusal};
 use ctx::Context;
 
 use crate::Server;
 
-/// What a connection's handler, its socket and its watch share.
+/// What the handler, the socket and the watch of a connection share; over HTTP/2 each stream has one of its own, too.
 pub(crate) struct Conn {
     pub(crate) server: Arc<Server>,
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
     pub(crate) ctx: Context,
     pub(crate) clock: Clock,
+    /// A stream's place in the limit of its connection, for its request and all its work to hold.
+    pub(crate) slot: Option<Held>,
 }
 
 impl Conn {
+    /// Counts a request of the connection, which runs under `ctx`.
+    pub(crate) fn counted(&self, ctx: &Context, identity: &Identity) -> Request {
+        self.server.census.request(ctx, identity).holding(self.slot.clone())
+    }
+
     /// The end of a connection on which nothing more is said, as its clock has it.
     pub(crate) fn over(&self) -> End {
         End::Close(self.clock.closing())

@@ -27,7 +27,7 @@ use crate::conn::Conn;
 use crate::{Server, outside, until, work};
 
 /// The body of an answer: whole, or streamed.
-type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Reason>>;
+pub(crate) type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Reason>>;
 
 /// Answers one request; whatever happens, there is an answer.
 pub(crate) async fn handle(
@@ -37,14 +37,14 @@ pub(crate) async fn handle(
     let now = Instant::now();
     let (read_by, target) = conn.clock.busy(now);
     let (head, body) = request.into_parts();
-    let mut upload = Upload::of(conn, body, read_by);
+    let mut upload = Upload::of(conn, body, head.version, read_by);
     let census = &conn.server.census;
     let call = match target.and_then(|()| Call::read(&head, || census.make_id())) {
         Ok(call) => call,
         Err(refusal) => {
             let identity = Identity::read(&head.headers, || census.make_id()).ok();
             let answer = answer::refused(identity.as_ref(), &refusal);
-            return Ok(done(conn, census.request(&conn.ctx, &Identity::default()), answer, &upload));
+            return Ok(done(conn, conn.counted(&conn.ctx, &Identity::default()), answer, &upload));
         }
     };
     let (is_get, endless) = (head.method == Method::GET, head.version == Version::HTTP_10);
@@ -53,7 +53,7 @@ pub(crate) async fn handle(
     let deadline = conn.server.settings.deadline(now, call.budget);
     let (ctx, cancel) = conn.ctx.with_value(census.scope(call.identity)).with_deadline(deadline);
     let identity = identity(&ctx);
-    let counted = census.request(&ctx, identity);
+    let counted = conn.counted(&ctx, identity);
     if let (Endpoint::Stream(params), true, Ok(())) = (&call.endpoint, is_get, outcome::live(&ctx)) {
         return Ok(streamed(conn, &ctx, cancel, counted, params, endless));
     }
@@ -204,6 +204,7 @@ impl Flow {
 /// The request's body, read under its deadline or left alone.
 struct Upload {
     body: Option<Incoming>,
+    version: Version,
     read_by: Instant,
     on_disconnect: OnDisconnect,
     /// Whether the body was read to its end.
@@ -211,10 +212,10 @@ struct Upload {
 }
 
 impl Upload {
-    fn of(conn: &Conn, body: Incoming, read_by: Instant) -> Self {
+    fn of(conn: &Conn, body: Incoming, version: Version, read_by: Instant) -> Self {
         let whole = body.is_end_stream();
         let on_disconnect = conn.server.settings.on_disconnect;
-        Self { body: Some(body), read_by, on_disconnect, whole }
+        Self { body: Some(body), version, read_by, on_disconnect, whole }
     }
 
     /// Reads the body to its end and returns its size.
@@ -238,7 +239,7 @@ impl Upload {
                 None => break,
                 Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
                 Some(Err(error)) => {
-                    if let Some(refusal) = outcome::broken_body(&error, self.on_disconnect) {
+                    if let Some(refusal) = outcome::broken_body(&error, self.version, self.on_disconnect) {
                         return Err(refusal.into());
                     }
                     expired.as_mut().await;

@@ -7,6 +7,7 @@
 //! | timer  | `task::sleep`, which belongs to one global reactor thread             |
 //! | cancel | dropping the losing future, at its next `.await`                      |
 //! | gone   | an epoll descriptor for `RDHUP`, itself wrapped in `Async`            |
+//! | HTTP/2 | `hyper` over tasks that `task::spawn` starts, a stream each           |
 
 #![deny(
     clippy::print_stderr,
@@ -20,6 +21,7 @@ mod handler;
 mod hangup;
 mod outside;
 mod socket;
+mod streams;
 mod work;
 
 use std::os::unix::process::CommandExt;

@@ -1,10 +1,13 @@
 //! A connection's stream as hyper sees it: the bytes go through, and the connection's clock hears of them.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Instant;
+
+use contract::{OnDisconnect, preface};
 
 use crate::conn::Conn;
 
@@ -16,13 +19,48 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
     pub(crate) conn: Arc<Conn>,
+    /// Bytes that were read to see which protocol is spoken, and that hyper has not read yet.
+    pub(crate) ahead: Vec<u8>,
 }
 
-// async-std: only here, because tokio reads into memory that holds no value yet.
+// async-std: all that is read, because its streams read into no memory that holds no value yet.
 /// How much is read at once, in bytes.
 const READ: usize = 4 * 1024;
 
 impl Socket {
+    /// Reads until it is known which protocol is spoken, or nothing more comes; returns whether it is HTTP/2.
+    pub(crate) async fn speaks_http2(&mut self) -> bool {
+        let mut began = None;
+        while preface::speaks_http2(&self.ahead).is_none() {
+            let read = poll_fn(|cx| self.poll_read_ahead(cx)).await;
+            if !read.is_ok_and(|read| read > 0) {
+                break;
+            }
+            began.get_or_insert_with(Instant::now);
+        }
+        let (clock, now) = (&self.conn.clock, began.unwrap_or_else(Instant::now));
+        let speaks_http2 = preface::speaks_http2(&self.ahead) == Some(true);
+        if speaks_http2 {
+            clock.streams(Instant::now());
+        } else if !self.ahead.is_empty() {
+            clock.received(now, &self.ahead);
+        }
+        speaks_http2
+    }
+
+    /// Reads some bytes ahead and returns how many.
+    fn poll_read_ahead(&mut self, cx: &mut Task<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [0; READ];
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes))?;
+        self.ahead.extend_from_slice(&bytes[..read]);
+        Poll::Ready(Ok(read))
+    }
+
+    /// Whether the end of what the client sends is kept from hyper, which would take it for the end of all streams.
+    fn withholds_end(&self) -> bool {
+        self.conn.clock.has_streams() && self.conn.server.settings.on_disconnect != OnDisconnect::Cancel
+    }
+
     /// Whether what hyper writes now is its own, empty answer to a head it could not parse: the connection's end sends
     /// the contract's instead.
     fn withholds(&self) -> bool {
@@ -47,10 +85,20 @@ impl Read for Socket {
         cx: &mut Task<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let room = buf.remaining().min(self.ahead.len());
+            buf.put_slice(&self.ahead[..room]);
+            self.ahead.drain(..room);
+            return Poll::Ready(Ok(()));
+        }
         let mut bytes = [0; READ];
         let room = buf.remaining().min(READ);
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes[..room]))?;
         match &bytes[..read] {
+            [] if buf.remaining() > 0 && self.withholds_end() => {
+                self.conn.clock.parting(Instant::now());
+                return Poll::Pending;
+            }
             [] => {}
             bytes => self.conn.clock.received(Instant::now(), bytes),
         }

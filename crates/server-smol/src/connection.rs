@@ -20,12 +20,12 @@ use socket2::SockRef;
 
 use crate::conn::{Conn, End};
 use crate::socket::Socket;
-use crate::{Server, handler, until};
+use crate::{Server, handler, streams, until};
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, _counted: Connection, _alive: Sender<()>) {
+pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, _counted: Connection, alive: Sender<()>) {
     let _ = stream.set_nodelay(true);
-    match exchange(server, &stream).await {
+    match exchange(server, &stream, &alive).await {
         End::Close(Closing::AtOnce) => {}
         End::Close(Closing::Linger) => linger(&stream).await,
         End::Close(Closing::Reset) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
@@ -34,27 +34,41 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream, _counted: Conn
 }
 
 /// Answers requests until the client leaves, patience ends, or the server stops.
-async fn exchange(server: Arc<Server>, stream: &TcpStream) -> End {
+async fn exchange(server: Arc<Server>, stream: &TcpStream, alive: &Sender<()>) -> End {
     let (ctx, cancel) = server.base.with_cancel();
-    // smol: the watch over hangups cancels, too.
     let cancel = Arc::new(cancel);
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
-    let conn = Arc::new(Conn { server, ctx, clock });
-    let socket = Socket { stream: stream.clone(), conn: conn.clone() };
+    let conn = Arc::new(Conn { server, ctx, clock, slot: None });
+    let mut socket = Socket { stream: stream.clone(), conn: conn.clone(), ahead: Vec::new() };
+    // smol: the watch over hangups cancels, so the connection only has to be on its list.
+    let Ok(_hangup) = conn.server.hangups.add(stream, &conn.server.settings, &cancel) else {
+        return conn.over();
+    };
+    let mut overdue = pin!(overdue(&conn.clock));
+    let mut stopped = pin!(stopping.done(until));
+    // Until a preface is whole, its bytes are those of a head that is not.
+    let spoken = async { Some(socket.speaks_http2().await) };
+    let late = async {
+        overdue.as_mut().await;
+        None
+    };
+    let stopping = async {
+        stopped.as_mut().await;
+        None
+    };
+    let spoken = future::or(spoken, future::or(late, stopping)).await;
+    let Some(speaks_http2) = spoken else { return conn.over() };
+    if speaks_http2 {
+        return Box::pin(streams::serve(&conn, socket, &cancel, alive)).await;
+    }
     // Half-closed connections are hyper's to serve: whether the client has left is judged here, by `gone`.
     let http = http1::Builder::new()
         .half_close(true)
         .max_buf_size(limits::HEAD)
         .serve_connection(socket, service_fn(|request| handler::handle(&conn, request)));
     let mut http = pin!(http);
-    // smol: the watch over hangups cancels, so the connection only has to be on its list.
-    let Ok(_hangup) = conn.server.hangups.add(stream, &conn.server.settings, &cancel) else {
-        return conn.over();
-    };
     let mut gone = pin!(gone(&conn));
-    let mut overdue = pin!(overdue(&conn.clock));
-    let mut stopped = pin!(stopping.done(until));
     let mut draining = false;
     loop {
         // hyper is polled first, so that an answer that is ready leaves before the client's leaving is looked at.
@@ -111,7 +125,7 @@ fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
 }
 
 /// Waits until the client of a running request has left, as far as the server's settings care.
-async fn gone(conn: &Conn) {
+pub(crate) async fn gone(conn: &Conn) {
     let mut left = pin!(conn.ctx.done(until));
     poll_fn(|cx| if conn.clock.is_busy() { left.as_mut().poll(cx).map(drop) } else { Poll::Pending }).await;
     if Reason::of(&conn.ctx) != Some(Reason::Disconnect) {
@@ -123,7 +137,7 @@ async fn gone(conn: &Conn) {
 ///
 /// It is polled after every step of the connection, and arms its timer anew only when patience ends sooner than the
 /// timer fires: a request that is served in time costs no timer.
-async fn overdue(clock: &Clock) -> Overdue {
+pub(crate) async fn overdue(clock: &Clock) -> Overdue {
     let mut timer = Timer::never();
     let mut armed = None;
     poll_fn(|cx| {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use contract::{Clock, Closing, Refusal};
+use census::Request;
+use contract::{Clock, Closing, Identity, Refusal};
 use ctx::Context;
 
 use crate::Server;
 
-/// What a connection's handler, its socket and its watch share.
+// threads: a connection has no streams.
+/// What the handler, the socket and the watch of a connection share.
 pub(crate) struct Conn {
     pub(crate) server: Arc<Server>,
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
@@ -16,6 +18,12 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
+    /// Counts a request of the connection, which runs under `ctx`.
+    pub(crate) fn counted(&self, ctx: &Context, identity: &Identity) -> Request {
+        // threads: there is no `slot` of a stream to be held.
+        self.server.census.request(ctx, identity)
+    }
+
     /// The end of a connection on which nothing more is said, as its clock has it.
     pub(crate) fn over(&self) -> End {
         End::Close(self.clock.closing())

@@ -28,6 +28,7 @@ pub(crate) fn serve(
     _alive: mpsc::Sender<()>,
 ) {
     let _ = stream.set_nodelay(true);
+    // threads: nothing of an `exchange` outlives its connection.
     match exchange(server, &stream) {
         End::Close(Closing::AtOnce) => {}
         End::Close(Closing::Linger) => linger(&stream),

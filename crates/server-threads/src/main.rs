@@ -7,6 +7,7 @@
 //! | timer  | the kernel's, in whatever call the thread blocks                      |
 //! | cancel | asking: no thread can be stopped, only told through its context       |
 //! | gone   | one thread in `epoll_wait` for `RDHUP`, for all connections           |
+//! | HTTP/2 | none: answered 505, for a thread reads or works, and streams need both |
 
 #![deny(
     clippy::print_stderr,

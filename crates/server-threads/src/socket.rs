@@ -30,6 +30,12 @@ pub(crate) struct Socket {
 const READ: usize = 8 * 1024;
 
 impl Socket {
+    // threads: no `speaks_http2`, because a preface is a head of another version, which is answered 505.
+
+    // threads: no `poll_read_ahead`, because no preface is looked for.
+
+    // threads: no `withholds_end`, because there are no streams that would outlast it.
+
     // threads: no `withholds`, because the heads are parsed here, and what is refused is said once.
 
     // threads: another body, because a write that would wait is an error and not a state.

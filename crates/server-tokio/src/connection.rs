@@ -23,18 +23,18 @@ use tokio::{select, time};
 // tokio: `select!` races its branches in place, where the others race futures that they name.
 use crate::conn::{Conn, End};
 use crate::socket::Socket;
-use crate::{Server, handler, until};
+use crate::{Server, handler, streams, until};
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(
     server: Arc<Server>,
     mut stream: TcpStream,
     _counted: Connection,
-    _alive: mpsc::Sender<()>,
+    alive: mpsc::Sender<()>,
 ) {
     let _ = stream.set_nodelay(true);
     // tokio: the `stream` is split, which takes it whole.
-    match exchange(server, &mut stream).await {
+    match exchange(server, &mut stream, &alive).await {
         End::Close(Closing::AtOnce) => {}
         End::Close(Closing::Linger) => linger(&stream).await,
         End::Close(Closing::Reset) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
@@ -43,16 +43,29 @@ pub(crate) async fn serve(
 }
 
 /// Answers requests until the client leaves, patience ends, or the server stops.
-async fn exchange(server: Arc<Server>, stream: &mut TcpStream) -> End {
+async fn exchange(server: Arc<Server>, stream: &mut TcpStream, alive: &mpsc::Sender<()>) -> End {
     let (ctx, cancel) = server.base.with_cancel();
+    let cancel = Arc::new(cancel);
     let clock = Clock::start(&server.settings, Instant::now());
     let stopping = server.stopping.clone();
-    let conn = Arc::new(Conn { server, ctx, clock });
+    let conn = Arc::new(Conn { server, ctx, clock, slot: None });
     // tokio: the `stream` is split: hyper reads from one half, as `TokioIo`, and the rest is shared with the watch over the
     // client.
     let (read, shared) = stream.split();
     let stream = shared.as_ref();
-    let socket = Socket { read, stream, conn: conn.clone() };
+    let mut socket = Socket { read, stream, conn: conn.clone(), ahead: Vec::new() };
+    let mut overdue = pin!(overdue(&conn.clock));
+    let mut stopped = pin!(stopping.done(until));
+    // Until a preface is whole, its bytes are those of a head that is not.
+    let speaks_http2 = select! {
+        biased;
+        speaks_http2 = socket.speaks_http2() => speaks_http2,
+        _ = overdue.as_mut() => return conn.over(),
+        _ = stopped.as_mut() => return conn.over(),
+    };
+    if speaks_http2 {
+        return Box::pin(streams::serve(&conn, socket, &cancel, alive)).await;
+    }
     // Half-closed connections are hyper's to serve: whether the client has left is judged here, by `gone`.
     let http = http1::Builder::new()
         .half_close(true)
@@ -60,8 +73,6 @@ async fn exchange(server: Arc<Server>, stream: &mut TcpStream) -> End {
         .serve_connection(TokioIo::new(socket), service_fn(|request| handler::handle(&conn, request)));
     let mut http = pin!(http);
     let mut gone = pin!(gone(&conn, stream));
-    let mut overdue = pin!(overdue(&conn.clock));
-    let mut stopped = pin!(stopping.done(until));
     let mut draining = false;
     loop {
         // hyper is polled first, so that an answer that is ready leaves before the client's leaving is looked at.
@@ -111,7 +122,7 @@ fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
 
 // tokio: another body, because its streams tell by themselves that a client has left.
 /// Waits until the client of a running request has left, as far as the server's settings care.
-async fn gone(conn: &Conn, stream: &TcpStream) {
+pub(crate) async fn gone(conn: &Conn, stream: &TcpStream) {
     let sign = match conn.server.settings.on_disconnect {
         // PRIORITY is asked for because readiness for it includes the closed read side, whatever lies unread.
         OnDisconnect::Cancel => Interest::PRIORITY,
@@ -126,7 +137,7 @@ async fn gone(conn: &Conn, stream: &TcpStream) {
 ///
 /// It is polled after every step of the connection, and arms its timer anew only when patience ends sooner than the
 /// timer fires: a request that is served in time costs no timer.
-async fn overdue(clock: &Clock) -> Overdue {
+pub(crate) async fn overdue(clock: &Clock) -> Overdue {
     // tokio: a `timer` is set anew in its place, to an instant of the runtime's own.
     let mut timer = pin!(until(Instant::now()));
     let mut armed = None;

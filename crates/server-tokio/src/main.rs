@@ -7,6 +7,7 @@
 //! | timer  | `time::sleep_until`, on a wheel of 1 ms that is never early           |
 //! | cancel | dropping the losing future, at its next `.await`                      |
 //! | gone   | `ready(PRIORITY)`, which wakes at a FIN or RST behind unread bytes    |
+//! | HTTP/2 | `hyper` over tasks that `tokio::spawn` starts, a stream each          |
 
 #![deny(
     clippy::print_stderr,
@@ -19,6 +20,7 @@ mod connection;
 mod handler;
 mod outside;
 mod socket;
+mod streams;
 mod work;
 
 use std::io;
