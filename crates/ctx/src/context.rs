@@ -7,7 +7,7 @@ use crate::cancel::{Cancel, Stop};
 use crate::clock::{self, NEVER};
 use crate::error::{Cause, Error};
 use crate::node::{Detached, End, MANUAL, Node, Position, TIMED, TODO, WATCHER, Watched, Watcher};
-use crate::wait;
+use crate::wait::{self, DoneOwned};
 
 /// Carries a deadline, a cancellation signal and values across calls, tasks and threads.
 ///
@@ -156,6 +156,20 @@ impl Context {
         F: Future,
     {
         wait::Done::new(self.0.node.as_ref(), sleep)
+    }
+
+    /// Waits as [`done`](Self::done) does, in a future that has a name and borrows nothing: a field of a hand-written
+    /// future, service or stream.
+    ///
+    /// # Cancellation safety
+    ///
+    /// Dropping the future takes the waiter back; nothing is lost.
+    pub fn done_owned<S, F>(&self, sleep: S) -> DoneOwned<S, F>
+    where
+        S: FnOnce(Instant) -> F,
+        F: Future,
+    {
+        DoneOwned::new(self.0.node.clone(), sleep)
     }
 
     /// Blocks the thread until the context ends; on one that cannot end, for ever.

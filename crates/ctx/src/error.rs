@@ -2,8 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::ErrorKind;
 use std::ops::Deref;
 use std::sync::Arc;
+
+use crate::ended::Ended;
 
 /// The kind of end of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +22,14 @@ impl Error {
     #[must_use]
     pub const fn is_timeout(self) -> bool {
         matches!(self, Self::DeadlineExceeded)
+    }
+
+    /// Returns the kind of an `io::Error` made of this; see its conversion.
+    pub(crate) const fn io_kind(self) -> ErrorKind {
+        match self {
+            Self::Canceled => ErrorKind::Other,
+            Self::DeadlineExceeded => ErrorKind::TimedOut,
+        }
     }
 }
 
@@ -39,10 +50,7 @@ impl From<Error> for std::io::Error {
     /// A cancel is not `Interrupted`, though that is the nearest name: `io::copy`, `read_to_end`, `read_exact`,
     /// `write_all` and their like take that kind for a reason to try again, for ever.
     fn from(error: Error) -> Self {
-        match error {
-            Error::Canceled => Self::other(error),
-            Error::DeadlineExceeded => Self::new(std::io::ErrorKind::TimedOut, error),
-        }
+        Self::new(error.io_kind(), error)
     }
 }
 
@@ -95,9 +103,14 @@ impl Cause {
 }
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Cause {
+    /// Makes a cause of any error; of an [`Ended`] it takes the cause, so that an end handed on keeps its own.
     fn from(error: E) -> Self {
-        match (&error as &dyn StdError).downcast_ref::<Error>() {
-            Some(kind) => Self(Repr::Kind(*kind)),
+        let any: &dyn StdError = &error;
+        if let Some(kind) = any.downcast_ref::<Error>() {
+            return Self(Repr::Kind(*kind));
+        }
+        match any.downcast_ref::<Ended>() {
+            Some(ended) => ended.given().cloned().unwrap_or(Self(Repr::Kind(ended.kind()))),
             None => Self(Repr::Given(Arc::new(error))),
         }
     }

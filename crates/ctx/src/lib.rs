@@ -1,26 +1,34 @@
 #![doc = include_str!("../README.md")]
 
 mod cancel;
+mod checkpoint;
 mod clock;
 mod context;
 mod debug;
 mod driver;
+mod ended;
 mod error;
 mod few;
 mod group;
 mod join;
 mod node;
 mod run;
+mod scope;
 mod slab;
 mod sync;
 pub mod testing;
 mod timers;
 mod wait;
+mod within;
 
 pub use cancel::{Cancel, Stop, StopOnDrop};
+pub use checkpoint::Checkpoint;
 pub use context::Context;
 pub use driver::{Driver, ManualClock};
+pub use ended::Ended;
 pub use error::{Cause, Error};
 pub use group::{Group, MemberError};
 pub use join::{Foreign, OnEnd};
 pub use run::Interrupted;
+pub use scope::Scope;
+pub use wait::DoneOwned;

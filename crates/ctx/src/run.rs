@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::node::Node;
 use crate::wait::Done;
 
 /// Work that its context interrupted.
@@ -121,7 +123,7 @@ pin_project! {
         // Whether the work was ever polled.
         started: bool,
         #[pin]
-        done: Done<'a, S, F>,
+        done: Done<&'a Arc<Node>, S, F>,
     }
 }
 

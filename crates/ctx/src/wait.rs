@@ -1,7 +1,9 @@
 //! Waiting for the end of a context: in a task, or on a thread.
 
+use std::borrow::Borrow;
 #[cfg(not(loom))]
 use std::cell::Cell;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -14,35 +16,39 @@ use crate::error::Error;
 use crate::node::{NOWHERE, Node};
 use crate::sync::{Condvar, Mutex, lock};
 
-/// A registered waiter, which takes itself back when it is dropped.
-pub(crate) struct Waiting<'a> {
-    node: &'a Arc<Node>,
+/// A registered waiter, which takes itself back when it is dropped; it borrows its node, or owns a handle.
+pub(crate) struct Waiting<N: Borrow<Arc<Node>>> {
+    node: N,
     place: u32,
 }
 
-impl<'a> Waiting<'a> {
-    pub(crate) fn new(node: &'a Arc<Node>) -> Self {
+impl<N: Borrow<Arc<Node>>> Waiting<N> {
+    pub(crate) fn new(node: N) -> Self {
         Self { node, place: NOWHERE }
+    }
+
+    fn node(&self) -> &Arc<Node> {
+        self.node.borrow()
     }
 
     /// Returns the end of the context, or registers `waker` to be woken by it.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Error> {
-        if let Some(error) = self.node.notice() {
+        if let Some(error) = self.node().notice() {
             return Some(error);
         }
-        match self.node.watch(self.place, waker) {
+        match self.node().watch(self.place, waker) {
             Some(place) => {
                 self.place = place;
                 None
             }
-            None => self.node.ended(),
+            None => self.node().ended(),
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl<N: Borrow<Arc<Node>>> Drop for Waiting<N> {
     fn drop(&mut self) {
-        self.node.unwatch(self.place);
+        self.node().unwatch(self.place);
     }
 }
 
@@ -50,9 +56,9 @@ pin_project! {
     /// Waits in a task; see [`Context::done`](crate::Context::done).
     ///
     /// It is written by hand because an `async fn` keeps a second copy of whatever it is given.
-    pub(crate) struct Done<'a, S, F> {
+    pub(crate) struct Done<N: Borrow<Arc<Node>>, S, F> {
         // `None` for a context that cannot end.
-        waiting: Option<Waiting<'a>>,
+        waiting: Option<Waiting<N>>,
         // Taken by the poll that finds a deadline to watch.
         sleep: Option<S>,
         #[pin]
@@ -60,14 +66,15 @@ pin_project! {
     }
 }
 
-impl<'a, S, F> Done<'a, S, F> {
-    pub(crate) fn new(node: Option<&'a Arc<Node>>, sleep: S) -> Self {
+impl<N: Borrow<Arc<Node>>, S, F> Done<N, S, F> {
+    pub(crate) fn new(node: Option<N>, sleep: S) -> Self {
         Self { waiting: node.map(Waiting::new), sleep: Some(sleep), timer: None }
     }
 }
 
-impl<S, F> Future for Done<'_, S, F>
+impl<N, S, F> Future for Done<N, S, F>
 where
+    N: Borrow<Arc<Node>>,
     S: FnOnce(Instant) -> F,
     F: Future,
 {
@@ -81,7 +88,7 @@ where
         }
         // Asked again at each poll: a driver that watched the deadline may have stopped since.
         if this.sleep.is_some()
-            && let Some(at) = waiting.node.alarm().and_then(clock::instant)
+            && let Some(at) = waiting.node().alarm().and_then(clock::instant)
             && let Some(sleep) = this.sleep.take()
         {
             this.timer.set(Some(sleep(at)));
@@ -89,9 +96,44 @@ where
         if this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready()) {
             this.timer.set(None);
             // The runtime's clock may run ahead of the system's, as a paused one does: it is believed.
-            return waiting.node.expire().map_or(Poll::Pending, Poll::Ready);
+            return waiting.node().expire().map_or(Poll::Pending, Poll::Ready);
         }
         Poll::Pending
+    }
+}
+
+pin_project! {
+    /// Waits for the end of a context that it owns a handle of; made by [`Context::done_owned`](crate::Context::done_owned).
+    ///
+    /// It has a name and borrows nothing, so it can be a field of a hand-written future, service or stream.
+    #[must_use = "a future does nothing until it is polled"]
+    pub struct DoneOwned<S, F> {
+        #[pin]
+        done: Done<Arc<Node>, S, F>,
+    }
+}
+
+impl<S, F> DoneOwned<S, F> {
+    pub(crate) fn new(node: Option<Arc<Node>>, sleep: S) -> Self {
+        Self { done: Done::new(node, sleep) }
+    }
+}
+
+impl<S, F> Future for DoneOwned<S, F>
+where
+    S: FnOnce(Instant) -> F,
+    F: Future,
+{
+    type Output = Error;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Error> {
+        self.project().done.poll(cx)
+    }
+}
+
+impl<S, F> fmt::Debug for DoneOwned<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DoneOwned")
     }
 }
 

@@ -1,12 +1,14 @@
 //! What Go does not have: merge, drained runs, groups, drivers; and what std, a runtime or foreign code does to a context.
 
 mod asking;
+mod check;
 mod drivers;
 mod groups;
 mod io;
 mod merge;
 mod panics;
 mod runs;
+mod within;
 
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, Waker};

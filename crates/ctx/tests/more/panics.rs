@@ -61,7 +61,9 @@ impl Wake for Woken {
 type Trap = fn(&Context) -> Box<dyn Send>;
 
 fn foreign_stop(root: &Context) -> Box<dyn Send> {
-    Box::new(root.with_foreign(&NoStop))
+    let (ctx, cancel) = root.with_foreign(&NoStop);
+    ctx.after_func(|| ()).keep();
+    Box::new((ctx, cancel))
 }
 
 fn callback(root: &Context) -> Box<dyn Send> {
