@@ -237,6 +237,11 @@ impl Context {
         self.0.node.as_ref().and_then(|node| node.alarm())
     }
 
+    /// Returns how long a thread may block before it has to look at the deadline itself; `None` for ever.
+    pub(crate) fn until_alarm(&self) -> Option<Duration> {
+        self.alarm().map(|at| Duration::from_nanos(at.saturating_sub(clock::now())))
+    }
+
     /// Returns the present on the clock this context lives by.
     #[inline]
     fn stamp(&self) -> u64 {

@@ -27,7 +27,7 @@ pub use context::Context;
 pub use driver::{Driver, ManualClock};
 pub use ended::Ended;
 pub use error::{Cause, Error};
-pub use group::{Group, MemberError};
+pub use group::{Group, MemberError, Members};
 pub use join::{Foreign, OnEnd};
 pub use run::Interrupted;
 pub use scope::Scope;

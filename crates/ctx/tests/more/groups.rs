@@ -1,14 +1,15 @@
 //! Groups: the first failure, members that panic or are aborted, and what a join waits for.
 
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
 
-use ctx::{Cause, Context, Error, Group, MemberError};
+use ctx::{Cause, Context, Error, Group, MemberError, Members};
 
-use crate::{never, poll};
+use crate::{HOUR, clocked, never, poll};
 
 /// Returns what the group failed with, once all members are gone.
 fn failure(group: Group) -> Cause {
@@ -171,4 +172,101 @@ fn a_group_that_is_dropped_drops_its_tasks_at_their_next_poll() {
     drop(group);
     assert!(poll(task.as_mut()).is_ready());
     assert_eq!(*log.lock().unwrap(), ["member"]);
+}
+
+#[test]
+fn results_come_in_the_order_in_which_members_were_added() {
+    let group = Group::collecting(&Context::background());
+    let jobs: Vec<_> = (0..5).map(|n| group.job(move |_ctx| Ok(n))).collect();
+    jobs.into_iter().rev().for_each(|job| job());
+    let mut task = Box::pin(group.task(async |_ctx| Ok(5)));
+    assert!(poll(task.as_mut()).is_ready());
+    drop(task);
+    let Poll::Ready(results) = poll(pin!(group.results())) else { panic!("all members are gone") };
+    assert_eq!(results.unwrap(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_failure_takes_the_place_of_all_results() {
+    let group = Group::collecting(&Context::background());
+    group.job(|_ctx| Ok("text".to_owned()))();
+    group.job(|_ctx| Err(Cause::msg("no disk")))();
+    assert_eq!(group.wait_results().unwrap_err().to_string(), "no disk");
+}
+
+#[test]
+fn a_member_starts_others_and_all_are_awaited() {
+    fn count_down(members: Members<u32>, n: u32) -> Box<dyn FnOnce() + Send> {
+        let adder = members.clone();
+        Box::new(members.job(move |_ctx| {
+            if n > 0 {
+                thread::spawn(count_down(adder, n - 1));
+            }
+            Ok(n)
+        }))
+    }
+    let group = Group::collecting(&Context::background());
+    thread::spawn(count_down(group.adder(), 20));
+    let results = group.wait_results().unwrap();
+    assert_eq!(results, (0..=20).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_member_added_after_its_group_is_born_canceled() {
+    let group = Group::new(&Context::background());
+    let adder = group.adder();
+    drop(group);
+    adder.job(|ctx| {
+        assert_eq!(ctx.err(), Some(Error::Canceled));
+        Ok(())
+    })();
+}
+
+#[test]
+fn a_bounded_join_gives_up_cancels_and_says_how_many_remain() {
+    let (clock, root) = clocked();
+    let (limit, _limit) = root.with_timeout(HOUR);
+    let group: Group<u8> = Group::collecting(&root);
+    let mut stubborn = [1, 2].map(|_| Box::pin(group.task(|_ctx| pending())));
+    let ctx = group.context().clone();
+    let mut join = Box::pin(group.join_within(&limit, never));
+    stubborn.iter_mut().for_each(|task| assert!(poll(task.as_mut()).is_pending()));
+    assert!(poll(join.as_mut()).is_pending());
+    clock.advance(HOUR);
+    let Poll::Ready(Err(cause)) = poll(join.as_mut()) else { panic!("the limit has ended") };
+    assert_eq!(cause.downcast_ref(), Some(&MemberError::Remaining(2)));
+    assert_eq!(cause.to_string(), "2 members of a group had not ended in time");
+    drop(join);
+    assert_eq!(ctx.err(), Some(Error::Canceled));
+}
+
+#[test]
+fn a_bounded_join_returns_as_soon_as_all_are_gone() {
+    let (_clock, root) = clocked();
+    let (limit, _limit) = root.with_timeout(HOUR);
+    let group = Group::collecting(&root);
+    let mut task = Box::pin(group.task(|ctx| async move { Ok(ctx.done(never).await) }));
+    assert!(poll(task.as_mut()).is_pending());
+    group.cancel();
+    let mut join = pin!(group.join_within(&limit, never));
+    assert!(poll(join.as_mut()).is_pending());
+    assert!(poll(task.as_mut()).is_ready());
+    drop(task);
+    assert!(matches!(poll(join), Poll::Ready(Ok(results)) if results == [Error::Canceled]));
+}
+
+#[test]
+fn a_bounded_wait_blocks_until_its_limit() {
+    let group = Group::new(&Context::background());
+    let job = group.job(|_ctx| Ok(()));
+    let (limit, _limit) = Context::background().with_timeout(std::time::Duration::from_millis(5));
+    let cause = group.wait_within(&limit).unwrap_err();
+    assert_eq!(
+        (cause.to_string().as_str(), limit.err().is_some()),
+        ("1 member of a group had not ended in time", true)
+    );
+    drop(job);
+    let group = Group::new(&Context::background());
+    group.job(|_ctx| Ok(()))();
+    assert_eq!(group.wait_within(&Context::background()).unwrap(), [()]);
 }

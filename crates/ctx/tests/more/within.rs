@@ -103,9 +103,11 @@ fn a_scope_lives_under_one_name_and_cancels_when_it_goes() {
     assert_eq!(ctx.err(), Some(Error::Canceled));
 }
 
+type Never = std::future::Pending<()>;
+
 /// A field of a type of one's own: the wait has a name, and borrows nothing.
 struct Service {
-    stopped: DoneOwned<fn(std::time::Instant) -> std::future::Pending<()>, std::future::Pending<()>>,
+    stopped: DoneOwned<fn(std::time::Instant) -> Never, Never>,
 }
 
 #[test]
