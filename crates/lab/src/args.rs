@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Learned(Learned),
     /// Say what changed from one run to another, beyond the noise
     Diff(Diff),
+    /// Ask servers on other people's frameworks whether they stop, and write docs/gallery.md
+    Gallery(Gallery),
     /// Send one request and draw what became of its work
     Show(Show),
     /// Put a server that runs already under load, and say whether the figures may be believed
@@ -55,7 +57,7 @@ pub(crate) enum Command {
         /// The scenario's id, as `lab list` prints it
         id: String,
     },
-    /// Write docs/scenarios.md and docs/results.schema.json
+    /// Write docs/scenarios.md, docs/results.schema.json and docs/gallery.md
     Docs {
         /// Write nothing; fail when one of them is stale
         #[arg(long)]
@@ -187,6 +189,30 @@ pub(crate) struct Proxies {
     /// A document that `lab through` wrote [default: the last run's]
     #[arg(value_name = "THROUGH.json")]
     pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Each server is an adapter in peers/: it is installed in target/gallery, asked the scenarios of deadline, work, disconnect and \
+    spared that it supports, and put into docs/results/gallery.json and docs/gallery.md. What cannot be had is absent, with the reason.\n\nExamples:\n  \
+    lab gallery                       every adapter whose packages are here\n  \
+    lab gallery fastapi --install     one framework, fetched from its registry first\n  \
+    lab gallery http/res-close        one way to write a server on it\n\n\
+    Exit status: 0; 1 when the manifests and the results disagree; 2 when something could not be run."
+)]
+pub(crate) struct Gallery {
+    /// Adapters, or `adapter/variant` [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Fetch what they need with pip, npm and cargo, pinned by the adapter's lock, into target/gallery
+    #[arg(long)]
+    pub(crate) install: bool,
+    /// Install Debian's packages that they need, into the system
+    #[arg(long)]
+    pub(crate) apt: bool,
+    /// Only scenarios that match: `area`, `area/*`, `*/fin`, a comma between several
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

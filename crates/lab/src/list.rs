@@ -13,6 +13,7 @@ use testbed::catalog::{self, Catalog};
 use testbed::toolchains;
 
 use crate::args::{List, ListFormat};
+use crate::gallery;
 use crate::progress::print;
 
 /// The table of scenarios as a document.
@@ -94,7 +95,11 @@ pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
 /// Writes the generated documents, or says which of them are stale.
 pub(crate) fn docs(check: bool) -> Result<ExitCode, String> {
     let root = catalog::root()?;
-    let documents = [(SCENARIOS, pages::document(&scenarios::every())), (SCHEMA, schema::render())];
+    let documents = [
+        (SCENARIOS, pages::document(&scenarios::every())),
+        (SCHEMA, schema::render()),
+        (gallery::PAGE, gallery::page(&root)?),
+    ];
     let mut stale = false;
     for (name, fresh) in documents {
         let path = root.join(name);

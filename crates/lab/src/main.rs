@@ -11,6 +11,7 @@ mod args;
 mod check;
 mod compare;
 mod diff;
+mod gallery;
 mod list;
 mod load;
 mod prepare;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         args::Command::Report(args) => report::report(&args),
         args::Command::Learned(args) => report::learned(&args),
         args::Command::Diff(args) => diff::diff(&args),
+        args::Command::Gallery(args) => gallery::gallery(&args),
         args::Command::Show(args) => show::show(&args),
         args::Command::Load(args) => load::load(&args),
         args::Command::Explain { id } => list::explain(&id),

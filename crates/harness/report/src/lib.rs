@@ -6,11 +6,13 @@
 //! - [`summary`]: what the figures mean, in sentences; [`findings`]: what a run shows across all its servers.
 //! - [`proxies`]: a run of intermediaries as a page.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
+//! - [`gallery`]: servers on other people's frameworks, as a document and a page.
 //! - [`export`]: files for other programs.
 
 pub mod export;
 pub mod findings;
 pub mod formats;
+pub mod gallery;
 pub mod page;
 pub mod pages;
 pub mod proxies;

@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+mod home;
+
+pub use home::{Absent, Fetch};
 
 /// The manifest's name in the folder of an adapter.
 pub const FILE: &str = "adapter.toml";
@@ -36,6 +40,17 @@ pub struct Adapter {
     /// The folder of the manifest.
     #[serde(skip)]
     pub folder: PathBuf,
+}
+
+impl Adapter {
+    /// Parses a manifest that stands in `folder`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str, folder: PathBuf) -> Result<Self, String> {
+        let adapter: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        Ok(Self { folder, ..adapter })
+    }
 }
 
 /// Where an adapter's packages come from, in the order in which they are had.
@@ -90,7 +105,7 @@ pub struct Red {
 }
 
 /// The questions that every server is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Question {
     /// Is the client answered in time?
@@ -101,6 +116,52 @@ pub enum Question {
     Disconnect,
     /// Is the work left alone while its client waits?
     Spared,
+}
+
+impl Question {
+    /// Every question, in the order of a table.
+    pub const ALL: &[Self] = &[Self::Answers, Self::Deadline, Self::Disconnect, Self::Spared];
+
+    /// The question that the scenarios of an area answer.
+    pub fn of_area(area: &str) -> Option<Self> {
+        match area {
+            "deadline" => Some(Self::Answers),
+            "work" => Some(Self::Deadline),
+            "disconnect" => Some(Self::Disconnect),
+            "spared" => Some(Self::Spared),
+            _ => None,
+        }
+    }
+
+    /// The word in a manifest.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Answers => "answers",
+            Self::Deadline => "deadline",
+            Self::Disconnect => "disconnect",
+            Self::Spared => "spared",
+        }
+    }
+
+    /// The question over a column.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Answers => "answered in time?",
+            Self::Deadline => "stops at its deadline?",
+            Self::Disconnect => "stops when its client leaves?",
+            Self::Spared => "left alone while its client waits?",
+        }
+    }
+
+    /// What servers do that pass, behind their number.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Answers => "answer in time",
+            Self::Deadline => "stop at the deadline",
+            Self::Disconnect => "stop whenever their client leaves",
+            Self::Spared => "leave work alone while its client waits",
+        }
+    }
 }
 
 /// Reads every adapter below `peers` at the repository's root, by language and name.
@@ -124,8 +185,7 @@ fn read_one(folder: &Path) -> Result<Adapter, String> {
     let shown = path.display();
     let text =
         std::fs::read_to_string(&path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
-    let adapter: Adapter = toml::from_str(&text).map_err(|error| format!("`{shown}`: {error}"))?;
-    Ok(Adapter { folder: folder.to_path_buf(), ..adapter })
+    Adapter::parse(&text, folder.to_path_buf()).map_err(|error| format!("`{shown}`: {error}"))
 }
 
 /// The folders in `folder`, sorted.

@@ -30,7 +30,21 @@ pub fn build(stanza: &Stanza, root: &Path, say: impl Fn(&str)) -> Result<(), Str
 /// # Errors
 /// The command and the end of what it said.
 pub fn run(command: &str, words: Vec<OsString>, root: &Path, say: impl Fn(&str)) -> Result<(), String> {
-    let launch = Launch { words, folder: Some(root.to_path_buf()), ..Launch::default() };
+    run_with(command, words, root, Vec::new(), say)
+}
+
+/// Runs `words` as [`run`] does, with these variables on top of the environment.
+///
+/// # Errors
+/// The command and the end of what it said.
+pub fn run_with(
+    command: &str,
+    words: Vec<OsString>,
+    folder: &Path,
+    env: Vec<(OsString, OsString)>,
+    say: impl Fn(&str),
+) -> Result<(), String> {
+    let launch = Launch { words, folder: Some(folder.to_path_buf()), env, ..Launch::default() };
     let failed = |error: std::io::Error| format!("failed to run `{command}`: {error}");
     let mut child = Child::start(launch).map_err(failed)?;
     let (stdout, stderr) = child.pipes().expect("a child's pipes are taken once");

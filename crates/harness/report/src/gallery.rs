@@ -1,0 +1,341 @@
+//! The gallery: servers on other people's frameworks, each asked the same four questions, as a document and as a page.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+use suite::document::Row;
+use suite::scenario::{Judges, Scenario, Seat};
+use suite::scenarios;
+use suite::verdict::Verdict;
+use testbed::adapters::{Adapter, Question, Red, Variant};
+use testbed::machine::Machine;
+
+/// The version of the document's shape.
+pub const SCHEMA: u32 = 1;
+
+/// The results of the gallery: of each server the last one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gallery {
+    /// The version of this shape.
+    pub schema: u32,
+    /// Each server's last result, by its name.
+    pub servers: BTreeMap<String, Shown>,
+}
+
+/// What was seen of one server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// When, as in an HTTP date.
+    pub taken_at: String,
+    /// The machine, in a few words.
+    pub machine: String,
+    /// Why it could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<String>,
+    /// How long judging it took, in milliseconds.
+    #[serde(default)]
+    pub took_ms: u64,
+    /// What came of each question.
+    #[serde(default)]
+    pub cells: BTreeMap<Question, Cell>,
+}
+
+/// What came of one question.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// How many scenarios were judged.
+    pub judged: usize,
+    /// Those that failed, with what was seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, String>,
+    /// How many could not be judged, because the harness failed or its time was up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub errors: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// The scenarios that answer the questions: those of their areas that need no machine to themselves, and of an answer's
+/// only what judges the answer alone.
+///
+/// # Errors
+/// When a pattern selects no scenario.
+pub fn asked(patterns: &str) -> Result<Vec<&'static Scenario>, String> {
+    let mut asked = scenarios::select(patterns)?;
+    asked.retain(|one| match Question::of_area(one.area()) {
+        None => false,
+        Some(_) if one.seat == Seat::Alone => false,
+        Some(Question::Answers) => one.judges == [Judges::Answer],
+        Some(_) => true,
+    });
+    Ok(asked)
+}
+
+impl Cell {
+    /// True when a scenario failed.
+    pub fn is_red(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// True when scenarios were judged, and all of them passed.
+    pub fn is_green(&self) -> bool {
+        self.judged > 0 && self.failed.is_empty()
+    }
+
+    /// The answer to the question, in a word or a fraction.
+    pub fn answer(&self) -> String {
+        match (self.judged, self.failed.len()) {
+            (0, _) => "–".to_owned(),
+            (_, 0) => "yes".to_owned(),
+            (judged, failed) if judged == failed => "**no**".to_owned(),
+            (judged, failed) => format!("**in {} of {judged}**", judged - failed),
+        }
+    }
+}
+
+impl Shown {
+    /// The result of a server that was judged: these rows, of which only the scenarios of a question count.
+    pub fn judged(taken_at: &str, machine: &Machine, took_ms: u64, rows: &[Row]) -> Self {
+        let mut cells: BTreeMap<Question, Cell> =
+            Question::ALL.iter().map(|question| (*question, Cell::default())).collect();
+        for row in rows {
+            let Some(question) = Question::of_area(row.area()) else { continue };
+            let cell = cells.entry(question).or_default();
+            match row.verdict {
+                Verdict::Unsupported => {}
+                Verdict::Error => cell.errors += 1,
+                Verdict::Fail | Verdict::Xpass => {
+                    let observed = row.observed.lines().next().unwrap_or_default();
+                    cell.judged += 1;
+                    cell.failed.insert(row.id.clone(), observed.to_owned());
+                }
+                Verdict::Pass | Verdict::Warn | Verdict::Xfail | Verdict::Flaky => cell.judged += 1,
+            }
+        }
+        Self { took_ms, cells, ..Self::absent(taken_at, machine, None) }
+    }
+
+    /// The result of a server that could not be judged, and why.
+    pub fn absent(taken_at: &str, machine: &Machine, why: Option<String>) -> Self {
+        let machine = format!("{} cores, Linux {}", machine.cores, machine.kernel);
+        Self { taken_at: taken_at.to_owned(), machine, absent: why, took_ms: 0, cells: BTreeMap::new() }
+    }
+
+    /// What was seen of a question.
+    pub fn cell(&self, question: Question) -> Option<&Cell> {
+        self.cells.get(&question)
+    }
+}
+
+impl Gallery {
+    /// Reads a document back.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let gallery: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match gallery.schema {
+            SCHEMA => Ok(gallery),
+            other => Err(format!("its `schema` is {other}, and this lab reads {SCHEMA}")),
+        }
+    }
+
+    /// The document, a value a line.
+    pub fn json(&self) -> String {
+        let versioned = Self { schema: SCHEMA, servers: self.servers.clone() };
+        let mut text =
+            serde_json::to_string_pretty(&versioned).expect("a result is made of texts and numbers");
+        text.push('\n');
+        text
+    }
+
+    /// What the manifests and this run disagree about: a red cell that no manifest explains, and one that it explains and
+    /// that is green.
+    pub fn surprises(&self, adapters: &[Adapter]) -> Vec<String> {
+        let mut surprises = Vec::new();
+        for (adapter, variant) in variants(adapters) {
+            let name = format!("{}/{}", adapter.name, variant.name);
+            let Some(shown) = self.servers.get(&name) else { continue };
+            for question in Question::ALL {
+                let cell = shown.cell(*question);
+                let told = red(variant, *question).is_some();
+                if cell.is_some_and(Cell::is_red) && !told {
+                    let failed = cell.iter().flat_map(|cell| cell.failed.iter()).next();
+                    let (id, observed) = failed.unwrap_or_else(|| unreachable!("a red cell has a failure"));
+                    surprises.push(format!(
+                        "{name} fails `{}`, which its manifest does not explain: {id}: {observed}",
+                        question.word()
+                    ));
+                } else if cell.is_some_and(Cell::is_green) && told {
+                    surprises.push(format!(
+                        "{name} passes `{}`, which its manifest says that it fails",
+                        question.word()
+                    ));
+                }
+            }
+        }
+        surprises
+    }
+
+    /// The page: a table of every server and question, and each red cell with its cause and its mend.
+    pub fn page(&self, adapters: &[Adapter]) -> String {
+        let mut text = format!("{HEAD}\n");
+        self.summary(&mut text, adapters);
+        self.table(&mut text, adapters);
+        self.reds(&mut text, adapters);
+        self.absent(&mut text, adapters);
+        text
+    }
+
+    fn summary(&self, text: &mut String, adapters: &[Adapter]) {
+        let shown: Vec<&Shown> = self.servers.values().filter(|shown| shown.absent.is_none()).collect();
+        let all = variants(adapters).count();
+        let mut languages: Vec<&str> = variants(adapters)
+            .filter(|(adapter, variant)| self.was_judged(adapter, variant))
+            .map(|(adapter, _)| adapter.language.as_str())
+            .collect();
+        languages.sort_unstable();
+        languages.dedup();
+        let green = |question: &Question| {
+            shown.iter().filter(|shown| shown.cell(*question).is_some_and(Cell::is_green)).count()
+        };
+        let _ =
+            writeln!(text, "{} of {all} servers were judged, in {} languages.", shown.len(), languages.len());
+        let counts: Vec<String> =
+            Question::ALL.iter().map(|question| format!("{} {}", green(question), question.verb())).collect();
+        let _ = writeln!(text, "Of them, {}.\n", counts.join("; "));
+    }
+
+    fn was_judged(&self, adapter: &Adapter, variant: &Variant) -> bool {
+        let name = format!("{}/{}", adapter.name, variant.name);
+        self.servers.get(&name).is_some_and(|shown| shown.absent.is_none())
+    }
+
+    fn table(&self, text: &mut String, adapters: &[Adapter]) {
+        let heads: Vec<&str> = Question::ALL.iter().map(|question| question.heading()).collect();
+        let _ = writeln!(text, "| server | what it is | {} | judged |", heads.join(" | "));
+        let _ = writeln!(text, "|---|---|{}---|", "---|".repeat(heads.len()));
+        for (adapter, variant) in variants(adapters) {
+            let name = format!("{}/{}", adapter.name, variant.name);
+            let (cells, when) = match self.servers.get(&name) {
+                None => (vec!["–".to_owned(); heads.len()], "not run".to_owned()),
+                Some(shown) if shown.absent.is_some() => {
+                    (vec!["–".to_owned(); heads.len()], "absent".to_owned())
+                }
+                Some(shown) => (
+                    Question::ALL
+                        .iter()
+                        .map(|question| shown.cell(*question).map_or("–".to_owned(), Cell::answer))
+                        .collect(),
+                    day(&shown.taken_at).to_owned(),
+                ),
+            };
+            let about = format!("{}, {}: {}", adapter.language, adapter.framework, variant.about);
+            let _ = writeln!(text, "| `{name}` | {about} | {} | {when} |", cells.join(" | "));
+        }
+    }
+
+    /// A section for each server with a red cell.
+    fn reds(&self, text: &mut String, adapters: &[Adapter]) {
+        text.push_str("\n## Why, and what mends it\n");
+        for (adapter, variant) in variants(adapters) {
+            let name = format!("{}/{}", adapter.name, variant.name);
+            let Some(shown) = self.servers.get(&name) else { continue };
+            let red_cells: Vec<_> = shown.cells.iter().filter(|(_, cell)| cell.is_red()).collect();
+            if red_cells.is_empty() {
+                continue;
+            }
+            let versions: Vec<String> =
+                adapter.versions.iter().map(|(package, version)| format!("{package} {version}")).collect();
+            let _ = writeln!(
+                text,
+                "\n### `{name}`\n\n{}; written as <{}> does.\n",
+                versions.join(", "),
+                variant.source
+            );
+            for (question, cell) in red_cells {
+                let _ = writeln!(text, "- **{}** {}", question.heading(), seen(cell));
+                match red(variant, *question) {
+                    Some(red) => self.explained(text, adapter, *question, red),
+                    None => text.push_str("  - cause: not known yet; `lab check --run` with `--trace` shows every byte\n  - mend: none known, and none tried\n"),
+                }
+            }
+        }
+    }
+
+    fn explained(&self, text: &mut String, adapter: &Adapter, question: Question, red: &Red) {
+        let _ = writeln!(text, "  - cause: {} (<{}>)", red.cause, red.source);
+        let tried = red.tried.as_ref().map(|tried| format!("; tried: {tried}")).unwrap_or_default();
+        let Some(mend) = &red.mend else {
+            let _ = writeln!(text, "  - mend: none known{tried}");
+            return;
+        };
+        let name = if mend.contains('/') { mend.clone() } else { format!("{}/{mend}", adapter.name) };
+        let proven = match self.servers.get(&name).and_then(|shown| shown.cell(question)) {
+            Some(cell) if cell.is_green() => format!("all {} scenarios pass there", cell.judged),
+            Some(cell) if cell.is_red() => {
+                format!("but it fails {} of {} there too", cell.failed.len(), cell.judged)
+            }
+            _ => "not judged here".to_owned(),
+        };
+        let _ = writeln!(text, "  - mend: `{name}` ({proven}){tried}");
+    }
+
+    fn absent(&self, text: &mut String, adapters: &[Adapter]) {
+        let absent: Vec<(&str, &str)> = variants(adapters)
+            .filter_map(|(adapter, variant)| {
+                let (name, shown) =
+                    self.servers.get_key_value(&format!("{}/{}", adapter.name, variant.name))?;
+                Some((name.as_str(), shown.absent.as_deref()?))
+            })
+            .collect();
+        if absent.is_empty() {
+            return;
+        }
+        text.push_str("\n## Absent\n\n");
+        for (name, why) in absent {
+            let _ = writeln!(text, "- `{name}`: {}", why.lines().next().unwrap_or_default());
+        }
+    }
+}
+
+const HEAD: &str = "# The gallery
+
+Does the work stop, in other people's frameworks? Written by `lab gallery`; `lab docs --check` fails when it is stale.
+
+Each server is an adapter in [`peers/`](../peers/README.md), asked those scenarios of four areas that it supports and that do not need the
+machine to themselves: of `deadline` what judges the answer alone, of `work`, `disconnect` and `spared` everything. Two servers are judged side by side,
+for at most 90 s each. *Yes* means that every scenario passed that was judged; *in 9 of 11* that two failed; *no* that all did; *–* that none was judged.
+A red cell is explained below, with the server that mends it where one is known.
+";
+
+/// Every server of the adapters.
+fn variants(adapters: &[Adapter]) -> impl Iterator<Item = (&Adapter, &Variant)> {
+    adapters.iter().flat_map(|adapter| adapter.variants.iter().map(move |variant| (adapter, variant)))
+}
+
+/// What the manifest says of a question.
+fn red(variant: &Variant, question: Question) -> Option<&Red> {
+    variant.reds.iter().find(|red| red.question == question)
+}
+
+/// The scenarios that failed: the first with what was seen, the others by their ids.
+fn seen(cell: &Cell) -> String {
+    let mut failed = cell.failed.iter();
+    let first = failed.next().map(|(id, observed)| format!("`{id}`: {observed}")).unwrap_or_default();
+    let others: Vec<String> = failed.map(|(id, _)| format!("`{id}`")).collect();
+    let others = if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
+    format!("fails {} of {}: {first}{others}", cell.failed.len(), cell.judged)
+}
+
+/// The day of an HTTP date.
+fn day(taken_at: &str) -> &str {
+    taken_at.get(5..16).unwrap_or(taken_at)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use std::path::PathBuf;
+
+use suite::verdict::Level;
+
+use super::*;
+
+const MANIFEST: &str = r#"
+    name = "frame"
+    language = "Python"
+    framework = "Frame"
+    versions = { frame = "1.0" }
+
+    [[variant]]
+    name = "plain"
+    about = "as the tutorial writes it"
+    run = "serve {port}"
+    source = "https://frame.example/tutorial"
+
+    [[variant.red]]
+    question = "disconnect"
+    cause = "nothing asks"
+    source = "https://frame.example/1"
+    mend = "polling"
+
+    [[variant]]
+    name = "polling"
+    about = "it asks"
+    run = "serve {port}"
+    source = "https://frame.example/polling"
+"#;
+
+fn adapters() -> Vec<Adapter> {
+    vec![Adapter::parse(MANIFEST, PathBuf::from("peers/python/frame")).unwrap()]
+}
+
+fn row(id: &str, verdict: Verdict) -> Row {
+    Row { level: Level::Must, ..Row::whole_server("frame", id, verdict, "seen\nmore") }
+}
+
+fn machine() -> Machine {
+    measure::fixtures::empty(&["tokio"]).document().machine
+}
+
+fn shown(disconnect: Verdict) -> Shown {
+    let rows = [
+        row("deadline/answers-504", Verdict::Pass),
+        row("work/context", Verdict::Pass),
+        row("disconnect/fin", disconnect),
+        row("disconnect/rst", Verdict::Pass),
+        row("disconnect/mid-stream", Verdict::Unsupported),
+        row("spared/signals", Verdict::Error),
+        row("leak/storm", Verdict::Fail),
+    ];
+    Shown::judged("Thu, 26 Nov 2026 01:00:00 GMT", &machine(), 1000, &rows)
+}
+
+fn gallery(plain: Verdict, polling: Verdict) -> Gallery {
+    let servers = [("frame/plain", shown(plain)), ("frame/polling", shown(polling))];
+    Gallery { schema: SCHEMA, servers: servers.map(|(name, shown)| (name.to_owned(), shown)).into() }
+}
+
+fn line<'a>(page: &'a str, of: &str) -> &'a str {
+    page.lines().find(|line| line.contains(of)).unwrap_or_else(|| panic!("no `{of}` in:\n{page}"))
+}
+
+#[test]
+fn a_cell_counts_what_was_judged_and_neither_lacks_nor_errors() {
+    let shown = shown(Verdict::Fail);
+    let answer = |question| shown.cell(question).unwrap().answer();
+    assert_eq!(answer(Question::Answers), "yes");
+    assert_eq!(answer(Question::Disconnect), "**in 1 of 2**");
+    assert_eq!(answer(Question::Spared), "–");
+    assert_eq!(shown.cell(Question::Spared).unwrap().errors, 1);
+    let all_failed = Shown::judged("", &machine(), 0, &[row("work/drop", Verdict::Fail)]);
+    assert_eq!(all_failed.cell(Question::Deadline).unwrap().answer(), "**no**");
+}
+
+#[test]
+fn a_red_cell_has_its_cause_and_a_mend_that_is_green() {
+    let page = gallery(Verdict::Fail, Verdict::Pass).page(&adapters());
+    assert!(
+        line(&page, "| `frame/plain` |").contains("| yes | yes | **in 1 of 2** | – | 26 Nov 2026 |"),
+        "{page}"
+    );
+    assert!(
+        line(&page, "**stops when its client leaves?**").contains("fails 1 of 2: `disconnect/fin`: seen")
+    );
+    assert!(line(&page, "cause: ").contains("nothing asks (<https://frame.example/1>)"), "{page}");
+    assert!(line(&page, "mend: ").contains("`frame/polling` (all 2 scenarios pass there)"), "{page}");
+    assert!(!page.contains("### `frame/polling`"), "{page}");
+}
+
+#[test]
+fn a_mend_that_fails_too_is_told_to() {
+    let page = gallery(Verdict::Fail, Verdict::Fail).page(&adapters());
+    assert!(line(&page, "mend: `frame/polling`").contains("but it fails 1 of 2 there too"), "{page}");
+    assert!(page.contains("cause: not known yet"), "{page}");
+}
+
+#[test]
+fn a_server_that_is_absent_or_was_not_run_has_a_row_that_says_so() {
+    let absent = Shown::absent("", &machine(), Some("no `serve` on the PATH\nat all".to_owned()));
+    let gallery = Gallery { schema: SCHEMA, servers: [("frame/plain".to_owned(), absent)].into() };
+    let page = gallery.page(&adapters());
+    assert!(line(&page, "| `frame/plain` |").ends_with("| – | – | – | – | absent |"), "{page}");
+    assert!(line(&page, "| `frame/polling` |").ends_with("| – | – | – | – | not run |"), "{page}");
+    assert!(page.contains("- `frame/plain`: no `serve` on the PATH\n"), "{page}");
+}
+
+#[test]
+fn a_red_cell_without_a_cause_and_a_green_one_with_one_are_surprises() {
+    let surprises = gallery(Verdict::Pass, Verdict::Fail).surprises(&adapters());
+    assert_eq!(surprises.len(), 2, "{surprises:?}");
+    assert!(surprises[0].starts_with("frame/plain passes `disconnect`"), "{surprises:?}");
+    assert!(surprises[1].starts_with("frame/polling fails `disconnect`"), "{surprises:?}");
+    assert!(gallery(Verdict::Fail, Verdict::Pass).surprises(&adapters()).is_empty());
+}
+
+#[test]
+fn a_document_is_read_back_as_it_was_and_another_version_is_refused() {
+    let gallery = gallery(Verdict::Fail, Verdict::Pass);
+    assert_eq!(Gallery::parse(&gallery.json()), Ok(gallery.clone()));
+    let other = gallery.json().replace("\"schema\": 1", "\"schema\": 9");
+    assert_eq!(Gallery::parse(&other), Err("its `schema` is 9, and this lab reads 1".to_owned()));
+}

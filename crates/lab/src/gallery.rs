@@ -1,0 +1,210 @@
+//! `lab gallery`: asks servers on other people's frameworks the same four questions, and writes what came of it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use measure::results::http_date;
+use report::gallery::{self, Gallery, Shown};
+use suite::document::Row;
+use suite::expect::Expectations;
+use suite::probe;
+use suite::profile::Profile;
+use suite::scenario::Scenario;
+use suite::session::{Entry, Session, Settings};
+use suite::verdict::Verdict;
+use testbed::adapters::{self, Adapter, Fetch, Question, Variant};
+use testbed::capability::Supports;
+use testbed::catalog;
+use testbed::guard;
+use testbed::machine::Machine;
+use testbed::subject::{Setup, Subject};
+
+use crate::args;
+use crate::progress::say;
+
+/// The results, at the root of the repository.
+const RESULTS: &str = "docs/results/gallery.json";
+/// The page made of them.
+pub(crate) const PAGE: &str = "docs/gallery.md";
+
+/// Servers judged side by side.
+const SIDE_BY_SIDE: usize = 2;
+/// Scenarios of one server side by side: of a server that nobody knows it is not known how much it bears.
+const JOBS: usize = 6;
+/// How long one server may be judged.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// One server of the gallery.
+type Exhibit<'a> = (&'a Adapter, &'a Variant);
+
+/// Judges the servers asked for, and writes the results and the page.
+pub(crate) fn gallery(args: &args::Gallery) -> Result<ExitCode, String> {
+    let root = catalog::root()?;
+    let adapters = adapters::read(&root)?;
+    let exhibits = asked(&adapters, &args.names)?;
+    let chosen = gallery::asked(args.only.as_deref().unwrap_or("*"))?;
+    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    guard::limit_descriptors(None)
+        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    let mut gallery = read(&root)?;
+    let fetch = Fetch { packages: args.install, apt: args.apt };
+    let machine = Machine::here(&root);
+    let taken_at = http_date(SystemTime::now());
+    let ready = install(&exhibits, &root, fetch);
+    let judged = judge(&exhibits, &ready, &root, &chosen, &|rows, took| match rows {
+        Ok(rows) => Shown::judged(&taken_at, &machine, took.as_millis() as u64, &rows),
+        Err(why) => Shown::absent(&taken_at, &machine, Some(why)),
+    });
+    gallery.servers.extend(judged);
+    write(&root.join(RESULTS), &gallery.json())?;
+    write(&root.join(PAGE), &gallery.page(&adapters))?;
+    let surprises = gallery.surprises(&adapters);
+    for surprise in &surprises {
+        say(surprise);
+    }
+    Ok(ExitCode::from(u8::from(!surprises.is_empty())))
+}
+
+/// The page, made of the results at `root`.
+pub(crate) fn page(root: &Path) -> Result<String, String> {
+    Ok(read(root)?.page(&adapters::read(root)?))
+}
+
+/// The servers with one of these names: an adapter's, or `adapter/variant`; all without any.
+fn asked<'a>(adapters: &'a [Adapter], names: &[String]) -> Result<Vec<Exhibit<'a>>, String> {
+    let all: Vec<Exhibit<'a>> =
+        adapters.iter().flat_map(|one| one.variants.iter().map(move |variant| (one, variant))).collect();
+    let is = |exhibit: &Exhibit<'_>, name: &str| name == exhibit.0.name || name == full_name(*exhibit);
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|exhibit| is(exhibit, name))) {
+        let known: Vec<&str> = adapters.iter().map(|adapter| adapter.name.as_str()).collect();
+        return Err(format!("no adapter is called `{unknown}`; there are: {}", known.join(", ")));
+    }
+    let wanted = |exhibit: &Exhibit<'_>| names.is_empty() || names.iter().any(|name| is(exhibit, name));
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+fn full_name((adapter, variant): Exhibit<'_>) -> String {
+    format!("{}/{}", adapter.name, variant.name)
+}
+
+/// Installs each adapter once, one after another; gives why an adapter cannot be had, by its name.
+fn install<'a>(exhibits: &[Exhibit<'a>], root: &Path, fetch: Fetch) -> Vec<(&'a str, Result<(), String>)> {
+    let mut done: Vec<(&str, Result<(), String>)> = Vec::new();
+    for (adapter, _) in exhibits {
+        if !done.iter().any(|(name, _)| *name == adapter.name) {
+            let had = adapter.install(root, fetch, &say).map_err(|absent| absent.to_string());
+            if let Err(why) = &had {
+                say(&format!("{}: absent: {why}", adapter.name));
+            }
+            done.push((&adapter.name, had));
+        }
+    }
+    done
+}
+
+/// Judges the servers, [`SIDE_BY_SIDE`] at a time; `shown` makes a result of the rows, or of why there are none.
+fn judge(
+    exhibits: &[Exhibit<'_>],
+    ready: &[(&str, Result<(), String>)],
+    root: &Path,
+    chosen: &[&'static Scenario],
+    shown: &(dyn Fn(Result<Vec<Row>, String>, Duration) -> Shown + Sync),
+) -> Vec<(String, Shown)> {
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(exhibit) = exhibits.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let name = full_name(*exhibit);
+            let had = ready.iter().find(|(adapter, _)| *adapter == exhibit.0.name);
+            let begin_at = Instant::now();
+            let rows = had.map_or(Ok(()), |(_, had)| had.clone()).and_then(|()| rows(*exhibit, root, chosen));
+            let shown = shown(rows, begin_at.elapsed());
+            say(&format!("{name}: {}", told(&shown)));
+            results.lock().expect("no thread panics with the results").push((name, shown));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE.min(exhibits.len()) {
+            scope.spawn(work);
+        }
+    });
+    results.into_inner().expect("no thread panics with the results")
+}
+
+/// Finds out what a server supports, and runs those of the scenarios, until the time is up.
+fn rows(exhibit: Exhibit<'_>, root: &Path, chosen: &[&'static Scenario]) -> Result<Vec<Row>, String> {
+    let subject = exhibit.0.subject(exhibit.1, root)?;
+    let until = Instant::now() + LIMIT;
+    let found = probe::supports(&*subject.start(Setup::default())?);
+    let subject = subject.with_supports(Supports::Only(found));
+    let has = |one: &&Scenario| one.lacking(|need| subject.supports(need)).is_none();
+    let mut planned: Vec<&'static Scenario> = chosen.iter().copied().filter(|one| has(&one)).collect();
+    planned.sort_by_key(|one| one.turn());
+    // What the manifest says that it fails needs no second look.
+    let known = |one: &&&Scenario| {
+        let question = Question::of_area(one.area());
+        exhibit.1.reds.iter().any(|red| Some(red.question) == question)
+    };
+    let once: BTreeSet<&'static str> = planned.iter().filter(known).map(|one| one.id).collect();
+    let entry = Entry { once, ..Entry::new(subject.clone(), Expectations::default(), planned.clone()) };
+    let settings = Settings { profile: Profile::Ci, jobs: JOBS, keep_traces: false, gate: false };
+    Ok(run(&Session::new(vec![entry], settings), &subject, &planned, until))
+}
+
+/// Runs the scenarios side by side; those that have not begun at `until` are not run.
+fn run(session: &Session, subject: &Subject, planned: &[&'static Scenario], until: Instant) -> Vec<Row> {
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(scenario) = planned.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let row = if Instant::now() < until {
+                session.judge(0, scenario)
+            } else {
+                let why = format!("not run: {LIMIT:?} were over");
+                Row::whole_server(subject.name(), scenario.id, Verdict::Error, why)
+            };
+            rows.lock().expect("no thread panics with the rows").push(row);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..JOBS.min(planned.len()) {
+            scope.spawn(work);
+        }
+    });
+    rows.into_inner().expect("no thread panics with the rows")
+}
+
+/// A result in a line.
+fn told(shown: &Shown) -> String {
+    if let Some(why) = &shown.absent {
+        return format!("absent: {}", why.lines().next().unwrap_or_default());
+    }
+    let told: Vec<String> = Question::ALL
+        .iter()
+        .filter_map(|question| {
+            let cell = shown.cell(*question)?;
+            Some(format!("{} {}", question.word(), cell.answer()))
+        })
+        .collect();
+    format!("{} ({:.0} s)", told.join(", "), shown.took_ms as f64 / 1e3)
+}
+
+fn read(root: &Path) -> Result<Gallery, String> {
+    let path = root.join(RESULTS);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Gallery::parse(&text).map_err(|error| format!("`{}`: {error}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Gallery::default()),
+        Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
+    }
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), String> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder
+        .and_then(|()| std::fs::write(path, text))
+        .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+    say(&format!("wrote {}", path.display()));
+    Ok(())
+}

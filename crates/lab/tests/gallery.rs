@@ -1,0 +1,80 @@
+//! A small gallery from end to end: a server of Python's standard library in two ways, and one that cannot be had.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const SCENARIOS: &str = "deadline/answers-504,work/context,disconnect/fin,disconnect/rst,spared/signals";
+
+/// A repository with two adapters, removed on drop.
+struct Repository(PathBuf);
+
+impl Repository {
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gallery");
+        let put = |file: &str, at: &str| {
+            let at = folder.join(at);
+            std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+            std::fs::copy(files.join(file), at).unwrap();
+        };
+        put("stdlib.toml", "peers/python/stdlib/adapter.toml");
+        put("server.py", "peers/python/stdlib/server.py");
+        put("missing.toml", "peers/none/missing/adapter.toml");
+        std::fs::write(folder.join("servers.toml"), "server = []\n").unwrap();
+        Self(folder)
+    }
+
+    fn gallery(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.arg("gallery").args(args).current_dir(&self.0).env_remove("CARGO_TARGET_DIR");
+        command.output().unwrap()
+    }
+
+    fn page(&self) -> String {
+        std::fs::read_to_string(self.0.join("docs/gallery.md")).unwrap()
+    }
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_run_writes_a_page_in_which_the_red_cell_has_its_cause_and_a_mend_that_is_green() {
+    let repository = Repository::new("gallery-run");
+    let output = repository.gallery(&["--only", SCENARIOS]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let page = repository.page();
+    let row = |name: &str| page.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(row("| `stdlib/plain`").contains("| yes | yes | **no** | yes |"), "{page}\n{told}");
+    assert!(row("| `stdlib/watching`").contains("| yes | yes | yes | yes |"), "{page}\n{told}");
+    assert!(row("| `missing/plain`").contains("| – | – | – | – | absent |"), "{page}");
+    assert!(page.contains("cause: nothing reads while the work runs"), "{page}");
+    assert!(page.contains("mend: `stdlib/watching` (all 2 scenarios pass there)"), "{page}");
+    assert!(page.contains("- `missing/plain`: no `no-such-program-anywhere` on the PATH"), "{page}");
+}
+
+#[test]
+fn a_run_of_one_server_keeps_what_is_known_of_the_others() {
+    let repository = Repository::new("gallery-one");
+    let first = repository.gallery(&["missing", "--only", SCENARIOS]);
+    assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
+    let second = repository.gallery(&["stdlib/watching", "--only", "deadline/answers-504"]);
+    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+    let page = repository.page();
+    assert!(page.contains("| – | – | – | – | absent |"), "{page}");
+    assert!(page.contains("| yes | – | – | – |"), "{page}");
+    assert!(page.contains("| – | – | – | – | not run |"), "{page}");
+}
+
+#[test]
+fn an_unknown_name_lists_the_adapters_there_are() {
+    let output = Repository::new("gallery-name").gallery(&["fastapy"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("no adapter is called `fastapy`; there are: missing, stdlib"), "{told}");
+}
