@@ -140,8 +140,8 @@ fn rows(exhibit: Exhibit<'_>, root: &Path, chosen: &[&'static Scenario]) -> Resu
     let until = Instant::now() + LIMIT;
     let found = probe::supports(&*subject.start(Setup::default())?);
     let subject = subject.with_supports(Supports::Only(found));
-    let has = |one: &&Scenario| one.lacking(|need| subject.supports(need)).is_none();
-    let mut planned: Vec<&'static Scenario> = chosen.iter().copied().filter(|one| has(&one)).collect();
+    let has = |one: &&'static Scenario| one.lacking(|need| subject.supports(need)).is_none();
+    let mut planned: Vec<&'static Scenario> = chosen.iter().copied().filter(|one| has(one)).collect();
     planned.sort_by_key(|one| one.turn());
     // What the manifest says that it fails needs no second look.
     let known = |one: &&&Scenario| {

@@ -1,11 +1,11 @@
-//! A small gallery from end to end: a server of Python's standard library in two ways, and one that cannot be had.
+//! A small gallery from end to end: a server of Python's standard library in two ways, and two that cannot be had.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const SCENARIOS: &str = "deadline/answers-504,work/context,disconnect/fin,disconnect/rst,spared/signals";
 
-/// A repository with two adapters, removed on drop.
+/// A repository with three adapters, removed on drop.
 struct Repository(PathBuf);
 
 impl Repository {
@@ -15,24 +15,28 @@ impl Repository {
         let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gallery");
         let put = |file: &str, at: &str| {
             let at = folder.join(at);
-            std::fs::create_dir_all(at.parent().unwrap()).unwrap();
-            std::fs::copy(files.join(file), at).unwrap();
+            std::fs::create_dir_all(at.parent().expect("a file stands in a folder"))
+                .expect("a test has a folder of its own");
+            std::fs::copy(files.join(file), at).expect("a test has a folder of its own");
         };
         put("stdlib.toml", "peers/python/stdlib/adapter.toml");
         put("server.py", "peers/python/stdlib/server.py");
         put("missing.toml", "peers/none/missing/adapter.toml");
-        std::fs::write(folder.join("servers.toml"), "server = []\n").unwrap();
+        put("unfetched.toml", "peers/python/unfetched/adapter.toml");
+        std::fs::write(folder.join("peers/python/unfetched/requirements.txt"), "# nothing\n")
+            .expect("a test has a folder of its own");
+        std::fs::write(folder.join("servers.toml"), "server = []\n").expect("a test has a folder of its own");
         Self(folder)
     }
 
     fn gallery(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         command.arg("gallery").args(args).current_dir(&self.0).env_remove("CARGO_TARGET_DIR");
-        command.output().unwrap()
+        command.output().expect("the lab can be run")
     }
 
     fn page(&self) -> String {
-        std::fs::read_to_string(self.0.join("docs/gallery.md")).unwrap()
+        std::fs::read_to_string(self.0.join("docs/gallery.md")).expect("the page was written")
     }
 }
 
@@ -56,6 +60,9 @@ fn a_run_writes_a_page_in_which_the_red_cell_has_its_cause_and_a_mend_that_is_gr
     assert!(page.contains("cause: nothing reads while the work runs"), "{page}");
     assert!(page.contains("mend: `stdlib/watching` (all 2 scenarios pass there)"), "{page}");
     assert!(page.contains("- `missing/plain`: no `no-such-program-anywhere` on the PATH"), "{page}");
+    let unfetched =
+        "- `unfetched/plain`: its packages are not installed; `--install` does `python3 -m venv .venv`";
+    assert!(page.contains(unfetched), "{page}");
 }
 
 #[test]
@@ -76,5 +83,5 @@ fn an_unknown_name_lists_the_adapters_there_are() {
     let output = Repository::new("gallery-name").gallery(&["fastapy"]);
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("no adapter is called `fastapy`; there are: missing, stdlib"), "{told}");
+    assert!(told.contains("no adapter is called `fastapy`; there are: missing, stdlib, unfetched"), "{told}");
 }

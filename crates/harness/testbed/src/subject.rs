@@ -248,12 +248,11 @@ impl Subject {
 /// A variable of the environment.
 type Pair = (OsString, OsString);
 
+/// A command's words, its variables, and the port that one of them names.
+type Filled = (Vec<OsString>, Vec<Pair>, Option<u16>);
+
 /// Fills in the `{witness}` and the `{port}` of a command and its variables; the port, if one is named, is free now.
-fn filled(
-    words: &[OsString],
-    env: &[(String, String)],
-    witness: SocketAddr,
-) -> Result<(Vec<OsString>, Vec<Pair>, Option<u16>), String> {
+fn filled(words: &[OsString], env: &[(String, String)], witness: SocketAddr) -> Result<Filled, String> {
     let given = words.iter().filter_map(|word| word.to_str());
     let names = given.chain(env.iter().map(|(_, value)| value.as_str())).any(|word| word.contains("{port}"));
     let port = names.then(free_port).transpose()?;
