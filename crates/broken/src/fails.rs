@@ -134,6 +134,10 @@ impl Fault {
             Self::LosesPermits => LOSES_PERMITS,
             Self::WaitsForPermits => WAITS_FOR_PERMITS,
             Self::GrantsAnyPermit => GRANTS_ANY_PERMIT,
+            Self::LeavesProcesses => LEAVES_PROCESSES,
+            Self::LeavesDefunct => LEAVES_DEFUNCT,
+            Self::OrphansProcesses => &["outside/process-server-killed"],
+            Self::WaitsForProcesses => WAITS_FOR_PROCESSES,
         }
     }
 }

@@ -27,6 +27,7 @@ pub const SUPPORTS: &[&str] = &[
     "style:blocking",
     "style:spin",
     "style:permit",
+    "style:process",
     "endpoint:/values",
     "endpoint:/upload",
     "endpoint:/stream",
@@ -203,4 +204,12 @@ pub enum Fault {
     WaitsForPermits,
     /// Counts its permits, and grants one whenever it is asked.
     GrantsAnyPermit,
+    /// Lets a child process run on when its request has ended.
+    LeavesProcesses,
+    /// Kills the child process of a request that has ended, and does not reap it.
+    LeavesDefunct,
+    /// Starts child processes that outlive it.
+    OrphansProcesses,
+    /// Waits for its child process without looking at anything else.
+    WaitsForProcesses,
 }

@@ -28,7 +28,7 @@ use std::thread;
 use std::time::Instant;
 
 use broken::Fault;
-use census::Census;
+use census::{Census, worker};
 use clap::Parser;
 use contract::{Settings, limits};
 use rustix::event::PollFlags;
@@ -37,6 +37,7 @@ use signal_hook::iterator::Signals;
 use socket2::{Domain, Socket, Type};
 
 use crate::connection::{Conn, Woken, wait};
+use crate::outside::ORPHAN;
 
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 4_000;
@@ -103,6 +104,14 @@ fn client(id: &str) -> &str {
 }
 
 fn main() -> ExitCode {
+    // The fault of a worker is told by its environment.
+    let worker = match std::env::var_os(ORPHAN) {
+        Some(_) => worker::if_asked_orphan(),
+        None => worker::if_asked(),
+    };
+    if let Some(code) = worker {
+        return code;
+    }
     // The fault cannot be asked of flags that could not be read.
     let has_fault = |name: &str| std::env::args_os().any(|arg| arg == name);
     if has_fault("panics-at-start") {

@@ -190,8 +190,7 @@ impl Conn<'_> {
             }
             Endpoint::Fanout(params) => self.fanout(job, params),
             Endpoint::Panic(params) => {
-                let _permit =
-                    params.outside.map(|Outside::Permit| self.permit(self.server, job.ctx)).transpose()?;
+                let _taken = self.take(self.server, job, params)?;
                 let _work = job.counted.job().start();
                 panic!("asked to panic by request {}", job.identity.request_id)
             }
@@ -203,8 +202,12 @@ impl Conn<'_> {
         let _thread = (self.server.fault == Fault::HasOneThread
             && matches!(params.style, Style::Spin | Style::Blocking))
         .then(|| self.server.thread.lock());
-        if params.style == Style::Blocking {
-            return self.blocking(job, params);
+        match params.style {
+            Style::Blocking => return self.blocking(job, params),
+            Style::Outside(Outside::Process | Outside::ProcessUnkilled) => {
+                return self.process(job, params.ticks());
+            }
+            _ => {}
         }
         let server = self.server.clone();
         let permit = match params.style {

@@ -49,9 +49,9 @@ pub type Held = Arc<dyn Any + Send + Sync>;
 /// Leave to do work for a request, to be taken to wherever the work runs.
 #[derive(Clone, Debug)]
 pub struct Job {
-    census: Census,
+    pub(crate) census: Census,
     tally: Arc<Tally>,
-    id: Option<Arc<str>>,
+    pub(crate) id: Option<Arc<str>>,
 }
 
 /// A piece of work under way; dropped before it is [completed](Self::completed), it was canceled, or it panicked.

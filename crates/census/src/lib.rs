@@ -7,6 +7,7 @@
 //! - [`counts`]: the counters, and what they look like as JSON and as Prometheus text.
 //! - [`guards`]: connections, requests, contexts and work, counted while they live.
 //! - [`outside`]: what work has outside the process, counted while it has it.
+//! - [`worker`]: work in a process of its own.
 //! - [`witness`]: the heartbeats, one UDP datagram each, for an observer who trusts no counter.
 //! - [`admin`]: the endpoint.
 
@@ -21,6 +22,7 @@ pub mod counts;
 pub mod guards;
 pub mod outside;
 pub mod witness;
+pub mod worker;
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,6 +35,7 @@ use crate::counts::{Counts, Snapshot};
 pub use crate::guards::{Connection, Held, Job, Request, Scope, Work};
 pub use crate::outside::{Permit, Waiting};
 use crate::witness::Witness;
+pub use crate::worker::Process;
 
 /// A server's counters; copies count into the same ones, which live as long as the process.
 #[derive(Clone, Copy, Debug)]

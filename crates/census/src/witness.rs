@@ -30,6 +30,11 @@ impl Witness {
         self.0.is_some()
     }
 
+    /// Where heartbeats go.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.0.as_ref().and_then(|socket| socket.peer_addr().ok())
+    }
+
     /// Sends `<id> <event>` as one datagram, or drops it when it cannot leave at once.
     pub(crate) fn send(&self, id: &str, event: Arguments<'_>) {
         let Some(socket) = &self.0 else { return };

@@ -79,6 +79,12 @@ pub fn child_failed(identity: &Identity, child: u32) -> Answer {
     error(StatusCode::BAD_GATEWAY, Reason::Child, &format!("child {child} failed"), identity)
 }
 
+/// 502 for `/slow` whose work was done by a process that failed.
+#[must_use]
+pub fn process_failed(identity: &Identity) -> Answer {
+    error(StatusCode::BAD_GATEWAY, Reason::Child, &"the worker process failed", identity)
+}
+
 /// The head of the 200 for `/stream`; its body is [`chunk`]s.
 #[must_use]
 pub fn stream(identity: &Identity) -> response::Builder {
@@ -133,6 +139,7 @@ pub fn failed(identity: &Identity, failure: &Failure) -> Answer {
         Failure::Ended(reason) => ended(identity, *reason),
         Failure::Refused(refusal) => refused(Some(identity), refusal),
         Failure::Child(child) => child_failed(identity, *child),
+        Failure::Process => process_failed(identity),
     }
 }
 

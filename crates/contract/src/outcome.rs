@@ -18,6 +18,8 @@ pub enum Failure {
     Refused(Refusal),
     /// This child of its group failed.
     Child(u32),
+    /// The process that did its work failed.
+    Process,
 }
 
 impl From<Reason> for Failure {

@@ -28,6 +28,10 @@ pub enum Style {
 pub enum Outside {
     /// One of the permits, of which there are as many as flagged; with it, works as `context` does.
     Permit,
+    /// A child process, which is killed and reaped when its request ends.
+    Process,
+    /// A child process that nobody kills: the trap.
+    ProcessUnkilled,
 }
 
 /// What the handler does with the request's body.
@@ -117,15 +121,21 @@ impl Slow {
     pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
         let mut params = Params::of(query, &["work", "style", "tick", "body"])?;
         Ok(Self {
-            work: params.duration("work", Duration::from_secs(5), Duration::ZERO)?,
+            work: params.duration("work", WORK, Duration::ZERO)?,
             style: params.one_of("style", Style::Context, STYLES)?,
-            tick: params.duration("tick", Duration::from_millis(10), limits::TICK)?,
+            tick: params.duration("tick", TICK, limits::TICK)?,
             body: params.one_of("body", BodyUse::Read, BODY_USES)?,
         })
     }
 }
 
 impl Panic {
+    /// The units of the work that a process does meanwhile: as long as that of `/slow`.
+    #[must_use]
+    pub fn ticks(&self) -> Ticks {
+        Ticks { work: WORK, tick: TICK }
+    }
+
     pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
         let mut params = Params::of(query, &["style"])?;
         Ok(Self { outside: params.one_of("style", None, OUTSIDE)? })
@@ -163,7 +173,7 @@ impl Fanout {
             width,
             work: params.duration("work", Duration::from_millis(100), Duration::ZERO)?,
             fail: params.optional_number("fail", 0, width - 1)?,
-            tick: params.duration("tick", Duration::from_millis(10), limits::TICK)?,
+            tick: params.duration("tick", TICK, limits::TICK)?,
         })
     }
 }
@@ -173,6 +183,11 @@ pub(crate) fn none(query: &str) -> Result<(), Refusal> {
     Params::of(query, &[]).map(drop)
 }
 
+/// How long the work of a `/slow` takes, unless said.
+const WORK: Duration = Duration::from_secs(5);
+/// The length of one unit of work, unless said.
+const TICK: Duration = Duration::from_millis(10);
+
 const STYLES: &[(&str, Style)] = &[
     ("context", Style::Context),
     ("drop", Style::Drop),
@@ -181,9 +196,15 @@ const STYLES: &[(&str, Style)] = &[
     ("polling", Style::Polling),
     ("spin", Style::Spin),
     ("permit", Style::Outside(Outside::Permit)),
+    ("process", Style::Outside(Outside::Process)),
+    ("process-unkilled", Style::Outside(Outside::ProcessUnkilled)),
 ];
 
-const OUTSIDE: &[(&str, Option<Outside>)] = &[("permit", Some(Outside::Permit))];
+const OUTSIDE: &[(&str, Option<Outside>)] = &[
+    ("permit", Some(Outside::Permit)),
+    ("process", Some(Outside::Process)),
+    ("process-unkilled", Some(Outside::ProcessUnkilled)),
+];
 
 const BODY_USES: &[(&str, BodyUse)] =
     &[("read", BodyUse::Read), ("ignore", BodyUse::Ignore), ("drop", BodyUse::Drop)];

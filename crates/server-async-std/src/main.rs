@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use std::{env, io};
 
-use census::Census;
+use census::{Census, worker};
 use contract::{Reason, Settings, limits};
 use ctx::{Cancel, Context};
 
@@ -63,6 +63,9 @@ struct Server {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = worker::if_asked() {
+        return code;
+    }
     service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
         resized(&settings)?;
         // async-std: the thread of the reactor, if it is refused, and those of the executor are a panic.
@@ -97,7 +100,7 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
-    let resources = Resources::open(&settings);
+    let resources = Resources::open(&settings)?;
     let server = Arc::new(Server { settings, census, base, stopping, resources, hangups: Hangups::open()? });
     task::spawn(hangup::watch(server.clone()));
     let (alive, closed) = channel::bounded(1);

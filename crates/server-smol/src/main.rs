@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use std::{env, io};
 
-use census::Census;
+use census::{Census, worker};
 use contract::{Reason, Settings, limits};
 use ctx::{Cancel, Context};
 
@@ -67,6 +67,9 @@ struct Server {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = worker::if_asked() {
+        return code;
+    }
     service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
         resized(&settings)?;
         // smol: the thread of the reactor, if it is refused, and those of the executor are a panic.
@@ -102,7 +105,7 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
-    let resources = Resources::open(&settings);
+    let resources = Resources::open(&settings)?;
     let server = Arc::new(Server { settings, census, base, stopping, resources, hangups: Hangups::open()? });
     // smol: dropping the task would cancel it.
     EXECUTOR.spawn(hangup::watch(server.clone())).detach();

@@ -1,11 +1,16 @@
 //! Work that needs more than the server's own time: its end, whatever it is, must give back what it has taken.
 
+use std::io;
+use std::process::Stdio;
+use std::time::Instant;
+
 use census::Job;
-use contract::{Failure, Outside, Reason, Settings, Slow, Worked};
+use contract::{Failure, Outside, Panic, Reason, Refusal, Settings, Slow, Ticks, Worked};
 use ctx::Context;
 
 use futures_lite::future;
 use smol::lock::{Semaphore, SemaphoreGuard};
+use smol::process::{Child, Command};
 
 use crate::{Server, until, work};
 
@@ -14,16 +19,31 @@ pub(crate) struct Resources {
     permits: Semaphore,
 }
 
-/// What a request has taken, until it is dropped. The count goes first, so that it never says more than there is.
+/// A permit, until it is dropped. The count goes first, so that it never says more than there is.
 pub(crate) struct Permit<'a> {
     _counted: census::Permit,
     _permit: SemaphoreGuard<'a>,
 }
 
+/// A child process, until it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    _counted: census::Process,
+}
+
+/// What a request has taken, whatever it is.
+#[derive(Default)]
+pub(crate) struct Taken<'a> {
+    _permit: Option<Permit<'a>>,
+    _process: Option<Process>,
+}
+
+// smol: no `drop`, because a child of async-process is killed and reaped when it is dropped.
+
 impl Resources {
     /// As much of each as `settings` say.
-    pub(crate) fn open(settings: &Settings) -> Self {
-        Self { permits: Semaphore::new(settings.permits.get()) }
+    pub(crate) fn open(settings: &Settings) -> io::Result<Self> {
+        Ok(Self { permits: Semaphore::new(settings.permits.get()) })
     }
 }
 
@@ -40,6 +60,8 @@ pub(crate) async fn run(
             let _permit = permit(server, ctx).await?;
             Ok(work::context(ctx, job, slow.ticks()).await?)
         }
+        Outside::Process => process(ctx, job, slow.ticks(), true).await,
+        Outside::ProcessUnkilled => process(ctx, job, slow.ticks(), false).await,
     }
 }
 
@@ -47,12 +69,17 @@ pub(crate) async fn run(
 pub(crate) async fn take<'a>(
     server: &'a Server,
     ctx: &Context,
-    style: Option<Outside>,
-) -> Result<Option<Permit<'a>>, Failure> {
-    match style {
-        Some(Outside::Permit) => Ok(Some(permit(server, ctx).await?)),
-        None => Ok(None),
+    job: &Job,
+    panic: &Panic,
+) -> Result<Taken<'a>, Failure> {
+    let mut taken = Taken::default();
+    match panic.outside {
+        None => {}
+        Some(Outside::Permit) => taken._permit = Some(permit(server, ctx).await?),
+        Some(Outside::Process) => taken._process = Some(start(job, panic.ticks(), true)?),
+        Some(Outside::ProcessUnkilled) => taken._process = Some(start(job, panic.ticks(), false)?),
     }
+    Ok(taken)
 }
 
 /// Waits for a permit or for the context, whichever is first. A wait that is dropped passes on what it was given.
@@ -65,4 +92,22 @@ async fn permit<'a>(server: &'a Server, ctx: &Context) -> Result<Permit<'a>, Rea
     let granted = async { Ok(server.resources.permits.acquire().await) };
     let permit = future::or(ended, granted).await?;
     Ok(Permit { _counted: waiting.granted(), _permit: permit })
+}
+
+/// Works in a child process; waits for its end or for the context, whichever is first. A child that is dropped is killed,
+/// unless nobody `kills` it, and reaped by the runtime.
+async fn process(ctx: &Context, job: Job, ticks: Ticks, kills: bool) -> Result<Worked, Failure> {
+    let mut process = start(&job, ticks, kills)?;
+    let (work, began) = (job.start(), Instant::now());
+    let ended = work::race(ctx, process.child.status()).await?;
+    ended.ok().filter(|status| status.success()).ok_or(Failure::Process)?;
+    Ok(work::worked(work, began))
+}
+
+/// Starts a child process that does this work.
+fn start(job: &Job, ticks: Ticks, kills: bool) -> Result<Process, Refusal> {
+    let mut command = Command::from(job.worker(ticks));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(kills);
+    let child = command.spawn().map_err(|_| Refusal::Busy)?;
+    Ok(Process { child, _counted: job.process() })
 }

@@ -114,7 +114,7 @@ pub(crate) async fn child(ctx: &Context, job: Job, fanout: &Fanout, number: u32)
 }
 
 /// Waits for `work` or for the context. Work that is ready wins: it is judged by when it ended.
-async fn race<T>(ctx: &Context, work: impl Future<Output = T>) -> Result<T, Reason> {
+pub(crate) async fn race<T>(ctx: &Context, work: impl Future<Output = T>) -> Result<T, Reason> {
     let worked = async { Ok(work.await) };
     let ended = async {
         ctx.done(until).await;
@@ -124,7 +124,7 @@ async fn race<T>(ctx: &Context, work: impl Future<Output = T>) -> Result<T, Reas
 }
 
 /// The work came to its natural end, now.
-fn worked(work: Work, began: Instant) -> Worked {
+pub(crate) fn worked(work: Work, began: Instant) -> Worked {
     work.completed();
     Worked { began, ended: Instant::now() }
 }

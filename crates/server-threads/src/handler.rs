@@ -82,7 +82,7 @@ fn answered(
         }
         Endpoint::Fanout(params) => fanout(server, ctx, counted, params),
         Endpoint::Panic(params) => {
-            let _taken = outside::take(server, ctx, params.outside)?;
+            let _taken = outside::take(server, ctx, &counted.job(), params)?;
             let _work = counted.job().start();
             panic!("asked to panic by request {}", identity.request_id)
         }

@@ -31,7 +31,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use std::{io, thread};
 
-use census::Census;
+use census::{Census, worker};
 use contract::{Reason, Settings, limits};
 use ctx::{Cancel, Context};
 
@@ -72,6 +72,9 @@ struct Server {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = worker::if_asked() {
+        return code;
+    }
     // threads: there is no runtime to build.
     service::run(env!("CARGO_PKG_NAME"), serve)
 }
@@ -108,7 +111,7 @@ fn open(settings: Settings, census: Census, base: Context, stopping: Context) ->
     let blocking = settings.blocking_threads.get();
     let workers = Permits::new((most + blocking).min(threads::MOST - most));
     let (hangups, blocking) = (Hangups::open()?, Permits::new(blocking));
-    let resources = Resources::open(&settings);
+    let resources = Resources::open(&settings)?;
     Ok(Server {
         settings,
         census,

@@ -1,29 +1,80 @@
 //! Work that needs more than the server's own time: its end, whatever it is, must give back what it has taken.
 
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+use std::{io, slice};
 
 use census::Job;
-use contract::{Failure, Outside, Reason, Settings, Slow, Worked};
+use contract::{Failure, Outside, Panic, Reason, Refusal, Settings, Slow, Ticks, Worked};
 use ctx::Context;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+// threads: the `server` goes along, because it has the thread that starts children.
 use crate::threads::{self, Permits};
 use crate::{Server, work};
 
 /// What there is to be taken.
 pub(crate) struct Resources {
     permits: Arc<Permits>,
+    // threads: children are started by a thread that never ends, because a child hears of the death of the thread that
+    // started it, and a request's thread ends before the server does.
+    starts: mpsc::Sender<Start>,
 }
 
-/// What a request has taken, until it is dropped. The count goes first, so that it never says more than there is.
+// threads: only here, because elsewhere the threads that start children live as long as the executor.
+/// A command to start, and where to send its child.
+type Start = (Command, mpsc::Sender<io::Result<Child>>);
+
+/// A permit, until it is dropped. The count goes first, so that it never says more than there is.
 pub(crate) struct Permit {
     _counted: census::Permit,
     _permit: threads::Permit,
 }
 
+/// A child process, until it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    // threads: a child is waited for by one thread, so a `pidfd` tells another of its end; and who drops it `kills` it.
+    pidfd: OwnedFd,
+    kills: bool,
+    _counted: census::Process,
+}
+
+/// What a request has taken, whatever it is.
+#[derive(Default)]
+pub(crate) struct Taken {
+    _permit: Option<Permit>,
+    _process: Option<Process>,
+}
+
+// threads: only here, because a child of async-process is killed and reaped when it is dropped.
+impl Drop for Process {
+    // threads: another body, because whoever drops it waits for its end.
+    fn drop(&mut self) {
+        if !self.kills {
+            return;
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Resources {
+    // threads: another body, because a thread starts the children.
     /// As much of each as `settings` say.
-    pub(crate) fn open(settings: &Settings) -> Self {
-        Self { permits: Permits::new(settings.permits.get()) }
+    pub(crate) fn open(settings: &Settings) -> io::Result<Self> {
+        let (starts, inbox) = mpsc::channel::<Start>();
+        service::thread::spawn("processes", move || {
+            for (mut command, answer) in inbox {
+                // Whoever asked waits for the answer, unless it panicked meanwhile.
+                let _ = answer.send(command.spawn());
+            }
+        })?;
+        Ok(Self { permits: Permits::new(settings.permits.get()), starts })
     }
 }
 
@@ -40,19 +91,21 @@ pub(crate) fn run(
             let _permit = permit(server, ctx)?;
             Ok(work::context(ctx, job, slow.ticks())?)
         }
+        Outside::Process => process(server, ctx, job, slow.ticks(), true),
+        Outside::ProcessUnkilled => process(server, ctx, job, slow.ticks(), false),
     }
 }
 
 /// Takes what work in this style takes.
-pub(crate) fn take(
-    server: &Server,
-    ctx: &Context,
-    style: Option<Outside>,
-) -> Result<Option<Permit>, Failure> {
-    match style {
-        Some(Outside::Permit) => Ok(Some(permit(server, ctx)?)),
-        None => Ok(None),
+pub(crate) fn take(server: &Server, ctx: &Context, job: &Job, panic: &Panic) -> Result<Taken, Failure> {
+    let mut taken = Taken::default();
+    match panic.outside {
+        None => {}
+        Some(Outside::Permit) => taken._permit = Some(permit(server, ctx)?),
+        Some(Outside::Process) => taken._process = Some(start(server, job, panic.ticks(), true)?),
+        Some(Outside::ProcessUnkilled) => taken._process = Some(start(server, job, panic.ticks(), false)?),
     }
+    Ok(taken)
 }
 
 /// Waits for a permit or for the context, whichever is first. A wait that is dropped passes on what it was given.
@@ -61,4 +114,37 @@ fn permit(server: &Server, ctx: &Context) -> Result<Permit, Reason> {
     // threads: one call waits for the `permit` and for the context.
     let permit = server.resources.permits.wait(ctx)?;
     Ok(Permit { _counted: waiting.granted(), _permit: permit })
+}
+
+// threads: another body, because a thread watches the child, and the request's own thread kills and reaps it.
+/// Works in a child process; waits for its end or for the context, whichever is first. A child that is dropped is killed,
+/// unless nobody `kills` it, and reaped.
+fn process(server: &Server, ctx: &Context, job: Job, ticks: Ticks, kills: bool) -> Result<Worked, Failure> {
+    let mut process = start(server, &job, ticks, kills)?;
+    let (work, began) = (job.start(), Instant::now());
+    let pidfd = process.pidfd.try_clone().map_err(|_| Refusal::Busy)?;
+    work::race(server, ctx, move || {
+        // It is readable once the child has ended, and an interrupted wait is begun again.
+        while poll(slice::from_mut(&mut PollFd::new(&pidfd, PollFlags::IN)), None).is_err() {}
+    })?;
+    let ended = process.child.wait();
+    ended.ok().filter(|status| status.success()).ok_or(Failure::Process)?;
+    Ok(work::worked(work, began))
+}
+
+// threads: another body, because a thread that never ends starts the child.
+/// Starts a child process that does this work.
+fn start(server: &Server, job: &Job, ticks: Ticks, kills: bool) -> Result<Process, Refusal> {
+    let mut command = job.worker(ticks);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let (answer, started) = mpsc::channel();
+    server.resources.starts.send((command, answer)).map_err(|_| Refusal::Busy)?;
+    let mut child = started.recv().map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?;
+    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
+    let Ok(pidfd) = pidfd else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(Refusal::Busy);
+    };
+    Ok(Process { child, pidfd, kills, _counted: job.process() })
 }

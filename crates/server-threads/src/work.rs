@@ -109,7 +109,7 @@ pub(crate) fn child(ctx: &Context, job: Job, fanout: &Fanout, number: u32) -> Re
 
 // threads: another body, because the work tells that it has ended by canceling a context.
 /// Waits for `work` or for the context. Work that is ready wins: it is judged by when it ended.
-fn race<T: Send + 'static>(
+pub(crate) fn race<T: Send + 'static>(
     server: &Server,
     ctx: &Context,
     work: impl FnOnce() -> T + Send + 'static,
@@ -131,7 +131,7 @@ fn race<T: Send + 'static>(
 }
 
 /// The work came to its natural end, now.
-fn worked(work: Work, began: Instant) -> Worked {
+pub(crate) fn worked(work: Work, began: Instant) -> Worked {
     work.completed();
     Worked { began, ended: Instant::now() }
 }

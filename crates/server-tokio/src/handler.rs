@@ -93,7 +93,7 @@ async fn answered(
         }
         Endpoint::Fanout(params) => fanout(ctx, counted, params).await,
         Endpoint::Panic(params) => {
-            let _taken = outside::take(server, ctx, params.outside).await?;
+            let _taken = outside::take(server, ctx, &counted.job(), params).await?;
             let _work = counted.job().start();
             panic!("asked to panic by request {}", identity.request_id)
         }

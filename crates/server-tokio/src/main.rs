@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use census::Census;
+use census::{Census, worker};
 use contract::{Reason, Settings, limits};
 use ctx::{Cancel, Context};
 
@@ -58,6 +58,9 @@ struct Server {
 
 // tokio: another body, because its runtime is a value that is built and shut down.
 fn main() -> ExitCode {
+    if let Some(code) = worker::if_asked() {
+        return code;
+    }
     service::run(env!("CARGO_PKG_NAME"), |settings: Settings| {
         // A runtime that is refused a thread panics, or goes on with fewer.
         service::thread::reserve(settings.threads())?;
@@ -84,7 +87,7 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     let (base, cancel) = Context::background().with_cancel();
     let (stopping, stop) = Context::background().with_cancel();
     service::thread::spawn("signals", || obey(signals, stop))?;
-    let resources = Resources::open(&settings);
+    let resources = Resources::open(&settings)?;
     // tokio: nothing else has to watch over clients.
     let server = Arc::new(Server { settings, census, base, stopping, resources });
     let (alive, closed) = mpsc::channel(1);

@@ -12,6 +12,7 @@ pub(super) const LINGERS_FOR_BODIES_ALONE: &[&str] = &[
 pub(super) const LINGERS_FOR_EVER: &[&str] = &[
     "closing/is-bounded",
     "outside/permit-shutdown",
+    "outside/process-shutdown",
     "shutdown/cancels-at-timeout",
     "closing/clients-that-go-on",
     "shutdown/deadline-while-draining",

@@ -97,6 +97,9 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "leak/disconnect-storm",
     "outside/permit-fin",
     "outside/permit-rst",
+    "outside/process-fin",
+    "outside/process-rst",
+    "outside/process-storm",
     "shutdown/disconnect-while-draining",
     "timeouts/slow-reader",
 ];
@@ -140,6 +143,7 @@ pub(super) const IGNORES_SIGTERM: &[&str] = &[
     "log/unread-exit-1",
     "log/unread-pipe",
     "outside/permit-shutdown",
+    "outside/process-shutdown",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/deadline-while-draining",
@@ -168,6 +172,7 @@ pub(super) const DIES_AT_SIGTERM: &[&str] = &[
     "log/unread-exit-1",
     "log/unread-pipe",
     "outside/permit-shutdown",
+    "outside/process-shutdown",
     "shutdown/blocking-work-exit-1",
     "shutdown/cancels-at-timeout",
     "shutdown/census-while-draining",
@@ -378,6 +383,7 @@ pub(super) const DIES_OF_PANICS: &[&str] = &[
     "log/unread-exit-1",
     "log/unread-pipe",
     "outside/permit-panic",
+    "outside/process-panic",
     "spared/neighbor-panics",
 ];
 

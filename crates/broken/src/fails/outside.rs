@@ -18,3 +18,32 @@ pub(super) const GRANTS_ANY_PERMIT: &[&str] = &[
     "outside/permit-shutdown",
     "outside/permit-storm",
 ];
+
+pub(super) const LEAVES_PROCESSES: &[&str] = &[
+    "outside/process-deadline",
+    "outside/process-fin",
+    "outside/process-panic",
+    "outside/process-rst",
+    "outside/process-server-killed",
+    "outside/process-shutdown",
+    "outside/process-storm",
+];
+
+pub(super) const LEAVES_DEFUNCT: &[&str] = &[
+    "outside/process-completes",
+    "outside/process-deadline",
+    "outside/process-dies",
+    "outside/process-fin",
+    "outside/process-panic",
+    "outside/process-rst",
+    "outside/process-shutdown",
+    "outside/process-storm",
+];
+
+pub(super) const WAITS_FOR_PROCESSES: &[&str] = &[
+    "outside/process-deadline",
+    "outside/process-fin",
+    "outside/process-rst",
+    "outside/process-shutdown",
+    "outside/process-storm",
+];

@@ -69,6 +69,10 @@ capabilities! {
     StyleSpin = "style:spin",
     /// Work that takes a permit, of which there are few.
     StylePermit = "style:permit",
+    /// Work in a child process that is killed when its request ends.
+    StyleProcess = "style:process",
+    /// Work in a child process that nobody kills.
+    StyleProcessUnkilled = "style:process-unkilled",
     /// `/values`.
     EndpointValues = "endpoint:/values",
     /// `/upload`.

@@ -3,6 +3,7 @@
 use crate::scenario::Scenario;
 
 mod permit;
+mod process;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] = &[permit::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[permit::SCENARIOS, process::SCENARIOS];
