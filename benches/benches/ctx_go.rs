@@ -14,7 +14,7 @@ use ctx::{Cancel, Context};
 use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// How many values lie above the lookup, none of which it finds.
+/// The numbers of values above the lookup, none of which it finds.
 const DEPTHS: [u64; 5] = [10, 20, 30, 50, 100];
 
 fn never(_: Instant) -> std::future::Pending<()> {

@@ -1,4 +1,4 @@
-//! What the parts cost: contexts, tasks and timers, measured side by side.
+//! Costs of the parts: contexts, tasks and timers, measured side by side.
 
 pub mod tasks;
 

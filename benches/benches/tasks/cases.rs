@@ -1,4 +1,4 @@
-//! What is measured.
+//! The cases that are measured.
 
 use benches::tasks::{Case, End, Runtime, Way};
 

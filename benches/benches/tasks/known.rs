@@ -1,4 +1,4 @@
-//! What others measured of a million tasks, beside what was measured here.
+//! Published figures for a million tasks, beside the measured ones.
 
 use benches::tasks::{End, Runtime, Way};
 use comfy_table::{CellAlignment, Table, presets};

@@ -12,16 +12,16 @@ use std::process::{Command, ExitCode};
 use benches::tasks::{Case, Report, THREADS, TOO_SLOW};
 use clap::Parser;
 
-/// How often a child that was too slow for its timeout gets twice the time.
+/// The number of times that a child too slow for its timeout gets twice the time.
 const RETRIES: u32 = 4;
 
 #[derive(Parser)]
 #[command(about = "Counts, weighs and times tasks that time out or are canceled")]
 struct Arguments {
-    /// How many tasks, in turn.
+    /// The numbers of tasks, in turn.
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
     tasks: Vec<usize>,
-    /// How often each case is run; the table shows medians.
+    /// The number of times each case is run; the table shows medians.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Only cases whose line contains this, such as `smol` or `join-set`.

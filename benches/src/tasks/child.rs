@@ -20,7 +20,7 @@ pub const TOO_SLOW: u8 = 3;
 /// Reads how many bytes are allocated now, and how many allocations there have been.
 pub type Heap = fn() -> (u64, u64);
 
-/// How long after the last deadline, or after the cancel, everything has to be gone.
+/// The time after the last deadline, or after the cancel, in which everything has to be gone.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for the end of all tasks by the runtime's own means.
@@ -31,7 +31,7 @@ type CancelAll = Box<dyn FnOnce() -> Join>;
 
 /// Tasks that have been spawned.
 pub(crate) struct Started {
-    /// What must live until the end: the runtime, or the thread that holds the scope.
+    /// The value that must live until the end: the runtime, or the thread that holds the scope.
     kept: Box<dyn Any>,
     /// The runtime's own way to cancel them; without it the root context is canceled.
     cancel: Option<CancelAll>,

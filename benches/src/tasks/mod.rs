@@ -21,7 +21,7 @@ pub use child::{Heap, TOO_SLOW, run_child};
 /// Executor threads of every runtime.
 pub const THREADS: usize = 2;
 
-/// Who polls the tasks.
+/// The executor that polls the tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Runtime {
@@ -35,7 +35,7 @@ pub enum Runtime {
     Threads,
 }
 
-/// How a task is bound to its deadline, and what its work does when that comes.
+/// The way in which a task is bound to its deadline, and what its work does when that comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
@@ -59,7 +59,7 @@ pub enum Way {
     TaskTracker,
 }
 
-/// What ends the tasks.
+/// The event that ends the tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
@@ -72,16 +72,16 @@ pub enum End {
 /// One measurement: so many tasks, on one runtime, in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args, Serialize, Deserialize)]
 pub struct Case {
-    /// Who polls the tasks.
+    /// The executor that polls the tasks.
     #[arg(long)]
     pub runtime: Runtime,
-    /// How a task is bound to its deadline.
+    /// The way in which a task is bound to its deadline.
     #[arg(long)]
     pub way: Way,
-    /// What ends the tasks.
+    /// The event that ends the tasks.
     #[arg(long)]
     pub end: End,
-    /// How many tasks.
+    /// The number of tasks.
     #[arg(long)]
     pub tasks: usize,
     /// The timeout of each task, in milliseconds. All of them have to be waiting before the first is due.
@@ -121,7 +121,7 @@ pub struct Sample {
     pub bytes: u64,
 }
 
-/// What a child saw. Bytes are beyond those before the first spawn.
+/// The counts of a child. Bytes are beyond those before the first spawn.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// Time to spawn all, in nanoseconds.

@@ -22,7 +22,7 @@ use rustix::net::sockopt;
 
 use crate::{Server, lenient};
 
-/// How long a fault keeps a connection whose client can ask nothing more: past every scenario's patience.
+/// The time for which a fault keeps a connection whose client can ask nothing more: past every scenario's patience.
 const HALF_CLOSED: Duration = Duration::from_secs(20);
 
 /// A connection and what was read of it and not yet used.
@@ -36,11 +36,11 @@ pub(crate) struct Conn<'a> {
     pub(crate) streams_until: Option<Instant>,
     accepted_at: Instant,
     pub(crate) ahead: Vec<u8>,
-    /// Whether the answer went out before its request was read whole.
+    /// True when the answer went out before its request was read whole.
     unread: bool,
-    /// Whether the connection is to be reset.
+    /// True when the connection is to be reset.
     reset: bool,
-    /// What a fault takes the client's bytes for.
+    /// The phase that a fault infers from the client's bytes.
     pub(crate) guess: Guess,
     /// Whether a fault has stopped watching for the end of the client.
     pub(crate) deaf: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Conn<'a> {
     pub(crate) last_id: String,
 }
 
-/// What a fault makes of the borders of packets: whether a head is under way, and since when.
+/// The phase that a fault infers from the borders of packets: whether a head is under way, and since when.
 pub(crate) struct Guess {
     in_head: bool,
     since: Instant,
@@ -59,7 +59,7 @@ pub(crate) struct Guess {
     pub(crate) filled_at: Instant,
 }
 
-/// What ended a wait.
+/// The event that ended a wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
     /// The descriptor is ready, or broken.
@@ -341,7 +341,7 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// What tells that the client has left, as far as the settings care.
+    /// Returns the socket and the events that tell of a disconnect, as far as the settings care.
     pub(crate) fn leaving(&self) -> Option<(&TcpStream, PollFlags)> {
         match self.server.settings.on_disconnect {
             _ if self.deaf || self.server.fault == Fault::IgnoresDisconnects => None,

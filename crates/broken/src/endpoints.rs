@@ -1,4 +1,4 @@
-//! What goes on while a request is answered: a group of children, and a stream of chunks.
+//! The endpoints that work while a request is answered: a group of children, and a stream of chunks.
 
 use std::io::{self, PipeWriter, Write};
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use crate::Server;
 use crate::connection::{Conn, Woken, wait};
 use crate::request::Job;
 
-/// What the children of a group share.
+/// State that the children of a group share.
 struct Group {
     fault: Fault,
     ctx: Context,

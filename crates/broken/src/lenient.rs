@@ -1,4 +1,4 @@
-//! What a lenient parser makes of a connection's bytes before anybody judges them: of a fault.
+//! A fault: a lenient parser that rewrites a connection's bytes before they are judged.
 
 /// Takes the fragment off the target of a head, and gives it a host that is one.
 pub(crate) fn head(ahead: &mut Vec<u8>) {

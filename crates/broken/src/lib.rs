@@ -9,7 +9,7 @@ pub mod proxy;
 
 use clap::ValueEnum;
 
-/// What the server supports: the contract without the styles of work that outlive their request.
+/// The server's capabilities: the contract without the styles of work that outlive their request.
 pub const SUPPORTS: &[&str] = &[
     "admin",
     "witness",

@@ -56,7 +56,7 @@ struct Args {
     settings: Settings,
 }
 
-/// What every connection shares.
+/// State that all connections share.
 struct Server {
     fault: Fault,
     settings: Settings,
@@ -66,13 +66,13 @@ struct Server {
     stopped: PipeReader,
     /// Hangs up once a shutdown runs out of patience.
     over: PipeReader,
-    /// What holds it has the one thread: of a fault.
+    /// A fault: the lock of the server's only thread, held by the request that works.
     thread: Mutex<()>,
     /// The subject of the client that left last, which nobody needs: what a fault keeps too long.
     left: Mutex<Option<String>>,
     /// The clients of whom some request has ended badly, and how often: what a fault holds against the others.
     ended: Mutex<HashMap<String, usize>>,
-    /// How often a signal came that was not meant for it.
+    /// The number of signals that were not meant for the work that they woke.
     winced: Arc<AtomicUsize>,
     /// How many permits are free.
     free: AtomicUsize,
@@ -81,7 +81,7 @@ struct Server {
 }
 
 impl Server {
-    /// How often a request of this request's client has ended badly.
+    /// Returns the number of requests of this request's client that ended badly.
     fn bad_ends(&self, id: &str) -> usize {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).get(client(id)).copied().unwrap_or(0)
     }
@@ -92,13 +92,13 @@ impl Server {
         *ended.entry(client(id).to_owned()).or_default() += 1;
     }
 
-    /// Whether a shutdown has run out of patience.
+    /// Reports whether a shutdown has run out of patience.
     fn is_over(&self) -> bool {
         matches!(wait(None::<(&TcpListener, _)>, &[&self.over], Some(Instant::now())), Ok(Woken::Rung))
     }
 }
 
-/// What the ids of one client's requests begin with: all but the last two of their parts.
+/// Returns the part of an id that all requests of one client share: all but the last two of its parts.
 fn client(id: &str) -> &str {
     id.rsplitn(3, '-').nth(2).unwrap_or(id)
 }

@@ -7,7 +7,7 @@ use broken::Fault;
 
 use crate::connection::Conn;
 
-/// How long a fault lets a client be silent.
+/// The time for which a fault lets a client be silent.
 const SILENCE: Duration = Duration::from_millis(1200);
 
 impl Conn<'_> {
@@ -30,7 +30,7 @@ impl Conn<'_> {
         }
     }
 
-    /// Whether a fault takes a client that is there for one that has left.
+    /// Reports whether a fault takes a client that is there for one that has left.
     pub(crate) fn is_taken_for_gone(&self) -> bool {
         match self.server.fault {
             Fault::TakesBytesForEnds => !self.ahead.is_empty(),

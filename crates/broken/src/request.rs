@@ -21,7 +21,7 @@ use http::{Method, StatusCode, Version};
 
 use crate::connection::Conn;
 
-/// What a request is done with.
+/// A request, and the context and the guards that it is answered under.
 pub(crate) struct Job<'a> {
     pub(crate) ctx: &'a Context,
     pub(crate) counted: &'a Counted,
@@ -248,7 +248,7 @@ impl Conn<'_> {
         Ok(Worked { began, ended: Instant::now() })
     }
 
-    /// Whether a fault takes something of this request or its neighbors for the end of its client.
+    /// Reports whether a fault takes an event of this request or its neighbors for the end of its client.
     fn is_misled(&self, job: &Job<'_>, params: &Slow, bad_ends: usize) -> bool {
         let has_body = job.head.method == Method::POST && params.body == BodyUse::Read;
         match self.server.fault {
@@ -266,7 +266,7 @@ impl Conn<'_> {
         ticks.from(began).take(most)
     }
 
-    /// What becomes of work at its deadline: it ends here, unless a fault says otherwise.
+    /// Ends the work at its deadline, unless a fault says otherwise.
     fn abandoned(&self, job: &Job<'_>, params: &Slow, mut work: Work, began: Instant) {
         let ticks = params.ticks().from(began).skip_while(|end| *end <= Instant::now());
         let ends = ticks.collect::<Vec<_>>();
@@ -311,7 +311,7 @@ impl Conn<'_> {
         }
     }
 
-    /// What a 504 costs, where it should cost nothing.
+    /// Adds a cost to a 504 that should have none: of a fault.
     fn timed_out(&self, ctx: &Context, answer: &mut Answer) {
         match self.server.fault {
             Fault::LeaksThreads => drop(thread::spawn(|| {

@@ -12,7 +12,7 @@ use suite::{pattern, scenarios};
 use testbed::capability::Capability;
 use testbed::catalog::{self, Catalog};
 
-/// What nothing fails, each with its reason.
+/// The scenarios that nothing fails, each with its reason.
 const EXCEPT: &[(&str, &str)] = &[];
 
 /// The ids of what judges.
@@ -21,7 +21,7 @@ fn judging() -> BTreeMap<&'static str, &'static Scenario> {
     all.map(|scenario| (scenario.id, scenario)).collect()
 }
 
-/// What `faults` fail, and what the servers of the list are expected to fail whenever they are run.
+/// Returns the scenarios that `faults` fail, and those that the servers of the list are expected to fail.
 fn failed(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
     let root = catalog::root().expect("the tests run inside the repository");
     let mut failed: BTreeSet<&str> =
@@ -42,7 +42,7 @@ fn failed(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
     failed
 }
 
-/// What judges and is failed by none of `faults` and no server of the list.
+/// Returns the scenarios that judge and are failed by none of `faults` and by no server of the list.
 fn unproved(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
     let failed = failed(faults);
     judging().into_keys().filter(|id| !failed.contains(id)).collect()

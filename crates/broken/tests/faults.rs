@@ -33,10 +33,10 @@ const JOBS: usize = 24;
 /// The faults that take longest to show.
 const LONG: &[Fault] = &[Fault::WaitsForReaders, Fault::IgnoresDisconnects, Fault::None];
 
-/// How much is tried.
+/// The scenarios that are tried on a fault.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Breadth {
-    /// What a fault names, and a sample of the others.
+    /// The scenarios that a fault names, and a sample of the others.
     Sample,
     /// Everything that needs no machine to itself.
     Beside,
@@ -156,7 +156,7 @@ fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'
     planned
 }
 
-/// Whether a promise was found broken, of whatever level; what only informs promises nothing.
+/// Reports whether a row is a failure, of any level; a scenario that only informs promises nothing.
 fn is_failure(row: &Row) -> bool {
     matches!(row.verdict, Verdict::Fail | Verdict::Error)
         || (row.verdict == Verdict::Warn && row.level == Level::Should)

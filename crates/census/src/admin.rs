@@ -92,7 +92,7 @@ struct Client {
 enum State {
     /// Its head is being read.
     Reads(Vec<u8>),
-    /// So much of its answer is still to be written.
+    /// The answer is being written; these bytes of it are left.
     Writes(VecDeque<u8>),
     /// The answer is out; it is read from until it closes, because a close with bytes unread would destroy the answer.
     Parts,
@@ -146,7 +146,7 @@ impl Client {
     }
 }
 
-/// Whether the socket only was not ready.
+/// Reports whether the error only says that the socket was not ready.
 fn blocks(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -62,7 +62,7 @@ impl Default for Counts {
     }
 }
 
-/// How a request ended.
+/// The ways in which a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Completed,

@@ -1,4 +1,4 @@
-//! What is counted while it lives.
+//! Guards: each counts a thing for as long as the guard lives.
 
 use std::any::Any;
 use std::ops::Deref;
@@ -146,7 +146,7 @@ impl Request {
         self.ending = Some(Ending::Completed);
     }
 
-    /// How a request ended whose context ended.
+    /// Returns the ending of a request whose context has ended.
     fn left(&self) -> Ending {
         match Reason::of(&self.ctx) {
             Some(Reason::Deadline) => Ending::Deadline,

@@ -1,4 +1,4 @@
-//! What a server counts about itself, and the heartbeats of its work.
+//! A server's counts of itself, and the heartbeats of its work.
 //!
 //! Every number is kept by a guard that is released on drop, so no early return, no dropped future and no panic can
 //! miss it. The numbers are served by a plain thread that shares nothing with the runtime under test: an instrument
@@ -51,7 +51,7 @@ struct Inner {
     /// How many permits there are.
     permits: u64,
     witness: Witness,
-    /// What the ids start with that are made for requests without one; asked for once, because the kernel is asked.
+    /// The prefix of ids that are made for requests without one; read once, because it comes from the kernel.
     prefix: String,
 }
 
@@ -83,13 +83,13 @@ impl Census {
         self.inner.counts.snapshot(self.inner.server, self.inner.permits, uptime, tasks)
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.inner.counts.connections_live.load(Relaxed).try_into().unwrap_or(0)
     }
 
-    /// How many pieces of work are alive, wanted or not.
+    /// Returns the number of live units of work, wanted or not.
     #[must_use]
     pub fn work(&self) -> usize {
         self.inner.counts.work_live.load(Relaxed).try_into().unwrap_or(0)

@@ -15,7 +15,7 @@ use crate::{Refusal, budget, limits};
 pub struct Decoder {
     state: State,
     chunked: bool,
-    /// How many more bytes of chunk extensions and trailers are borne with.
+    /// The number of bytes of chunk extensions and trailers that are still accepted.
     patience: usize,
     /// How many more trailer fields are borne with.
     fields: usize,
@@ -23,7 +23,7 @@ pub struct Decoder {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// So many bytes of payload are still to come, of the body or of its chunk.
+    /// The number of bytes of payload still to come, of the body or of its chunk.
     Payload(u64),
     /// A chunk's size is being read: so many digits so far, and what they say.
     Size { digits: u32, size: u64 },
@@ -83,7 +83,7 @@ impl Decoder {
         Self { state: payload(length), chunked: false, patience: limits::HEAD, fields: limits::HEADERS }
     }
 
-    /// Whether the body was taken to its end.
+    /// Reports whether the body was taken to its end.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.state == State::Whole
@@ -157,12 +157,12 @@ impl Decoder {
     }
 }
 
-/// Whether the byte may stand in the name of a field (RFC 9110, 5.6.2).
+/// Reports whether the byte may stand in the name of a field (RFC 9110, 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether the byte may stand in the value of a field (RFC 9110, 5.5).
+/// Reports whether the byte may stand in the value of a field (RFC 9110, 5.5).
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
@@ -188,7 +188,7 @@ fn length(head: &Parts) -> Result<Option<u64>, Refusal> {
     }
 }
 
-/// Whether the body comes in chunks.
+/// Reports whether the body comes in chunks.
 fn chunked(head: &Parts) -> Result<bool, Refusal> {
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -219,7 +219,7 @@ mod tests {
         decoder(Version::HTTP_11, fields)
     }
 
-    /// What a decoder makes of bytes that come in these pieces: the payload, the rest, and how it ended.
+    /// A decoder's output for bytes that come in these pieces: the payload, the rest, and the ending.
     #[derive(Debug, PartialEq, Eq)]
     struct Taken {
         payload: Vec<u8>,

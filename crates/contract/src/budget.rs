@@ -12,7 +12,7 @@ use crate::Refusal;
 static GRPC: HeaderName = HeaderName::from_static("grpc-timeout");
 static ENVOY: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
-/// How long the caller waits: the smaller of its two headers; `None` when it names neither.
+/// Returns the time that the caller waits: the smaller of its two headers; `None` when it names neither.
 ///
 /// # Errors
 /// A header that is malformed or given more than once is refused with its name.

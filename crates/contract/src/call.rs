@@ -10,14 +10,14 @@ use http::{Method, StatusCode, Version};
 use crate::params::{self, Fanout, Panic, Slow, Stream, Style};
 use crate::{Identity, Reason, budget, limits, request_target};
 
-/// What a well-formed request asks for.
+/// A well-formed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Who asks.
+    /// The request's identity: its id and its subject.
     pub identity: Identity,
-    /// How long the caller waits, when it says so.
+    /// The time that the caller waits, when it says so.
     pub budget: Option<Duration>,
-    /// What it asks for.
+    /// The endpoint, with its parameters.
     pub endpoint: Endpoint,
 }
 
@@ -47,14 +47,14 @@ pub enum Refusal {
     Parameter {
         /// The parameter.
         name: String,
-        /// What is wrong with it, to follow its name.
+        /// The problem, to follow its name.
         problem: String,
     },
     /// A header field is wrong: 400.
     Header {
         /// The field.
         name: &'static str,
-        /// What is wrong with it, to follow its name.
+        /// The problem, to follow its name.
         problem: String,
     },
     /// The request or its body breaks the protocol: 400.
@@ -198,7 +198,8 @@ impl Refusal {
         }
     }
 
-    /// Whether the connection must be closed behind the answer, because what follows on it cannot be trusted.
+    /// Reports whether the connection must be closed behind the answer, because the bytes that follow cannot be
+    /// trusted.
     #[must_use]
     pub fn closes(&self) -> bool {
         !matches!(self, Self::Parameter { .. } | Self::Header { .. } | Self::NotFound | Self::Method { .. })

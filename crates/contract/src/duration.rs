@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a duration looks like, for messages.
+/// The format of a duration, for messages.
 pub const TAKES: &str = "a duration such as `250ms`, `2s` or `1m`";
 
 /// Reads a whole number followed by `us`, `ms`, `s`, `m` or `h`.

@@ -1,4 +1,4 @@
-//! Who asks: the values a request's context carries.
+//! A request's identity: the values that its context carries.
 
 use http::{HeaderMap, HeaderName};
 
@@ -13,7 +13,7 @@ static SUBJECT: HeaderName = HeaderName::from_static("x-subject");
 pub struct Identity {
     /// The `X-Request-Id` of the request, or one made for it: 1 to 64 printable ASCII characters without a space.
     pub request_id: String,
-    /// Whether the client sent the id; only then does work send heartbeats under it.
+    /// True when the client sent the id; only then does work send heartbeats under it.
     pub given: bool,
     /// The `X-Subject` of the request.
     pub subject: Option<String>,

@@ -1,4 +1,4 @@
-//! What every server of the lab promises, in one place.
+//! The promises of every server of the lab, in one place.
 //!
 //! A promise typed four times is four promises, so everything that the suite can check and that needs no runtime
 //! stands here. Nothing in this crate awaits, blocks, spawns, sleeps, owns a socket, or reads a clock it was not given.

@@ -32,13 +32,14 @@ pub const REQUEST_ID: usize = 64;
 pub const SUBJECT: usize = 256;
 /// The backlog every listener asks for; std's 128 stalls a burst of 1,000 connects for seconds.
 pub const BACKLOG: i32 = 4096;
-/// How long a closing server goes on reading what the client still sends, so that the close does not turn into a reset
-/// that destroys the answer on its way. Go lingers as long.
+/// The time for which a closing server goes on reading, so that the close does not turn into a reset that destroys the
+/// answer on its way. Go lingers as long.
 pub const LINGER: Duration = Duration::from_millis(500);
-/// How long the connections canceled by a shutdown may take to answer and to close: longer than they [linger](LINGER).
+/// The time in which connections canceled by a shutdown may answer and close: longer than they [linger](LINGER).
 pub const PARTING: Duration = Duration::from_millis(750);
-/// How long work that was told to stop may take, once every connection is closed, before it counts as abandoned.
+/// The time in which work that was told to stop may end, once every connection is closed, before it counts as
+/// abandoned.
 pub const STOPPING: Duration = Duration::from_millis(250);
-/// How long a server waits before it accepts again when the process has no descriptor left: the listener stays readable,
-/// so a loop without a pause would spin.
+/// The pause before a server accepts again when the process has no descriptor left: the listener stays readable, so a
+/// loop without a pause would spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);

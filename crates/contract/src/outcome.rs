@@ -1,4 +1,4 @@
-//! What a request's work came to.
+//! The outcome of a request's work.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ pub struct Worked {
 }
 
 impl Worked {
-    /// How long the work took, if it ended in time.
+    /// Returns the time that the work took, if it ended in time.
     ///
     /// Work is judged by when it *ended*, not by when somebody looked: a runtime may poll finished work long after its
     /// deadline, and a cooperative worker may return before the runtime's timer fires.
@@ -82,7 +82,7 @@ pub fn broken_body(
     (!canceled).then_some(Refusal::Malformed("malformed or incomplete body"))
 }
 
-/// What reading a body fails with when its client is gone.
+/// The errors of reading a body whose client is gone.
 const LEFT: [io::ErrorKind; 4] = [
     io::ErrorKind::UnexpectedEof,
     io::ErrorKind::ConnectionReset,
@@ -90,8 +90,8 @@ const LEFT: [io::ErrorKind; 4] = [
     io::ErrorKind::BrokenPipe,
 ];
 
-/// What a group came to whose children have all ended: a child's own failure, or else why the group itself ended. The
-/// children that a failure took along were only canceled, and are asked last.
+/// Returns the outcome of a group whose children have all ended: a child's own failure, or else why the group itself
+/// ended. The children that a failure took along were only canceled, and are asked last.
 ///
 /// # Errors
 /// That failure.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{Refusal, duration, limits};
 
-/// How the code under a deadline is written: the lab's first axis.
+/// The style of the code under a deadline: the lab's first axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Waits for its next tick or for its context, whichever is first.
@@ -34,7 +34,7 @@ pub enum Outside {
     ProcessUnkilled,
 }
 
-/// What the handler does with the request's body.
+/// The handler's use of the request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyUse {
     /// Reads it to its end before the work starts.
@@ -48,13 +48,13 @@ pub enum BodyUse {
 /// The parameters of `/slow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slow {
-    /// How long the work takes when nothing stops it.
+    /// The length of the work when nothing stops it.
     pub work: Duration,
-    /// How the work is written.
+    /// The style of the work.
     pub style: Style,
     /// The length of one unit of work.
     pub tick: Duration,
-    /// What becomes of the request's body.
+    /// The handler's use of the request's body.
     pub body: BodyUse,
 }
 
@@ -68,7 +68,7 @@ pub struct Panic {
 /// The parameters of `/stream`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// How many chunks the body has.
+    /// The number of chunks of the body.
     pub chunks: u32,
     /// The time from one chunk to the next.
     pub every: Duration,
@@ -77,9 +77,9 @@ pub struct Stream {
 /// The parameters of `/fanout`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fanout {
-    /// How many children the group has.
+    /// The number of children of the group.
     pub width: u32,
-    /// How long each child works.
+    /// The length of each child's work.
     pub work: Duration,
     /// The child that fails after its first tick.
     pub fail: Option<u32>,
@@ -87,7 +87,7 @@ pub struct Fanout {
     pub tick: Duration,
 }
 
-/// How long work takes, and how long one unit of it.
+/// The length of the work, and of one unit of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticks {
     /// All of it.

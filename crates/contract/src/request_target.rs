@@ -52,8 +52,8 @@ pub(crate) fn check_parsed(uri: &Uri) -> Result<(), Refusal> {
     if is_http && has_host && is_path { Ok(()) } else { Err(Refusal::Malformed("malformed request target")) }
 }
 
-/// Whether `value` is what a `Host` may say: a host and perhaps a port (RFC 9112, 3.2; RFC 3986, 3.2.2 and 3.2.3). It may
-/// be empty, for a target that has no host.
+/// Reports whether `value` is a valid `Host`: a host and perhaps a port (RFC 9112, 3.2; RFC 3986, 3.2.2 and 3.2.3). It
+/// may be empty, for a target that has no host.
 #[must_use]
 pub fn is_host(value: &[u8]) -> bool {
     let (is_name, rest) = match value.strip_prefix(b"[") {
@@ -71,7 +71,7 @@ pub fn is_host(value: &[u8]) -> bool {
             || rest.strip_prefix(b":").is_some_and(|port| port.iter().all(u8::is_ascii_digit)))
 }
 
-/// Whether `name` is a registered name, of which the address of four numbers is one.
+/// Reports whether `name` is a registered name, of which the address of four numbers is one.
 fn is_name(mut name: &[u8]) -> bool {
     while let Some((byte, rest)) = name.split_first() {
         name = match (byte, rest) {
@@ -83,7 +83,7 @@ fn is_name(mut name: &[u8]) -> bool {
     true
 }
 
-/// Whether `address` may stand between brackets: one of IPv6, or of a version to come.
+/// Reports whether `address` may stand between brackets: one of IPv6, or of a version to come.
 fn is_address(address: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(address) else { return false };
     let Some(future) = text.strip_prefix(['v', 'V']) else { return text.parse::<Ipv6Addr>().is_ok() };
@@ -95,7 +95,7 @@ fn is_address(address: &[u8]) -> bool {
     })
 }
 
-/// Whether the byte stands for itself in a name: unreserved, or a delimiter within it.
+/// Reports whether the byte stands for itself in a name: unreserved, or a delimiter within it.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }

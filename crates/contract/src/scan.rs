@@ -28,7 +28,7 @@ pub enum Place {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     step: Step,
-    /// How the body is framed, as far as the head under way says.
+    /// The framing of the body, as far as the head under way says.
     framing: Framing,
     /// The target of the head under way, or of the last one.
     target: Target,
@@ -75,7 +75,7 @@ enum Field {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Number {
     value: Option<u64>,
-    /// Whether white space came behind the digits.
+    /// True when white space came behind the digits.
     ended: bool,
 }
 
@@ -83,7 +83,7 @@ struct Number {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Coding {
     matched: usize,
-    /// Whether white space came behind it.
+    /// True when white space came behind it.
     ended: bool,
 }
 
@@ -231,8 +231,8 @@ impl Scan {
     }
 }
 
-/// What follows the lines at the front of `bytes` that say nothing about the framing; `None` when they are not over. The
-/// first is taken for such a line wherever `bytes` stand in it.
+/// Returns the bytes behind the lines at the front of `bytes` that say nothing about the framing; `None` when they are
+/// not over. The first is taken for such a line wherever `bytes` stand in it.
 fn skip_lines(mut bytes: &[u8]) -> Option<&[u8]> {
     loop {
         bytes = &bytes[memchr(b'\n', bytes)? + 1..];

@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::{clock, duration, limits};
 
-/// What a client's leaving does to its request.
+/// The effect of a client's disconnect on its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnDisconnect {
     /// FIN or RST cancels the request.
@@ -50,25 +50,25 @@ pub struct Settings {
     /// The deadline of one request, from the moment its head is parsed
     #[arg(long, env = "LAB_REQUEST_TIMEOUT", value_name = "D", default_value = "2s", value_parser = timeout)]
     pub request_timeout: Duration,
-    /// How long a head may take from its first byte, or on a new connection from the accept
+    /// Longest time for a head from its first byte, or on a new connection from the accept
     #[arg(long, env = "LAB_READ_HEADER_TIMEOUT", value_name = "D", default_value = "5s", value_parser = timeout)]
     pub read_header_timeout: Duration,
-    /// How long a whole request may take to arrive before it is answered 408
+    /// Longest time for a whole request to arrive before it is answered 408
     #[arg(long, env = "LAB_READ_TIMEOUT", value_name = "D", default_value = "10s", value_parser = timeout)]
     pub read_timeout: Duration,
-    /// How long a response may make no progress before its connection is reset
+    /// Longest time without progress of a response before its connection is reset
     #[arg(long, env = "LAB_WRITE_TIMEOUT", value_name = "D", default_value = "10s", value_parser = timeout)]
     pub write_timeout: Duration,
-    /// How long a connection may wait for its next request
+    /// Longest time that a connection waits for its next request
     #[arg(long, env = "LAB_IDLE_TIMEOUT", value_name = "D", default_value = "60s", value_parser = timeout)]
     pub idle_timeout: Duration,
-    /// How long SIGTERM lets running requests go on
+    /// Time for which SIGTERM lets running requests go on
     #[arg(long, env = "LAB_SHUTDOWN_TIMEOUT", value_name = "D", default_value = "5s", value_parser = timeout)]
     pub shutdown_timeout: Duration,
     /// The most connections at once; one more is answered 503 [default: 20000, threads: 4000]
     #[arg(long, env = "LAB_MAX_CONNECTIONS", value_name = "N", value_parser = count)]
     pub max_connections: Option<NonZeroUsize>,
-    /// What a client's leaving does to its request
+    /// Effect of a client's disconnect on its request
     #[arg(long, env = "LAB_ON_DISCONNECT", value_name = "WHAT", value_enum, default_value = "cancel")]
     pub on_disconnect: OnDisconnect,
     /// How many requests of style `permit` may work at once, 1 to 1000000

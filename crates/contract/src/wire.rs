@@ -10,9 +10,9 @@ use http::{Method, Request, Response, Version};
 use crate::scan::Scan;
 use crate::{Answer, Refusal, limits};
 
-/// What a client is told that waits for leave to send its body.
+/// The interim answer to a client that waits for leave to send its body.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-/// What ends a chunked body.
+/// The end of a chunked body.
 pub const LAST_CHUNK: &str = "0\r\n\r\n";
 
 /// Reads one request head from the start of `bytes`: the head and its length, or `None` while it is incomplete.
@@ -53,14 +53,14 @@ fn parts(parsed: &httparse::Request<'_, '_>) -> Result<Parts, http::Error> {
     Ok(head)
 }
 
-/// Whether the target of `head` has one of the four forms, the third of which only `CONNECT` may use.
+/// Reports whether the target of `head` has one of the four forms, the third of which only `CONNECT` may use.
 fn is_target(head: &Parts) -> bool {
     let (uri, names_host) = (&head.uri, head.uri.scheme().is_some());
     names_host || uri.path().starts_with('/') || uri.path() == "*" || head.method == Method::CONNECT
 }
 
-/// Whether the client of `head` wants its connection kept open behind the answer: by default in HTTP/1.1, and on
-/// request in HTTP/1.0.
+/// Reports whether the client of `head` wants its connection kept open behind the answer: by default in HTTP/1.1, and
+/// on request in HTTP/1.0.
 #[must_use]
 pub fn keeps_alive(head: &Parts) -> bool {
     match head.version {
@@ -69,13 +69,13 @@ pub fn keeps_alive(head: &Parts) -> bool {
     }
 }
 
-/// Whether the client of `head` waits for [`CONTINUE`] before it sends its body.
+/// Reports whether the client of `head` waits for [`CONTINUE`] before it sends its body.
 #[must_use]
 pub fn awaits_continue(head: &Parts) -> bool {
     head.version != Version::HTTP_10 && lists(head, EXPECT, "100-continue")
 }
 
-/// Whether the comma-separated field `name` has `member`, in whatever case.
+/// Reports whether the comma-separated field `name` has `member`, in whatever case.
 fn lists(head: &Parts, name: HeaderName, member: &str) -> bool {
     let values = head.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|listed| listed.trim().eq_ignore_ascii_case(member))

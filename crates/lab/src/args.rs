@@ -67,7 +67,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
-    /// How to print
+    /// Format of the list
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: ListFormat,
     /// Only scenarios that match: `area`, `area/*`, `*/fin`, a comma between several
@@ -98,10 +98,10 @@ pub(crate) struct Check {
     /// Only scenarios that match: `area`, `area/*`, `*/fin`, a comma between several
     #[arg(long, value_name = "PATTERN")]
     pub(crate) only: Option<String>,
-    /// How much lateness is forgiven: ci (loose, one retry) or lab (tight)
+    /// Lateness that is forgiven: ci (loose, one retry) or lab (tight)
     #[arg(long, default_value = "ci", value_parser = str::parse::<Profile>, value_name = "PROFILE")]
     pub(crate) profile: Profile,
-    /// How to print the results
+    /// Format of the results
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: CheckFormat,
     /// Keep what every scenario sent and received in this folder, a file each
@@ -116,7 +116,7 @@ pub(crate) struct Check {
     /// Judge the server that this command starts; `{port}` stands for a free port, `{witness}` for where heartbeats go
     #[arg(long, value_name = "COMMAND")]
     pub(crate) run: Option<String>,
-    /// How long that command may take until it serves
+    /// Longest time until that command serves
     #[arg(long, value_name = "D", default_value = "10s", value_parser = lasting, requires = "run")]
     pub(crate) start_timeout: std::time::Duration,
     /// Scenarios side by side [default: by profile]
@@ -224,7 +224,7 @@ pub(crate) struct Show {
     /// The server, by its name in `lab list`
     #[arg(value_name = "SERVER")]
     pub(crate) server: String,
-    /// What to ask for
+    /// Target of the request
     #[arg(value_name = "TARGET", default_value = "/slow?work=3s")]
     pub(crate) target: String,
     /// The deadline the client asks for [default: the server's own]
@@ -329,10 +329,10 @@ pub(crate) struct Diff {
     /// The run after
     #[arg(value_name = "B.json")]
     pub(crate) after: PathBuf,
-    /// How much worse, in percent, a figure may be
+    /// Change for the worse, in percent, that a figure may have
     #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = percent)]
     pub(crate) threshold: f64,
-    /// How to print
+    /// Format of the differences
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: ListFormat,
 }
@@ -355,7 +355,7 @@ pub(crate) struct Load {
     /// Connections
     #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) connections: u32,
-    /// How long
+    /// Length of the load
     #[arg(long = "for", value_name = "D", default_value = "3s", value_parser = lasting)]
     pub(crate) lasting: std::time::Duration,
     /// Requests a second, whether the server keeps up or not [default: as many as it answers]
@@ -385,7 +385,7 @@ fn rate(text: &str) -> Result<f64, String> {
     if (0.001..=MOST).contains(&rate) { Ok(rate) } else { Err(format!("takes 0.001 to {MOST}")) }
 }
 
-/// How a client leaves.
+/// The ways in which a client disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Leave {
     /// It closes the connection

@@ -23,7 +23,7 @@ use crate::args::{Check, CheckFormat};
 use crate::prepare::{self, Ready};
 use crate::progress::{Progress, color, print, say};
 
-/// How long an address may take to accept before it counts as nobody's.
+/// The time in which an address must accept before it counts as nobody's.
 const REACH: Duration = Duration::from_secs(5);
 
 /// Judges the servers asked for.

@@ -189,7 +189,7 @@ fn judge(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row> {
     session.run(&|row| meter.judged(row)).into_iter().flatten().collect()
 }
 
-/// What was measured must be what was judged: the files have not changed meanwhile.
+/// Checks that the measured binaries are those that were judged: the files have not changed meanwhile.
 fn check_binaries(servers: &mut [Server], stanzas: &[Stanza], root: &Path) {
     for (server, stanza) in servers.iter_mut().zip(stanzas) {
         if server.binary.is_some() && Binary::of(stanza, root).ok() != server.binary {

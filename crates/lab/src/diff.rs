@@ -14,22 +14,22 @@ use crate::args::{Diff, ListFormat};
 use crate::progress::{color, print};
 use crate::report::read;
 
-/// What differs between two runs.
+/// The differences between two runs.
 #[derive(Debug, Serialize)]
 struct Difference {
     /// When the first run was taken.
     before: String,
     /// When the second run was taken.
     after: String,
-    /// How much worse a figure may be.
+    /// The change for the worse, in percent, that a figure may have.
     threshold_percent: f64,
-    /// What makes the runs hard to compare.
+    /// The reasons why the runs are hard to compare.
     notes: Vec<String>,
     /// Verdicts that changed.
     verdicts: Vec<Turned>,
     /// Figures that changed beyond the noise.
     figures: Vec<Moved>,
-    /// How many figures did not.
+    /// The number of figures that did not change.
     unchanged: usize,
     /// Figures of too few rounds in one of the runs to be judged.
     too_few: usize,
@@ -37,9 +37,9 @@ struct Difference {
     unlike: Vec<String>,
     /// Servers, scenarios and figures of the first run that the second has not: each is a regression.
     gone: Vec<String>,
-    /// How many verdicts and figures could be compared.
+    /// The number of verdicts and figures that could be compared.
     compared: usize,
-    /// How many changes are regressions.
+    /// The number of changes that are regressions.
     regressions: usize,
 }
 
@@ -257,7 +257,7 @@ impl Spread {
     }
 }
 
-/// How bad a verdict is; one that comes and goes is no worse than one that stays.
+/// Returns the rank of a verdict, the worst highest; one that comes and goes is no worse than one that stays.
 fn badness(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Pass | Verdict::Xpass | Verdict::Flaky => 0,
@@ -287,7 +287,7 @@ fn turned(before: &Document, after: &Document) -> Vec<Turned> {
     after.results.iter().filter_map(of).collect()
 }
 
-/// How many verdicts of the first run the second has too.
+/// Returns the number of verdicts of the first run that the second has too.
 fn shared(before: &Document, after: &Document) -> usize {
     before.results.iter().filter(|row| has(after, row)).count()
 }
@@ -323,7 +323,7 @@ fn unlike(before: &Document, after: &Document) -> Vec<String> {
     reasons
 }
 
-/// What makes two runs hard to compare.
+/// Returns the reasons why two runs are hard to compare.
 fn notes(before: &Document, after: &Document) -> Vec<String> {
     let mut notes = Vec::new();
     let (a, b) = (&before.machine, &after.machine);

@@ -30,7 +30,7 @@ pub(crate) fn print(result: impl Display) {
     }
 }
 
-/// Whether stdout takes colors.
+/// Reports whether stdout takes colors.
 pub(crate) fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

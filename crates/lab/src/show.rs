@@ -17,20 +17,20 @@ use wire::{Request, Wire};
 use crate::args::{Leave, Show};
 use crate::progress::{color, print, say};
 
-/// How wide the line of time is, in characters.
+/// The width of the line of time, in characters.
 const WIDTH: f64 = 60.0;
-/// How long after the request the work is watched.
+/// The time after the request for which the work is watched.
 const WATCH: Duration = Duration::from_secs(20);
 
 /// An answer later than this after its deadline is called late.
 const LATE: Duration = Duration::from_millis(100);
 
-/// What was seen of one request, as times since it was sent.
+/// The events of one request, as times since it was sent.
 #[derive(Debug, Default)]
 struct Seen {
-    /// How the client's side ended, and when.
+    /// The end of the client's side, and its time.
     client: Option<(String, Duration)>,
-    /// What the answer said.
+    /// The body of the answer.
     body: Option<String>,
     /// The deadline the client asked for.
     deadline: Option<Duration>,

@@ -1,4 +1,4 @@
-//! What the parts of a connection share, and how it ends.
+//! State that the parts of a connection share, and the ways it ends.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ impl Conn {
     }
 }
 
-/// How a connection ends.
+/// The ways in which a connection ends.
 pub(crate) enum End {
     /// Nothing more is said: close it so that its client can tell what it got.
     Close(Closing),
-    /// What came is no request: say so, and close it late.
+    /// Refuses bytes that are no request, and closes late.
     Refuse(Refusal),
 }

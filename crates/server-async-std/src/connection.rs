@@ -109,7 +109,7 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream, alive: &Sender<()>) -
     }
 }
 
-/// How a connection ends that hyper is done with.
+/// Returns the ending of a connection that hyper is done with.
 fn ended_by(ended: hyper::Result<()>, conn: &Conn) -> End {
     match ended {
         Err(error) if error.is_parse() && conn.clock.owes_nothing() => {

@@ -207,7 +207,7 @@ struct Upload {
     version: Version,
     read_by: Instant,
     on_disconnect: OnDisconnect,
-    /// Whether the body was read to its end.
+    /// True when the body was read to its end.
     whole: bool,
 }
 

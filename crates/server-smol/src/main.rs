@@ -52,7 +52,7 @@ const MAX_CONNECTIONS: usize = 20_000;
 /// Runs every task of this server.
 static EXECUTOR: Executor<'static> = Executor::new();
 
-/// What every connection of this server shares.
+/// State that all connections of this server share.
 struct Server {
     settings: Settings,
     census: Census,

@@ -205,7 +205,7 @@ struct Upload<'a> {
     version: Version,
     read_by: Instant,
     on_disconnect: OnDisconnect,
-    /// Whether the body was read to its end.
+    /// True when the body was read to its end.
     whole: bool,
 }
 

@@ -49,7 +49,7 @@ use crate::threads::Permits;
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 4_000;
 
-/// What every connection of this server shares.
+/// State that all connections of this server share.
 struct Server {
     settings: Settings,
     census: Census,

@@ -26,7 +26,7 @@ pub(crate) struct Socket {
 }
 
 // threads: only here, because hyper sizes the reads of the others.
-/// How much is read at once, in bytes.
+/// The number of bytes that are read at once.
 const READ: usize = 8 * 1024;
 
 impl Socket {
@@ -138,7 +138,7 @@ impl Socket {
 pub(crate) struct Incoming<'a> {
     socket: &'a mut Socket,
     decoder: Decoder,
-    /// Whether the client waits for leave to send it.
+    /// True when the client waits for leave to send it.
     awaits_continue: bool,
 }
 
@@ -151,7 +151,7 @@ impl<'a> Incoming<'a> {
     }
 
     // threads: only here, because hyper takes the bodies of the others out of their streams.
-    /// Whether nothing more comes.
+    /// Reports whether nothing more comes.
     pub(crate) fn is_end_stream(&self) -> bool {
         self.decoder.is_whole()
     }
@@ -197,7 +197,7 @@ impl<'a> Incoming<'a> {
 }
 
 // threads: only here, because elsewhere the reactor waits.
-/// What ended a wait.
+/// The event that ended a wait.
 pub(crate) enum Woken {
     /// The descriptor is ready, or broken, in this way.
     Ready(PollFlags),

@@ -25,7 +25,7 @@ struct State {
     free: usize,
     /// Those who wait, in the order of their tickets; to cancel one is to give it a permit.
     line: BTreeMap<u64, Cancel>,
-    /// How many have ever waited.
+    /// The number of threads that have ever waited.
     tickets: u64,
 }
 

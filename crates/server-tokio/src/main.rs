@@ -44,7 +44,7 @@ use crate::outside::Resources;
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 20_000;
 
-/// What every connection of this server shares.
+/// State that all connections of this server share.
 struct Server {
     settings: Settings,
     census: Census,

@@ -153,7 +153,7 @@ impl State {
 /// Whole lines on a stream that may take a part of one.
 struct Lines<W> {
     out: W,
-    /// Whether the last line broke off in its middle.
+    /// True when the last line broke off in its middle.
     torn: bool,
 }
 

@@ -8,12 +8,12 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use crate::source::{Mark, Piece, Source, Token};
 
-/// How a comment begins that announces an item which only its server has.
+/// The beginning of a comment that announces an item which only its server has.
 const ONLY: &str = "only here, because ";
-/// How a comment begins that names, in backticks, an item which its server does not have.
+/// The beginning of a comment that names, in backticks, an item which its server does not have.
 const NO: &str = "no `";
 
-/// How a comment begins that explains a body which its server writes in another way.
+/// The beginning of a comment that explains a body which its server writes in another way.
 const BODY: &str = "another body, because ";
 
 /// A difference that no comment explains.
@@ -111,12 +111,12 @@ fn documents(one: &Source, first: &Piece, two: &Source, second: &Piece, differen
     }
 }
 
-/// Whether a comment above the item explains it.
+/// Reports whether a comment above the item explains it.
 fn explained(source: &Source, piece: &Piece) -> bool {
     source.marks(*piece.lines.start()..=piece.head).next().is_some()
 }
 
-/// Whether a comment above the item says why its body is another one.
+/// Reports whether a comment above the item says why its body is another one.
 fn has_another_body(source: &Source, piece: &Piece) -> bool {
     source.marks(*piece.lines.start()..=piece.head).any(|mark| mark.text.starts_with(BODY))
 }
@@ -201,19 +201,19 @@ impl Side<'_> {
         self.lines.iter().map(|(line, _)| (*line, self.source.line(*line).to_owned())).collect()
     }
 
-    /// Whether a comment explains each of its lines, and with them those of the other side.
+    /// Reports whether a comment explains each of its lines, and with them those of the other side.
     fn says_why(&self) -> bool {
         let mut lines = self.code().peekable();
         lines.peek().is_some() && lines.all(|line| self.marks(line))
     }
 
-    /// Whether each of its lines, if there are any, is explained by a comment or shows its runtime.
+    /// Reports whether each of its lines, if there are any, is explained by a comment or shows its runtime.
     fn shows_why(&self) -> bool {
         self.code().all(|line| self.marks(line) || self.names(line))
     }
 
-    /// Whether a comment explains the line: one above its statement, or one on either side that names something on it in
-    /// backticks, at the item or at the head of the file.
+    /// Reports whether a comment explains the line: one above its statement, or one on either side that names something
+    /// on it in backticks, at the item or at the head of the file.
     fn marks(&self, line: usize) -> bool {
         let is_function = self.piece.name.starts_with("fn ");
         let inside = |mark: &Mark<'_>| !is_function || mark.line >= self.piece.head;
@@ -229,7 +229,8 @@ impl Side<'_> {
             })
     }
 
-    /// Whether the line, or the head of its statement, names what only this file imports, or the runtime itself.
+    /// Reports whether the line, or the head of its statement, names an import of this file alone, or the runtime
+    /// itself.
     fn names(&self, line: usize) -> bool {
         let runtime = self.source.server.replace('-', "_");
         let imports = self.source.imports.difference(&self.other.imports).map(|(name, _)| name.as_str());
@@ -237,7 +238,7 @@ impl Side<'_> {
         self.speaks_of(line, &own)
     }
 
-    /// Whether one of `names` is on the line, or at the head of a statement that the line belongs to.
+    /// Reports whether one of `names` is on the line, or at the head of a statement that the line belongs to.
     fn speaks_of(&self, line: usize, names: &BTreeSet<&str>) -> bool {
         let heads = (self.piece.head + 1..line).filter(|head| self.source.statement(*head).contains(&line));
         let mut lines = heads.chain([line]);

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use crate::compare::compare;
 use crate::source::Source;
 
-/// How a comment begins, behind the server's name, that explains a file which another server does not have.
+/// The beginning of a comment, behind the server's name, that explains a file which another server does not have.
 const ONLY: &str = ": only here, because ";
 
 fn main() -> ExitCode {

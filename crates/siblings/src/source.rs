@@ -68,7 +68,7 @@ pub(crate) struct Token {
 pub(crate) struct Mark<'a> {
     /// Its line, counted from one.
     pub(crate) line: usize,
-    /// What follows the name.
+    /// The text behind the name.
     pub(crate) text: &'a str,
 }
 
@@ -184,7 +184,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// Whether the line goes on with what began on an earlier line of the same indentation.
+/// Reports whether the line goes on with what began on an earlier line of the same indentation.
 fn closes(line: &str) -> bool {
     line.trim_start().starts_with(['}', ')', ']', '{', '.'])
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Clock, Settings, limits, wire};
 
-/// What clients send on one connection: requests of every framing, in every spelling of a line end, whole and in part.
+/// Returns the bytes of clients on one connection: requests of every framing, in every spelling of a line end, whole
+/// and in part.
 fn heads() -> Vec<Vec<u8>> {
     let long = format!("GET /fast?{} HTTP/1.1\r\nHost: lab\r\n\r\n", "x".repeat(90));
     let texts = [

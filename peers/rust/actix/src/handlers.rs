@@ -16,7 +16,7 @@ use actix_web::web::{Bytes, Payload, ReqData};
 
 use crate::work;
 
-/// What a handler is given: what is asked for, the context it runs under, and leave to do work for it.
+/// A handler's input: the call, the context it runs under, and leave to do work for it.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) endpoint: Endpoint,

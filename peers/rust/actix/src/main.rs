@@ -38,7 +38,7 @@ use crate::handlers::{Asked, Guards, reply};
 struct Flags {
     #[command(flatten)]
     settings: Settings,
-    /// Whether a client that closes its sending side is still served
+    /// Serve a client that has closed its sending side
     #[arg(long, value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     half_closed: bool,
 }

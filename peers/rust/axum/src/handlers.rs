@@ -14,7 +14,7 @@ use http_body_util::LengthLimitError;
 
 use crate::work;
 
-/// What a handler is given: what is asked for, the context it runs under, and leave to do work for it.
+/// A handler's input: the call, the context it runs under, and leave to do work for it.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) endpoint: Endpoint,
