@@ -72,7 +72,7 @@ struct Server {
     left: Mutex<Option<String>>,
     /// The clients of whom some request has ended badly, and how often: what a fault holds against the others.
     ended: Mutex<HashMap<String, usize>>,
-    /// The number of signals that were not meant for the work that they woke.
+    /// The number of SIGWINCH signals, which mean nothing to a server; a fault takes them for a stop.
     winced: Arc<AtomicUsize>,
     /// How many permits are free.
     free: AtomicUsize,

@@ -1,4 +1,4 @@
-//! What a load costs the server, read from outside.
+//! The server's costs under a load, read from outside.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,9 +17,9 @@ pub struct Cost {
 pub struct Spent {
     /// Time on a processor, of threads that have ended too; the kernel counts it in steps of 10 ms.
     pub cpu: Duration,
-    /// How often a thread that still lives gave up its processor to wait.
+    /// The number of times that a thread which still lives gave up its processor to wait.
     pub voluntary: u64,
-    /// How often it was taken from it.
+    /// The number of times that the processor was taken from it.
     pub involuntary: u64,
 }
 
@@ -32,7 +32,7 @@ impl Cost {
         read(pid).map_err(|source| testbed::Error::Proc { pid, source })
     }
 
-    /// What was spent since `before`.
+    /// Returns the costs since `before`.
     pub fn since(&self, before: &Self) -> Spent {
         let mut spent = Spent { cpu: self.cpu.saturating_sub(before.cpu), voluntary: 0, involuntary: 0 };
         for (thread, (voluntary, involuntary)) in &self.switches {

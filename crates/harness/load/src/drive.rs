@@ -205,7 +205,7 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// How long this thread has been on a processor.
+/// Returns the time that this thread has been on a processor.
 fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)

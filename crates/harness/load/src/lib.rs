@@ -34,7 +34,7 @@ pub use row::Row;
 pub use tally::Sample;
 use tally::Tally;
 
-/// What is asked of the generator.
+/// The load to generate.
 #[derive(Debug, Clone)]
 pub struct Load {
     /// Where the server listens.
@@ -53,9 +53,9 @@ pub struct Load {
     pub pace: Pace,
     /// Threads that send them.
     pub threads: usize,
-    /// How long answers are waited for once the schedule is over.
+    /// The time for which answers are waited for once the schedule is over.
     pub patience: Duration,
-    /// Whether every sample is kept, and not only its place in a histogram.
+    /// True when every sample is kept, and not only its place in a histogram.
     pub keep: bool,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 use wire::response;
 
-/// How long opening a connection may take before the load begins.
+/// The time in which a connection must open before the load begins.
 const OPEN: Duration = Duration::from_secs(5);
 
 /// A request that was sent and has no answer yet.
@@ -29,7 +29,7 @@ pub(super) struct Link {
     pub(super) interim: u64,
 }
 
-/// What became of a connection that had something to read.
+/// Events of a connection that had something to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
     /// Not a whole answer yet, or nothing.
@@ -38,7 +38,7 @@ pub(super) enum Heard {
     Answer {
         /// Its status.
         status: u16,
-        /// Whether the server closes the connection behind it.
+        /// True when the server closes the connection behind it.
         last: bool,
     },
     /// The connection ended, with no byte of an answer.
@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// What a link hears when the server sends `pieces` and then closes.
+    /// Returns the events of a link when the server sends `pieces` and then closes.
     fn hears(pieces: &[&[u8]]) -> (Vec<Heard>, u64) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let mut link = Link::open(listener.local_addr().expect("it is bound")).expect("it listens");

@@ -8,25 +8,25 @@ pub enum Pace {
     /// Closed loop: every connection sends its next request when it has the answer to the last, for so long. Good for
     /// throughput; its latencies hide stalls, because a server that stalls is asked less.
     BackToBack {
-        /// How long requests are sent.
+        /// The time for which requests are sent.
         lasting: Duration,
     },
     /// Open loop: one request every 1/`per_second`, come what may.
     Rate {
         /// Requests a second.
         per_second: f64,
-        /// How many in all.
+        /// The number of requests in all.
         requests: usize,
     },
     /// One after the other as fast as the generator can write; each is due when its turn has come.
     AtOnce {
-        /// How many in all.
+        /// The number of requests in all.
         requests: usize,
     },
 }
 
 impl Pace {
-    /// How many requests are planned; none in the closed loop, where the server decides.
+    /// Returns the number of planned requests; none in the closed loop, where the server decides.
     pub fn requests(&self) -> Option<usize> {
         match *self {
             Self::BackToBack { .. } => None,

@@ -1,4 +1,4 @@
-//! What is said of a load when it has ended.
+//! The figures of a load that has ended.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub struct Row {
     pub sent: u64,
     /// Requests that were answered or lost.
     pub finished: u64,
-    /// Of them, answers with a status that was asked for (200 and 504 unless said).
+    /// Those of them with a status that was asked for (200 and 504 unless said).
     #[serde(default)]
     pub good: u64,
     /// Interim responses (1xx) that came before answers.
@@ -37,19 +37,19 @@ pub struct Row {
     pub per_second: f64,
     /// The schedule; none in the closed loop and at once, where there is no rate to keep.
     pub rate: Option<Rate>,
-    /// How late requests left; none where they were due when they left.
+    /// The lag of the requests; none where they were due when they left.
     pub lag: Option<Lag>,
     /// From the first request to the last, milliseconds: what "at once" means here.
     pub burst_ms: Option<f64>,
     /// Processor time of the generator's threads, as a share of the time that they ran.
     pub generator_cpu: f64,
-    /// What the server paid for each request; none for a server that is not ours.
+    /// The server's cost of each request; none for a server that is not ours.
     pub cost: Option<Cost>,
     /// Requests in the system, in three figures that must agree.
     pub little: Little,
     /// Requests without an answer at the end.
     pub censored: Censored,
-    /// How many descriptors the generator may open.
+    /// The number of descriptors that the generator may open.
     pub descriptors: u64,
     /// Connections that were opened again, because the server had closed them.
     pub reopened: u64,
@@ -59,7 +59,7 @@ pub struct Row {
     pub timeout: Option<Latency>,
     /// Everything else.
     pub other: Option<Latency>,
-    /// What everything else was, by status or `lost`, and how often.
+    /// The other answers, by status or `lost`, with their numbers.
     pub others: BTreeMap<String, u64>,
     /// Why the row may not be believed; empty when it may.
     pub invalid: Vec<String>,
@@ -85,7 +85,7 @@ pub struct Lag {
     pub max_us: u64,
 }
 
-/// What the server paid for a request.
+/// The server's cost of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// Processor time in microseconds, user and system.
@@ -109,7 +109,7 @@ pub struct Little {
 }
 
 impl Little {
-    /// How far N is from X·R, as a share of N.
+    /// Returns the distance of N from X·R, as a share of N.
     pub fn error(&self) -> f64 {
         let product = self.per_second * self.mean_ms / 1e3;
         if self.in_system > 0.0 { (product - self.in_system).abs() / self.in_system } else { product.abs() }
@@ -119,9 +119,9 @@ impl Little {
 /// Requests that had no answer when patience ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Censored {
-    /// How many.
+    /// The number of requests.
     pub count: u64,
-    /// Of them, those that were due and never sent.
+    /// Those of them that were due and never sent.
     pub never_sent: u64,
     /// The age of the oldest, milliseconds.
     pub oldest_ms: Option<f64>,
@@ -151,7 +151,7 @@ impl Censored {
 /// The latencies of one kind of answer, from when a request was due to the first byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
-    /// How many.
+    /// The number of samples.
     pub count: u64,
     /// The mean.
     pub mean_ms: f64,

@@ -1,4 +1,4 @@
-//! What is counted while a load runs.
+//! The counts of a running load.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::row::Censored;
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// An answer with this status.
@@ -36,14 +36,14 @@ pub struct Sample {
     pub sent_at: Instant,
     /// When the first byte of the answer was here, or the connection had ended.
     pub at: Instant,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
 /// Latencies in microseconds, with three digits.
 pub type Latencies = Histogram<u64>;
 
-/// What one thread counted, or all of them.
+/// The counts of one thread, or of all of them.
 #[derive(Debug, Clone)]
 pub(super) struct Tally {
     /// Requests that were sent.
@@ -56,7 +56,7 @@ pub(super) struct Tally {
     pub(super) last_answer_at: Option<Instant>,
     /// Requests that were answered or lost by the end of the schedule.
     pub(super) in_time: u64,
-    /// Of them, good answers.
+    /// Those of them that were good answers.
     pub(super) good_in_time: u64,
     /// Good answers.
     pub(super) good: u64,
@@ -72,7 +72,7 @@ pub(super) struct Tally {
     pub(super) timeout: Latencies,
     /// Everything else.
     pub(super) other: Latencies,
-    /// What everything else was.
+    /// The other answers, by status or `lost`, with their numbers.
     pub(super) others: BTreeMap<String, u64>,
     /// Requests without an answer at the end.
     pub(super) censored: Censored,
@@ -82,7 +82,7 @@ pub(super) struct Tally {
     pub(super) samples: Vec<Sample>,
     /// Processor time of the generator's threads.
     pub(super) generator_cpu: Duration,
-    /// How long those threads ran, in sum.
+    /// The running time of those threads, in sum.
     pub(super) generator_time: Duration,
     /// Requests in the system, summed over time: request-seconds.
     pub(super) area: f64,

@@ -1,4 +1,4 @@
-//! Whether a row may be believed. A generator that was late, busy or blind measures itself.
+//! Reasons not to believe a row. A generator that was late, busy or blind measures itself.
 
 use super::row::Row;
 
@@ -8,7 +8,7 @@ pub const RATE: f64 = 0.99;
 pub const LAG_US: u64 = 1_000;
 /// The largest share of its time that the generator may have been on a processor.
 pub const CPU: f64 = 0.70;
-/// How far Little's figures may be apart.
+/// The greatest distance between Little's figures.
 pub const LITTLE: f64 = 0.05;
 
 /// Every reason why `row` may not be believed, in words; none when it may.

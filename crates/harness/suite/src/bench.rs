@@ -1,4 +1,4 @@
-//! What a scenario works with: a server, a clock with tolerances, and eyes on the work.
+//! A scenario's tools: a server, a clock with tolerances, and a witness of the work.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Bench {
         &self.trace
     }
 
-    /// So many milliseconds, doubled on a retry: every duration of a scenario comes from here.
+    /// Returns `milliseconds` as a duration, doubled on a retry: every duration of a scenario comes from here.
     pub fn ms(&self, milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds) * self.scale
     }
@@ -57,12 +57,12 @@ impl Bench {
         self.ms(300)
     }
 
-    /// How late an answer may be in this profile.
+    /// Returns the lateness of an answer that this profile allows.
     pub fn answer_late(&self) -> Duration {
         self.profile.answer_late() * self.scale
     }
 
-    /// How long work may go on after it was told to stop.
+    /// Returns the time for which work may go on after it was told to stop.
     pub fn stop_late(&self) -> Duration {
         self.profile.stop_late() * self.scale
     }

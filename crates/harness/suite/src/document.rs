@@ -26,7 +26,7 @@ pub struct Document {
     pub schema: u32,
     /// When it began, as in an HTTP date.
     pub taken_at: String,
-    /// How long it took after the build.
+    /// The time that it took after the build.
     pub took_ms: u64,
     /// The command line.
     pub command: Vec<String>,
@@ -42,16 +42,16 @@ pub struct Document {
     pub servers: Vec<Server>,
     /// The verdicts.
     pub results: Vec<Row>,
-    /// What was measured, and how often; null when nothing was.
+    /// The plan of the measurements; null when nothing was measured.
     #[serde(default)]
     pub plan: Option<Value>,
-    /// What counts as what in the measurements; null when nothing was measured.
+    /// The limits of the measurements; null when nothing was measured.
     #[serde(default)]
     pub limits: Option<Limits>,
     /// The measurements.
     #[serde(default)]
     pub measurements: Vec<Measurement>,
-    /// What could not be measured.
+    /// The measurements that could not be taken.
     #[serde(default)]
     pub gaps: Vec<Gap>,
 }
@@ -59,9 +59,9 @@ pub struct Document {
 /// Which scenarios ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Chosen {
-    /// How many.
+    /// The number of chosen scenarios.
     pub chosen: usize,
-    /// Of how many.
+    /// The number of all scenarios.
     pub of: usize,
     /// Why these, in a sentence's end.
     pub which: String,
@@ -72,19 +72,19 @@ pub struct Chosen {
 pub struct Server {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// A description, in one line.
     pub about: String,
-    /// What its version command printed.
+    /// The output of its version command.
     pub version: Option<String>,
-    /// What became of it.
+    /// The server's status in this run.
     pub status: Status,
-    /// What kept it from being run, or makes its results doubtful.
+    /// The reason why it was not run, or why its results are doubtful.
     pub error: Option<String>,
     /// The file that was run.
     pub binary: Option<Binary>,
 }
 
-/// What became of a server of a run.
+/// The status of a server in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -96,7 +96,7 @@ pub enum Status {
     Error,
 }
 
-/// What counts as what.
+/// The limits by which figures are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Work that goes on longer than this after its answer is a zombie; an answer later than this is late.
@@ -154,14 +154,15 @@ impl Document {
         Verdict::ALL.map(|verdict| (verdict, count(verdict))).into_iter().filter(|(_, n)| *n > 0).collect()
     }
 
-    /// How many scenarios of an area a server passed, and of how many that it supports.
+    /// Returns the number of scenarios of an area that a server passed, and the number that it supports.
     pub fn score(&self, server: &str, wanted: &str) -> (usize, usize) {
         let rows = self.results.iter().filter(|row| row.server == server && row.area() == wanted);
         rows.filter(|row| row.verdict != Verdict::Unsupported)
             .fold((0, 0), |(passed, all), row| (passed + usize::from(row.verdict == Verdict::Pass), all + 1))
     }
 
-    /// What a reader must see, neither passed nor unsupported: a row and the servers of which it is true.
+    /// Returns the rows that a reader must see, neither passed nor unsupported, each with the servers of which it is
+    /// true.
     pub fn misses(&self) -> Vec<(Vec<&str>, &Row)> {
         let mut misses: Vec<(Vec<&str>, &Row)> = Vec::new();
         for row in &self.results {

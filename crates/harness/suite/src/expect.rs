@@ -19,7 +19,7 @@ pub struct Expectation {
     pub line: usize,
     /// Which scenarios, with `*`.
     pub pattern: String,
-    /// What is expected of them.
+    /// The expected verdict.
     pub kind: Kind,
     /// Why, with a source.
     pub why: String,

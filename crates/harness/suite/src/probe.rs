@@ -1,4 +1,4 @@
-//! What an unknown server supports, found out by asking for something that cannot exist first.
+//! The probe: it finds an unknown server's capabilities, asking for something that cannot exist first.
 //!
 //! A server that answers nonsense as it answers sense does not understand the question, so it is not asked.
 
@@ -13,7 +13,7 @@ use wire::{Answer, Request, Wire};
 
 use crate::verdict::Failure;
 
-/// How long one question may take; a server that does not answer lacks what was asked for.
+/// The time that one question may take; a server that does not answer lacks what was asked for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks `server` what it supports.

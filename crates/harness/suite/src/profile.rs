@@ -1,4 +1,4 @@
-//! How much lateness is forgiven. Lower bounds are strict in every profile: a 504 is never early.
+//! Profiles: the lateness that is forgiven. Lower bounds are strict in every profile: a 504 is never early.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// How late an answer may be after its deadline.
+    /// Returns the lateness of an answer after its deadline that is allowed.
     pub fn answer_late(self) -> Duration {
         Duration::from_millis(match self {
             Self::Ci => 400,
@@ -26,7 +26,7 @@ impl Profile {
         })
     }
 
-    /// How long work may go on after it was told to stop.
+    /// Returns the time for which work may go on after it was told to stop.
     pub fn stop_late(self) -> Duration {
         Duration::from_millis(match self {
             Self::Ci => 250,
@@ -50,7 +50,7 @@ impl Profile {
         }
     }
 
-    /// How many scenarios may run side by side; nearly all of their time is waiting.
+    /// Returns the number of scenarios that may run side by side; nearly all of their time is waiting.
     pub fn jobs(self) -> usize {
         match self {
             Self::Ci => 16,

@@ -18,7 +18,7 @@ use crate::scenario::{Outcome, Scenario, Seat};
 use crate::slots::MACHINE;
 use crate::verdict::{Failure, Kind, judge};
 
-/// How much longer than a scenario's own limit the watchdog waits: enough for it to say itself what it missed.
+/// The time that the watchdog waits beyond a scenario's own limit: enough for it to say itself what it missed.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs scenarios against one subject.

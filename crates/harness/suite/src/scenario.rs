@@ -54,7 +54,7 @@ use testbed::subject::Setup;
 pub use crate::bench::Bench;
 pub use crate::verdict::{Failure, Level, Observed};
 
-/// What a scenario's function comes to.
+/// The result of a scenario's function.
 pub type Outcome = Result<Observed, Failure>;
 
 /// Which of the three things a scenario looks at.
@@ -62,7 +62,7 @@ pub type Outcome = Result<Observed, Failure>;
 pub enum Judges {
     /// Status, bytes, time.
     Answer,
-    /// Whether it is told to stop, and stops.
+    /// The work: it is told to stop, and stops.
     Work,
     /// Kept, closed or reset.
     Connection,
@@ -79,7 +79,7 @@ impl Judges {
     }
 }
 
-/// What a scenario needs for itself.
+/// A scenario's claim to the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seat {
     /// A server shared with every scenario of the same flags, side by side.
@@ -100,11 +100,11 @@ pub struct Scenario {
     pub id: &'static str,
     /// One sentence without a full stop.
     pub promise: &'static str,
-    /// How much it binds.
+    /// The level of its promise.
     pub level: Level,
-    /// What it looks at.
+    /// The things that it judges.
     pub judges: &'static [Judges],
-    /// What the server must support.
+    /// The capabilities that it needs.
     pub needs: &'static [Capability],
     /// Flags that the server is started with.
     pub flags: &'static [(&'static str, &'static str)],
@@ -112,17 +112,17 @@ pub struct Scenario {
     pub env: &'static [(&'static str, &'static str)],
     /// The most descriptors the server may have open; `None` leaves the system's limit.
     pub descriptors: Option<u64>,
-    /// What becomes of the server's standard error.
+    /// The destination of the server's standard error.
     pub stderr: Stderr,
-    /// What it needs for itself.
+    /// The claim to the machine.
     pub seat: Seat,
     /// The watchdog: after this long the scenario has failed and its server is killed.
     pub limit: Duration,
-    /// What is sent, byte for byte where bytes matter.
+    /// The request, byte for byte where bytes matter.
     pub sent: &'static str,
     /// Why it matters.
     pub why: &'static str,
-    /// How runtimes and frameworks get it wrong.
+    /// The ways in which runtimes and frameworks get it wrong.
     pub wrong: &'static str,
     /// Where that is written.
     pub sources: &'static [&'static str],
@@ -131,7 +131,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// What most scenarios have in common: a MUST on a shared server with default flags, 10 s to do it in.
+    /// The base of most scenarios: a MUST on a shared server with default flags, 10 s to do it in.
     pub const BASE: Self = Self {
         id: "",
         promise: "",
@@ -167,7 +167,7 @@ impl Scenario {
         (kind, Reverse(self.limit))
     }
 
-    /// What its server is started with.
+    /// Returns the setup that its server is started with.
     pub fn setup(&self) -> Setup<'static> {
         Setup { flags: self.flags, env: self.env, descriptors: self.descriptors, stderr: self.stderr }
     }

@@ -43,7 +43,7 @@ impl Entry {
 pub struct Settings {
     /// The tolerances, and how often a miss is tried.
     pub profile: Profile,
-    /// How many scenarios run at once.
+    /// The number of scenarios that run at once.
     pub jobs: usize,
     /// True to keep the trace of every scenario, and not only of those that miss.
     pub keep_traces: bool,

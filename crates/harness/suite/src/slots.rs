@@ -1,4 +1,4 @@
-//! Who may run beside whom: scenarios of every server share one machine.
+//! Slots: they decide which scenarios run side by side, since those of every server share one machine.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ pub(crate) struct Seats {
     left: Condvar,
 }
 
-/// Who sits now. Of the three at most one is not nothing.
+/// The slots that are taken. At most one of the three is not empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Taken {
     light: usize,

@@ -1,11 +1,11 @@
-//! What a scenario can come to.
+//! The verdicts of a scenario.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How much a promise binds.
+/// The level of a promise: how much it binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
@@ -88,7 +88,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What was seen when a promise was kept.
+/// An observation when a promise was kept.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
     /// A short sentence for people.
@@ -218,7 +218,7 @@ pub fn judge(outcome: &Result<Observed, Failure>, level: Level, expected: Option
     }
 }
 
-/// What an expectation says of a scenario.
+/// The expected verdict of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It is broken every time.

@@ -77,13 +77,13 @@ pub struct Install {
 pub struct Variant {
     /// Its name within the adapter.
     pub name: String,
-    /// What sets it apart, in one line.
+    /// The difference from the others, in one line.
     pub about: String,
     /// The command that runs it, in the adapter's folder; `{port}` and `{witness}` are replaced.
     pub run: String,
     /// The page of the documentation that it follows.
     pub source: String,
-    /// What it fails, and why.
+    /// The scenarios that it fails, with reasons.
     #[serde(default, rename = "red")]
     pub reds: Vec<Red>,
 }
@@ -100,7 +100,7 @@ pub struct Red {
     pub source: String,
     /// The variant, or `adapter/variant`, that does not fail it.
     pub mend: Option<String>,
-    /// What was tried in vain.
+    /// The attempts that failed.
     pub tried: Option<String>,
 }
 

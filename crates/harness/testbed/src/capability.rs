@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Capability {
     }
 }
 
-/// What a server supports: `"all"` of the contract, or a list.
+/// A server's capabilities: `"all"` of the contract, or a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Supports {
     /// The whole contract.

@@ -26,7 +26,7 @@ pub struct Catalog {
 pub struct Stanza {
     /// Its name in commands and tables.
     pub name: String,
-    /// What it is, in one line.
+    /// A description, in one line.
     pub about: String,
     /// The command that builds it; none for a script.
     pub build: Option<String>,
@@ -38,7 +38,7 @@ pub struct Stanza {
     /// is absent.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// What it supports.
+    /// The server's capabilities.
     pub supports: Supports,
     /// True for a server that stands beside the lab's own for comparison.
     #[serde(default)]

@@ -10,7 +10,7 @@ use wire::{Request, Wire};
 
 use crate::Error;
 
-/// How long the census may take to answer; its thread shares nothing with the runtime under test.
+/// The time in which the census must answer; its thread shares nothing with the runtime under test.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One reading of `GET /census`. Numbers that a server does not keep are zero.

@@ -26,7 +26,7 @@ pub enum Error {
     Unsettled {
         /// The state that was waited for.
         what: String,
-        /// How long it was waited for.
+        /// The time that it was waited for.
         within: Duration,
         /// The last reading, on one line.
         last: String,

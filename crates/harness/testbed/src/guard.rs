@@ -47,11 +47,11 @@ pub struct Launch {
     /// For a program with processes of its own: a folder that is removed when the last of them is gone. They are ended
     /// whatever their process group, and whatever ends this process.
     pub keeps: Option<PathBuf>,
-    /// What becomes of its standard error.
+    /// The destination of its standard error.
     pub stderr: Stderr,
 }
 
-/// What becomes of a process's standard error.
+/// The destination of a process's standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Stderr {
     /// A pipe that is read.

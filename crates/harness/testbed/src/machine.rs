@@ -24,7 +24,7 @@ pub struct Machine {
     pub memory: Option<u64>,
     /// Processes that ran or wanted to, averaged over the last minute, when the run began.
     pub load: Option<f32>,
-    /// What `rustc -V` says at the root of the repository.
+    /// The output of `rustc -V` at the root of the repository.
     pub rustc: Option<String>,
 }
 

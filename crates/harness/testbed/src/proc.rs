@@ -16,7 +16,7 @@ pub struct Usage {
     pub descriptors: u64,
     /// Proportional set size in bytes (`smaps_rollup`).
     pub pss: u64,
-    /// Of it, anonymous memory: heap and stacks.
+    /// The anonymous part of it: heap and stacks.
     pub pss_anon: u64,
     /// Time on a processor since the start, user and system.
     #[serde(serialize_with = "milliseconds")]

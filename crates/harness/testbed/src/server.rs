@@ -16,11 +16,11 @@ use crate::proxies::start::Behind;
 use crate::url::Url;
 use crate::witness::Witness;
 
-/// How long a server may take to say where it listens, unless told otherwise.
+/// The time in which a server must say where it listens, unless told otherwise.
 pub const START: Duration = Duration::from_secs(10);
-/// How often a port is tried until it accepts.
+/// The pause between two attempts at a port that does not accept yet.
 const TRY: Duration = Duration::from_millis(10);
-/// How long a server that need not have an admin address may take to name one.
+/// The time in which a server that need not have an admin address may name one.
 const ADMIN: Duration = Duration::from_millis(300);
 /// Lines of stderr kept for a failure's report.
 const TAIL: usize = 20;
@@ -51,7 +51,7 @@ pub struct Ready {
     pub port: Option<u16>,
     /// True when the admin line is part of the start.
     pub with_admin: bool,
-    /// How long it may take.
+    /// The time in which it must serve.
     pub within: Duration,
 }
 
@@ -263,7 +263,7 @@ impl Server {
         }
     }
 
-    /// How it died, if it died and nobody told it to.
+    /// Returns the ending of a server that died without being told to.
     pub fn died(&self) -> Option<String> {
         let process = self.process.as_ref()?;
         if process.end_expected.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! Who is judged: a server of the list, a command, or an address.
+//! Servers to judge: a server of the list, a command, or an address.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::server::{self, Ready, Server, Started};
 use crate::url::Url;
 use crate::witness::Witness;
 
-/// What makes two servers of one program differ; by default nothing.
+/// The differences between two servers of one program; by default none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Setup<'a> {
     /// Flags of the contract.
@@ -26,7 +26,7 @@ pub struct Setup<'a> {
     pub env: &'a [(&'a str, &'a str)],
     /// The most descriptors it may have open; `None` leaves the system's limit.
     pub descriptors: Option<u64>,
-    /// What becomes of its standard error.
+    /// The destination of its standard error.
     pub stderr: Stderr,
 }
 
@@ -47,7 +47,7 @@ pub struct Trial<'a> {
     pub env: &'a [(&'a str, &'a OsStr)],
     /// The most threads it may have; `None` leaves the system's limit, and any other takes root to set.
     pub threads: Option<u64>,
-    /// What becomes of its standard error.
+    /// The destination of its standard error.
     pub stderr: Stderr,
 }
 

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// How long one address of a name may take to accept.
+/// The time in which one address of a name must accept.
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// A server's address, and the name by which it was given.

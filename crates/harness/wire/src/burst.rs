@@ -28,7 +28,7 @@ pub struct Shot {
     pub done_at: Option<Instant>,
     /// The answer.
     pub response: Option<Response>,
-    /// How the connection ended, if it did before an answer.
+    /// The end of the connection, if it came before an answer.
     pub ended: Option<End>,
     stream: Option<TcpStream>,
     unsent: Vec<u8>,
@@ -149,7 +149,7 @@ impl Storm {
         Ok(&self.shots)
     }
 
-    /// How many answered connections have bytes after their answer that nobody asked for.
+    /// Returns the number of answered connections that have unrequested bytes after their answer.
     pub fn with_late_bytes(&mut self) -> usize {
         let mut byte = [0; 1];
         let mut late = |shot: &mut Shot| {

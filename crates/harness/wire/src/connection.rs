@@ -19,7 +19,7 @@ mod raw;
 /// A response and when it came.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// What came.
+    /// The response.
     pub response: Response,
     /// Just before the request's first byte was handed to the kernel, so that no answer can look early.
     pub sent_at: Instant,
@@ -41,7 +41,7 @@ impl Answer {
     }
 }
 
-/// How a connection ended, or did not.
+/// The ways in which a connection ends, or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The server closed in order.
@@ -76,7 +76,7 @@ pub struct Wire {
     ended: Option<(End, Instant)>,
     give_up_at: Instant,
     trace: Trace,
-    /// Whether the trace shows bytes; frames are shown by who reads them.
+    /// True when the trace shows bytes; frames are shown by their reader.
     shows_bytes: bool,
 }
 

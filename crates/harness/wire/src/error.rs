@@ -31,7 +31,7 @@ pub enum Error {
     Malformed(Malformed),
     /// The connection ended before a response was whole.
     Ended {
-        /// How it ended.
+        /// The end of the connection.
         how: End,
         /// Time since the last byte was sent.
         after: Duration,
@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// A stream, or its connection, ended before the head of an answer.
     Unanswerable {
-        /// How it ended.
+        /// The end of the stream.
         how: h2::Ending,
         /// Time since its first byte was sent.
         after: Duration,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Wire;
 
-/// How a client leaves.
+/// The ways in which a client disconnects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
     /// It closes.

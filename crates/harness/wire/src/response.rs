@@ -53,7 +53,7 @@ impl Response {
     }
 }
 
-/// What is wrong with the bytes of a response.
+/// The fault of a response's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);
 

@@ -1,4 +1,5 @@
-//! What was sent, what came back and when: printed beside a failure, kept for all with `--trace`.
+//! The trace of a connection: bytes sent and received with their times. It is printed beside a failure, and kept for
+//! all with `--trace`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -53,10 +53,10 @@ pub enum Better {
 pub struct Gap {
     /// The server.
     pub server: String,
-    /// What was to be measured.
+    /// The measurement that is missing.
     pub what: String,
     /// True when the server does not claim to support it, or does not let it come to that; no fault of anybody's.
     pub unsupported: bool,
-    /// What happened instead.
+    /// The reason.
     pub why: String,
 }

@@ -16,9 +16,9 @@ pub struct Row {
     pub id: String,
     /// The verdict.
     pub verdict: Verdict,
-    /// What was seen, in a sentence.
+    /// The observation, in a sentence.
     pub observed: String,
-    /// How much the promise binds.
+    /// The level of the promise.
     pub level: Level,
     /// The promise.
     pub promise: String,
@@ -34,11 +34,11 @@ pub struct Row {
     /// Why a deviation is expected, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// How many times it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// How long it took, without waiting for its seat.
+    /// The time that it took, without waiting for its slot.
     pub took_ms: u64,
-    /// What was sent and what came back, if kept.
+    /// The bytes that were sent and received, if kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<String>,
 }

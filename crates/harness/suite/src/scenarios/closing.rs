@@ -16,11 +16,11 @@ mod shutdown;
 pub(super) const SCENARIOS: &[&[Scenario]] = &[answers::SCENARIOS, shutdown::SCENARIOS];
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
-/// What a slow reader of a stream needs.
+/// The capabilities that a slow reader of a stream needs.
 const STREAM: &[Capability] = &[Witness, EndpointStream];
 /// The chunks of a stream that is read slowly.
 const CHUNKS: usize = 1000;
-/// How long a server may read on behind its last answer, at most.
+/// The longest time for which a server may read on behind its last answer.
 const LINGER: Duration = Duration::from_millis(1000);
 
 const DESTROYS: &str = "closing a socket with unread bytes sends RST, and the kernel throws away the answer that waits behind it: \

@@ -22,11 +22,11 @@ mod ways;
 pub(super) const SCENARIOS: &[&[Scenario]] =
     &[ways::SCENARIOS, unread::SCENARIOS, streams::SCENARIOS, client_timeout::SCENARIOS, policy::SCENARIOS];
 
-/// What these scenarios have in common: work that listens to its context, and a witness who hears it.
+/// The base of these scenarios: work that listens to its context, and a witness who hears it.
 pub(super) const BASE: Scenario =
     Scenario { judges: &[Judges::Work], needs: &[Witness, StyleContext], ..Scenario::BASE };
 
-/// What a stream needs that is to be blocked.
+/// The capabilities that a stream needs which is to be blocked.
 pub(super) const BLOCKED: &[Capability] = &[Witness, EndpointStream, KeepAlive];
 
 /// Tries of a scenario whose figure is a time to cancel.

@@ -16,7 +16,7 @@ mod exit;
 /// The area's scenarios, by topic.
 pub(super) const SCENARIOS: &[&[Scenario]] = &[drain::SCENARIOS, exit::SCENARIOS];
 
-/// What these scenarios have in common: a server of their own that they end.
+/// The base of these scenarios: a server of their own that they end.
 pub(super) const BASE: Scenario =
     Scenario { seat: Seat::Own, needs: &[Process, Witness, StyleContext], ..Scenario::BASE };
 

@@ -16,14 +16,14 @@ mod neighbors;
 /// The area's scenarios, by topic.
 pub(super) const SCENARIOS: &[&[Scenario]] = &[clients::SCENARIOS, bodies::SCENARIOS, neighbors::SCENARIOS];
 
-/// What these scenarios have in common: an answer that must be whole, of work that must be done to its end.
+/// The base of these scenarios: an answer that must be whole, of work that must be done to its end.
 const BASE: Scenario =
     Scenario { judges: &[Judges::Answer, Judges::Work], needs: &[ParamWork], ..Scenario::BASE };
 
-/// What a request with a body needs.
+/// The capabilities that a request with a body needs.
 const BODY: &[Capability] = &[ParamWork, Post];
 
-/// How long the work takes that must be spared, unless said.
+/// The length of the work that must be spared, in milliseconds, unless said.
 const WORK: u64 = 400;
 
 /// `GET /slow` with 400 ms of work and a deadline that is far: 1.8 s.

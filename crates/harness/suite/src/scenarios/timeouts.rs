@@ -18,7 +18,7 @@ pub(super) const READ: Duration = Duration::from_millis(700);
 /// `--idle-timeout` of these scenarios.
 pub(super) const IDLE: Duration = Duration::from_millis(1000);
 
-/// What these scenarios have in common: short timeouts, and a deadline that is later than all of them.
+/// The base of these scenarios: short timeouts, and a deadline that is later than all of them.
 pub(super) const BASE: Scenario = Scenario {
     judges: &[Judges::Connection],
     flags: &[

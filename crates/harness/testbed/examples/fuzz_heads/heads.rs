@@ -20,7 +20,7 @@ pub(crate) fn head(seed: u64, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// How many times a head is mutated: mostly once, because two faults may hide one another.
+/// The number of mutations of a head: mostly one, because two faults may hide one another.
 const MUTATIONS: &[usize] = &[0, 1, 1, 1, 1, 1, 1, 2, 2, 3, 6];
 
 const METHODS: &[&str] =
@@ -60,7 +60,7 @@ const FIELDS: &[&str] = &[
     "Upgrade: h2c",
 ];
 
-/// What mutations put in: what parsers trip over.
+/// The words that mutations put in: those that parsers trip over.
 const WORDS: &[&[u8]] = &[
     b"\r\n",
     b"\n",

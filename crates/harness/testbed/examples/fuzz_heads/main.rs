@@ -29,12 +29,12 @@ const SLACK: u64 = 40;
 /// Sends random and mutated request heads to servers.
 #[derive(Parser)]
 struct Args {
-    /// How many heads each server gets
+    /// Number of heads for each server
     #[arg(default_value_t = 100_000)]
     count: u64,
     /// Servers of the list, or paths of executables [default: all of the lab's own]
     servers: Vec<String>,
-    /// What every head follows from [default: the time]
+    /// Seed of every head [default: the time]
     #[arg(long)]
     seed: Option<u64>,
     /// The number of the first head
@@ -101,7 +101,7 @@ fn subjects(names: &[String]) -> Result<Vec<Subject>, String> {
     names.iter().map(subject).collect()
 }
 
-/// What a server holds when nobody asks anything of it.
+/// Returns the server's counts while it has no requests.
 fn at_rest(server: &Server) -> Result<(Census, Usage), String> {
     let admin = server.admin().ok_or("the server has no census")?;
     let census = Census::read(admin).map_err(|failure| failure.to_string())?;

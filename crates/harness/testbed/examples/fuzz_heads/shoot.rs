@@ -13,14 +13,14 @@ use wire::response::{parse, preview};
 
 use crate::{heads, strict};
 
-/// How long an answer may take before the client says that nothing more comes.
+/// The time without an answer after which the client says that nothing more comes.
 const QUIET: Duration = Duration::from_millis(100);
-/// How long a server may take after that: more than its deadline, less than its header timeout.
+/// The time that a server may take after that: more than its deadline, less than its header timeout.
 const HANG: Duration = Duration::from_secs(4);
 /// The most findings that are told.
 const TOLD: usize = 10;
 
-/// What is sent.
+/// The heads to send.
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) numbers: Range<u64>,
@@ -29,7 +29,7 @@ pub(crate) struct Plan {
     pub(crate) verbose: bool,
 }
 
-/// What came of it.
+/// The counts of their outcomes.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) shots: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Tally {
     pub(crate) findings: Vec<String>,
 }
 
-/// What came of one head.
+/// The outcome of one head.
 enum Came {
     Status(u16),
     Closed,

@@ -32,7 +32,7 @@ impl Wire {
         self.filled_at
     }
 
-    /// How and when the connection ended, as far as was read.
+    /// Returns the way and the time in which the connection ended, as far as was read.
     pub(crate) fn ended(&self) -> Option<(End, Instant)> {
         self.ended
     }

@@ -11,7 +11,7 @@ use super::stream::State;
 use crate::connection::End;
 use crate::response::Response;
 
-/// How a stream ended for the client.
+/// The ways in which a stream ends for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The server ended its answer: END_STREAM.
@@ -45,9 +45,9 @@ pub struct Exchange {
     pub state: State,
     /// Just before its first byte was handed to the kernel, so that no answer can look early.
     pub sent_at: Instant,
-    /// What the client may still send of its body.
+    /// The window for the rest of the client's body.
     pub sending: Window,
-    /// What the server may still send of its answer's body.
+    /// The window for the rest of the answer's body.
     pub receiving: Window,
     /// The bytes of its body whose window the server has not been given back.
     pub owed: usize,
@@ -63,7 +63,7 @@ pub struct Exchange {
     pub first_byte_at: Option<Instant>,
     /// When the first and the last part of the body so far were here.
     pub body_at: Option<(Instant, Instant)>,
-    /// How the stream ended, and when that was here.
+    /// The end of the stream, and its time here.
     pub ended: Option<(Ending, Instant)>,
     /// The server's RST_STREAM, also one that came behind a whole answer.
     pub reset: Option<(Code, Instant)>,

@@ -13,7 +13,7 @@ pub const LARGEST: i64 = (1 << 31) - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window(i64);
 
-/// How a window was broken.
+/// The ways in which a window is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// More was sent than the window held.

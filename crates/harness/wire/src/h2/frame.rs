@@ -68,15 +68,15 @@ impl fmt::Display for Kind {
 
 /// The flags of a frame; a bit means something only for some types.
 pub mod flag {
-    /// Of DATA and HEADERS: the sender's last frame of the stream, but for CONTINUATION.
+    /// DATA and HEADERS: the sender's last frame of the stream, but for CONTINUATION.
     pub const END_STREAM: u8 = 0x1;
-    /// Of SETTINGS and PING: an acknowledgement.
+    /// SETTINGS and PING: an acknowledgement.
     pub const ACK: u8 = 0x1;
-    /// Of HEADERS, PUSH_PROMISE and CONTINUATION: the fields are complete.
+    /// HEADERS, PUSH_PROMISE and CONTINUATION: the fields are complete.
     pub const END_HEADERS: u8 = 0x4;
-    /// Of DATA, HEADERS and PUSH_PROMISE: padding follows.
+    /// DATA, HEADERS and PUSH_PROMISE: padding follows.
     pub const PADDED: u8 = 0x8;
-    /// Of HEADERS: a priority stands before the fields.
+    /// HEADERS: a priority stands before the fields.
     pub const PRIORITY: u8 = 0x20;
 }
 

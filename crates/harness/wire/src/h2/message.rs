@@ -21,7 +21,7 @@ pub fn fields(request: &Request) -> Vec<Field> {
     fields
 }
 
-/// What is wrong with the fields of a response (section 8.1.1 and 8.2).
+/// The faults of a response's fields (section 8.1.1 and 8.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Malformed {
     /// A field that HTTP/2 forbids, or one where it may not stand, or a name in capitals.

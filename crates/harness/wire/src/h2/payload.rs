@@ -1,11 +1,11 @@
-//! What a frame says, and what is wrong with it (RFC 9113, section 6): the rules that need no more than the frame itself.
+//! The content of frames, and its faults (RFC 9113, section 6): the rules that need no more than the frame itself.
 
 use std::fmt;
 
 use super::code::Code;
 use super::frame::{Frame, Kind, flag, number};
 
-/// What an error ends.
+/// The extent of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The connection, by GOAWAY.
@@ -14,14 +14,14 @@ pub enum Scope {
     Stream(u32),
 }
 
-/// What a peer did wrong, and the error by which the RFC has it answered.
+/// A peer's fault, and the error by which the RFC has it answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// What the error ends.
+    /// The extent of the error.
     pub scope: Scope,
     /// The code for it.
     pub code: Code,
-    /// What was done.
+    /// A description of the fault.
     pub what: &'static str,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-/// What a frame says, without its padding.
+/// The content of a frame, without its padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
     /// A part of a body.

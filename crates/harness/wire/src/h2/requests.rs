@@ -168,7 +168,7 @@ impl H2 {
         Ok(self.exchange(stream)?.head.as_ref().map(|(status, _)| *status))
     }
 
-    /// What has come of a stream so far.
+    /// Returns the exchange of a stream so far.
     ///
     /// # Errors
     /// When no request was sent on it, or it is forgotten.

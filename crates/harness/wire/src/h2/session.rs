@@ -17,14 +17,14 @@ use crate::connection::End;
 /// The largest fields that the client takes of one message, in bytes.
 const FIELDS: usize = 64 * 1024;
 
-/// How the client behaves of itself.
+/// The client's behavior of its own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manners {
-    /// What it announces when it opens the connection.
+    /// The settings that it announces when it opens the connection.
     pub settings: Settings,
-    /// Whether it gives window back as DATA comes.
+    /// True when it gives window back as DATA comes.
     pub grants: bool,
-    /// Whether it acknowledges SETTINGS and answers PING.
+    /// True when it acknowledges SETTINGS and answers PING.
     pub acks: bool,
 }
 
@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    /// What the server has announced, once it has.
+    /// Returns the server's announced settings, once they have come.
     pub fn theirs(&self) -> Option<Settings> {
         self.theirs
     }

@@ -41,7 +41,7 @@ pub fn name(id: u16) -> Cow<'static, str> {
 pub struct Settings {
     /// The most bytes of the dynamic table.
     pub header_table_size: u32,
-    /// Whether pushed requests are taken.
+    /// True when pushed requests are taken.
     pub enable_push: bool,
     /// The most streams at once; `None` sets no limit.
     pub max_concurrent_streams: Option<u32>,
@@ -97,7 +97,7 @@ impl Settings {
         Ok(())
     }
 
-    /// What differs from the RFC's values, to be announced.
+    /// Returns the settings that differ from the RFC's values, to be announced.
     pub fn announced(&self) -> Vec<(u16, u32)> {
         let plain = Self::default();
         let mut all = vec![

@@ -19,7 +19,7 @@ pub enum State {
     Closed(Close),
 }
 
-/// How a stream came to its end.
+/// The ways in which a stream comes to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
     /// Both sides have ended.

@@ -9,13 +9,13 @@ use super::{hpack, message};
 /// A rule that the server broke.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Violation {
-    /// Of frames, streams or windows.
+    /// A rule of frames, streams or windows.
     Frame(Wrong),
-    /// Of the size of a frame.
+    /// The rule of the size of a frame.
     TooLong(TooLong),
-    /// Of field compression.
+    /// A rule of field compression.
     Fields(hpack::Malformed),
-    /// Of what a response looks like, on this stream.
+    /// A rule of responses, on this stream.
     Message(u32, message::Malformed),
 }
 

@@ -8,7 +8,7 @@ use crate::ensure;
 use crate::scenario::{Bench, Failure, Outcome, Scenario};
 use crate::scenarios::disconnect::{self, canceled};
 
-/// How often the client asks.
+/// The number of the client's tries.
 const TRIES: usize = 5;
 
 /// The scenarios of this topic.
@@ -49,7 +49,7 @@ fn urlopen_gives_up(bench: &Bench) -> Outcome {
     Ok(disconnect::told(&took))
 }
 
-/// How many of the works ran when the last try was given up, its own among them.
+/// Returns the number of units of work that ran when the last try was given up, its own among them.
 fn most_at_once(bench: &Bench, left: &[(String, Instant)]) -> Result<usize, Failure> {
     let witness = bench.witness()?;
     let (_, last_at) = left.last().expect("there was a try");

@@ -1,4 +1,4 @@
-//! What a client's leaving means is the server's to say: `--on-disconnect serve` and `detach`.
+//! The server's policy for a disconnect: `--on-disconnect serve` and `detach`.
 
 use testbed::capability::Capability::{StyleDrop, Witness};
 use testbed::witness::Word;

@@ -8,7 +8,7 @@ use crate::scenario::{Bench, Judges, Outcome, Scenario};
 use crate::scenarios::faults::{is_refused, reply};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
-/// What a body in doubt may be answered with.
+/// The statuses that a body in doubt may be answered with.
 const REFUSALS: &[u16] = &[400, 411, 413, 501];
 /// The most bytes a body may have.
 const MOST: usize = 1024 * 1024;

@@ -7,7 +7,7 @@ use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 use crate::scenarios::faults::reply;
 
-/// What the scenarios have in common.
+/// The base of the scenarios.
 const BASE: Scenario = Scenario {
     limit: std::time::Duration::from_secs(20),
     why: "two programs that read one head in two ways are how a request is smuggled past the first of them",

@@ -9,7 +9,7 @@ use crate::scenarios::faults::{is_refused, reply};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 
-/// What a head that is no head may be answered with.
+/// The statuses that bytes which are no head may be answered with.
 const REFUSALS: &[u16] = &[400, 414, 431, 501, 505];
 
 /// The scenarios of this topic.

@@ -37,10 +37,10 @@ const COLLECTOR: (&str, &str) = ("GOGC", "10");
 const THREADS: u64 = 24;
 /// Descriptors that may come on top: a timer's, a pool's.
 const DESCRIPTORS: u64 = 4;
-/// So many looks in a row, 20 ms apart, that see the same are a rest.
+/// The number of equal readings in a row, 20 ms apart, that count as rest.
 const LONG: u32 = 25;
 
-/// What these scenarios have in common: a server of their own, its counters, and the kernel's.
+/// The base of these scenarios: a server of their own, its counters, and the kernel's.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
     needs: &[Process, Admin],
@@ -192,13 +192,13 @@ fn flat(each: usize) -> u64 {
     PAGES.max(3 * each as u64 * EACH)
 }
 
-/// What the last three rounds added.
+/// Returns the growth over the last three rounds.
 fn recent_growth(seen: &[Usage], of: fn(&Usage) -> u64) -> u64 {
     let [earlier, .., last] = &seen[seen.len().saturating_sub(4)..] else { return 0 };
     of(last).saturating_sub(of(earlier))
 }
 
-/// What still grows after rounds of `each` requests.
+/// Returns the counts that still grow after rounds of `each` requests.
 fn grows(seen: &[Usage], each: usize) -> Option<String> {
     let (memory, threads) =
         (recent_growth(seen, |usage| usage.pss_anon), recent_growth(seen, |usage| usage.threads));
@@ -234,7 +234,7 @@ fn settled(bench: &Bench, seen: &[Usage], pool: u64) -> Result<Usage, Failure> {
     }
 }
 
-/// What `usage` has more of than the first two rounds had, of threads more than `pool` too.
+/// Returns the counts of `usage` that exceed those of the first two rounds; threads are allowed `pool` more.
 fn grown(seen: &[Usage], pool: u64, usage: &Usage) -> Option<String> {
     let most = |of: fn(&Usage) -> u64| seen.iter().take(2).map(of).max().unwrap_or(0);
     let (threads, descriptors) = (most(|usage| usage.threads).max(pool), most(|usage| usage.descriptors));

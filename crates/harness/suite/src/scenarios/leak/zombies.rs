@@ -1,4 +1,4 @@
-//! What runtimes do with work that nobody waits for, and what their own tools say of it.
+//! The runtimes' treatment of work that nobody waits for, and the reports of their own tools.
 
 use std::time::Instant;
 
@@ -100,7 +100,7 @@ fn goroutineleak(bench: &Bench) -> Outcome {
         .with("zombie_ms", zombie))
 }
 
-/// How many goroutines the profile calls leaked.
+/// Returns the number of goroutines that the profile calls leaked.
 fn leaked(bench: &Bench) -> Result<u64, Failure> {
     let admin = bench.server().admin().ok_or_else(|| Failure::unsupported("no admin address"))?;
     let mut wire = Wire::connect(admin, bench.give_up_at, bench.trace())?;

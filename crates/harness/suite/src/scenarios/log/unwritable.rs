@@ -15,7 +15,7 @@ use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 use crate::scenarios::shutdown::{ends_with, is_200};
 
-/// What the scenarios have in common.
+/// The base of the scenarios.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Answer, Judges::Connection],
     needs: &[EndpointPanic, ParamWork, Process],

@@ -158,7 +158,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 /// Requests that would outlast the shutdown timeout.
 const SHORT: &[(&str, &str)] = &[("--shutdown-timeout", "400ms"), ("--request-timeout", "8s")];
-/// What [`SHORT`] says.
+/// The timeout that [`SHORT`] sets.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
 fn drains(bench: &Bench) -> Outcome {

@@ -1,4 +1,4 @@
-//! How a server ends: its exit status, a second signal, and work that cannot be stopped.
+//! The end of a server: its exit status, a second signal, and work that cannot be stopped.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What happens to other clients of the same server stops nobody's work but theirs.
+//! Work of other clients: an event of one client stops nobody's work but its own.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What a connection is doing is said by its bytes, and not by the packets that they come in.
+//! Phases of a connection: its bytes decide them, and not the packets that they come in.
 
 use std::env;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -180,7 +180,7 @@ fn upload_behind_work(bench: &Bench) -> Outcome {
     Ok("200 twice".into())
 }
 
-/// What a connection does behind its last answer.
+/// The client's steps behind the last answer.
 #[derive(Clone, Copy)]
 enum Then {
     /// It is kept until the idle timeout.
