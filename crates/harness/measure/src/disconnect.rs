@@ -1,4 +1,4 @@
-//! How soon work hears that its client has left, for every way to leave and whatever then lies unread.
+//! Disconnects: the time until work hears of one, for every way to disconnect and each thing that then lies unread.
 
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,19 @@ use crate::plan;
 use crate::stats::ms_between;
 use crate::zombie::How;
 
-/// How long work is watched past its natural end.
+/// The time for which work is watched past its natural end.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between a request's last bytes and its client's leaving, and between one client's leaving and the next one's.
 const APART: Duration = Duration::from_millis(2);
 /// Its deadline never is what stops the work.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What a client does: what it sends, and how it leaves.
+/// A client's action: its requests, and its way to disconnect.
 #[derive(Debug, Clone, Copy)]
 pub struct Action {
     /// Its name in every table.
     pub name: &'static str,
-    /// What the server must support.
+    /// The capabilities that the server needs.
     pub needs: &'static [Capability],
     sends: Sends,
     leave: Leave,
@@ -68,7 +68,7 @@ pub const ACTIONS: &[Action] = &[
     Action { name: "POST, whole unread, FIN", sends: Sends::Whole, ..POST },
 ];
 
-/// What a [`Gap`](suite::document::Gap) calls the measurement of one action.
+/// Returns the name of one action's measurement in a [`Gap`](suite::document::Gap).
 pub fn gap(action: &str) -> String {
     format!("leaving by {action}")
 }
@@ -78,22 +78,22 @@ pub fn gap(action: &str) -> String {
 pub struct Departure {
     /// The server.
     pub server: String,
-    /// What the client did, by the name of its [`Action`].
+    /// The client's action, by the name of its [`Action`].
     pub action: String,
     /// Which turn it was, from 0.
     pub turn: usize,
     /// The last sign of its work: its end, or a beat.
     pub last_ms: f64,
-    /// How the work ended; none when it never said so.
+    /// The ending of the work; none when it never said so.
     pub how: Option<How>,
 }
 
-/// What became of all that left in one way.
+/// The endings of all work whose client disconnected in one way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Heard {
-    /// How many there were.
+    /// The number of tries.
     pub tries: usize,
-    /// How many of them were canceled.
+    /// The number of them that were canceled.
     pub canceled: usize,
     /// The median of the time to cancel, in milliseconds.
     pub median_ms: f64,
@@ -244,7 +244,7 @@ struct Left {
 }
 
 impl Left {
-    /// What became of its work; `None` when that had ended before, on a machine too busy to leave in time.
+    /// Returns the ending of its work; `None` when that had ended before, on a machine too busy to disconnect in time.
     fn watched(self, witness: &Witness, server: &str, turn: usize, give_up_at: Instant) -> Option<Departure> {
         let ended = witness.wait_end(&self.id, give_up_at.saturating_duration_since(Instant::now()));
         let last_at = ended.map(|(at, _)| at).or_else(|| witness.last(&self.id)).unwrap_or(self.at);

@@ -1,4 +1,5 @@
-//! What a connection costs in memory, idle and with a request in flight: the slope of a line through several numbers of them.
+//! The footprint of a connection, idle and with a request in flight: the slope of a line through several numbers of
+//! them.
 //!
 //! One reading would count what the process has anyway, and what its allocator took in advance. Memory that the kernel keeps
 //! for a socket is in no process and not counted, alike for all.
@@ -16,14 +17,14 @@ use wire::burst::Storm;
 use crate::plan;
 use crate::stats::Line;
 
-/// What every server is started with: a deadline that no held request meets.
+/// The flags of every server: a deadline that no held request meets.
 pub const FLAGS: &[(&str, &str)] = &[("--request-timeout", "60s")];
-/// How long the memory may take to come to rest.
+/// The time in which the memory must come to rest.
 const REST: Duration = Duration::from_secs(6);
 /// From one reading to the next.
 const EVERY: Duration = Duration::from_millis(60);
 
-/// What the connections do.
+/// The states of the held connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -38,7 +39,7 @@ pub enum State {
 pub struct Memory {
     /// The server.
     pub server: String,
-    /// What its connections do.
+    /// The state of its connections.
     pub state: State,
     /// Which turn it was, from 0.
     pub turn: usize,
@@ -46,7 +47,7 @@ pub struct Memory {
     pub readings: Vec<Reading>,
     /// Proportional set size in bytes by connections; none when there are fewer than two readings.
     pub pss: Option<Line>,
-    /// Of it, anonymous memory: heap and stacks, and no pages of files.
+    /// The anonymous part of it: heap and stacks, and no pages of files.
     pub anonymous: Option<Line>,
 }
 
@@ -57,7 +58,7 @@ pub struct Reading {
     pub held: usize,
     /// Proportional set size in bytes.
     pub pss: u64,
-    /// Of it, anonymous memory.
+    /// The anonymous part of it.
     pub anonymous: u64,
     /// Threads.
     pub threads: u64,
@@ -120,7 +121,7 @@ fn at_rest(pid: u32, storms: &mut [Storm], state: State) -> Result<(proc::Usage,
     Ok((last, last_held))
 }
 
-/// How many connections of a storm are in that state.
+/// Returns the number of connections of a storm that are in that state.
 fn held_by(storm: &Storm, state: State) -> usize {
     let shots = storm.shots().iter();
     match state {

@@ -1,4 +1,4 @@
-//! What `/fast` feels of others: its latency, slot by slot, while a burst of `/slow` times out beside it.
+//! Interference: the latency of `/fast`, slot by slot, while a burst of `/slow` times out beside it.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use wire::burst::Storm;
 use crate::plan::{self, Burst};
 use crate::stats::{Summary, ms_between};
 
-/// How long answers are waited for beyond the work.
+/// The time for which answers are waited for beyond the work.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Connections of the requests that are watched: enough that they wait for the server and not for each other.
 const CONNECTIONS: usize = 64;
@@ -44,9 +44,9 @@ pub struct Strip {
 pub struct Slot {
     /// When it begins, milliseconds.
     pub at_ms: f64,
-    /// How many were answered 200.
+    /// The number of requests that were answered 200.
     pub answered: usize,
-    /// How many were due and got something else, or nothing.
+    /// The number of requests that were due and got another answer, or none.
     pub missing: usize,
     /// Their latencies in milliseconds, counted from when they were due.
     pub latency_ms: Option<Summary>,

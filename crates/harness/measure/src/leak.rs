@@ -1,5 +1,5 @@
-//! What stays behind, storm after storm: the change per round, and never "it is back where it was", for allocators keep what
-//! they had.
+//! Leaks: the change that each storm leaves. It is never compared with the state before the first, for allocators keep
+//! memory.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use wire::burst::Storm;
 use crate::plan;
 use crate::stats::Line;
 
-/// How long work may outlive its natural end.
+/// The time for which work may run on past its natural end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long the server is left alone before it is read.
+/// The time for which the server is left alone before it is read.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Rounds of storms on one process.
@@ -52,7 +52,7 @@ pub struct Round {
     pub descriptors: u64,
     /// Proportional set size in bytes.
     pub pss: u64,
-    /// Of it, anonymous memory.
+    /// The anonymous part of it.
     pub anonymous: u64,
 }
 

@@ -1,4 +1,4 @@
-//! How late a 504 is: one request at a time, and many at once.
+//! The lateness of a 504: one request at a time, and many at once.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use wire::{Request, Wire};
 
 use crate::stats::{Summary, ms_between};
 
-/// How long an answer is waited for after its deadline.
+/// The time for which an answer is waited for after its deadline.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The overshoot of one server at one concurrency.
@@ -29,7 +29,7 @@ pub struct Overshoot {
     pub deadline_ms: f64,
     /// Answers before their deadline, which is counted from the moment before the first byte left.
     pub early: usize,
-    /// What came instead of a 504, and how often.
+    /// The answers that were no 504, with their numbers.
     pub others: BTreeMap<String, usize>,
     /// All samples in short.
     pub summary_ms: Option<Summary>,
@@ -38,7 +38,7 @@ pub struct Overshoot {
     /// When each turn began, in milliseconds since the run did; empty in old runs.
     #[serde(default)]
     pub turns_at_ms: Vec<f64>,
-    /// What kept a turn from being measured.
+    /// The reasons why rounds could not be measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
 }
@@ -157,7 +157,7 @@ pub fn spread(server: &Server, count: usize, deadline: Duration) -> Result<Vec<S
 }
 
 impl Sample {
-    /// What the load generator kept of a request.
+    /// Converts the load generator's record of a request.
     fn of(sample: &load::Sample) -> Self {
         let (status, first_byte_at) = match sample.outcome {
             Outcome::Answer(status) => (Some(status), Some(sample.at)),

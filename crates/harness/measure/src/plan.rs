@@ -1,4 +1,4 @@
-//! What is measured, how often and in which order.
+//! The plan of a run: its measurements, their repetitions and their order.
 
 use std::time::Duration;
 
@@ -15,32 +15,32 @@ pub const STYLES: &[&str] = &["context", "drop", "polling", "detached", "blockin
 /// The plan of a run; durations are written in milliseconds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// Whether it is the short one.
+    /// True for the short plan.
     pub quick: bool,
-    /// Whether it is the long one.
+    /// True for the long plan.
     #[serde(default)]
     pub full: bool,
     /// Flags that every server is started with, on top of its defaults.
     pub flags: Vec<(String, String)>,
-    /// How late the 504 is.
+    /// The lateness of the 504.
     pub overshoot: Overshoot,
-    /// How long work outlives its 504.
+    /// The zombie time: the time for which work runs on after its 504.
     pub tail: Tail,
-    /// How soon work hears that its client has left.
+    /// The time until work hears that its client has disconnected.
     #[serde(default)]
     pub leave: Leave,
-    /// What a storm of timeouts costs.
+    /// The cost of a storm of timeouts.
     pub storm: Storm,
-    /// How many `/fast` requests are answered, and how fast.
+    /// The throughput and the latency of `/fast`.
     #[serde(default)]
     pub fast: Fast,
-    /// What a connection costs in memory.
+    /// The footprint of a connection.
     #[serde(default)]
     pub memory: Memory,
-    /// What `/fast` feels of a burst of `/slow`.
+    /// The interference of a burst of `/slow` with `/fast`.
     #[serde(default)]
     pub strip: Strip,
-    /// What storms leave behind.
+    /// The growth that storms leave behind.
     #[serde(default)]
     pub leak: Leak,
 }
@@ -152,7 +152,7 @@ pub mod ms {
 }
 
 impl Plan {
-    /// What can be measured by itself; the first is everything.
+    /// The measurements that can be chosen; the first is all of them.
     pub const MEASUREMENTS: [&str; 9] =
         ["all", "fast", "overshoot", "tails", "leaving", "storms", "memory", "strip", "leak"];
 
@@ -179,7 +179,7 @@ impl Plan {
         self
     }
 
-    /// What a run measures when nothing else is asked for: about 60 s for four servers.
+    /// Returns the plan of a run that asks for no other: about 60 s for four servers.
     pub fn standard() -> Self {
         let millis = Duration::from_millis;
         Self {

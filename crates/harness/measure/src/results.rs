@@ -14,9 +14,9 @@ use crate::schedule::Measured;
 pub struct Results {
     /// The document without what stands below: its plan, limits, measurements and gaps are empty here.
     document: Document,
-    /// What counts as what.
+    /// The limits by which figures are judged.
     pub limits: Limits,
-    /// What was measured, and how often.
+    /// The plan: the measurements and their repetitions.
     pub plan: Plan,
     /// The measurements.
     pub measured: Measured,

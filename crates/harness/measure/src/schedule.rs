@@ -24,7 +24,7 @@ mod samples;
 
 pub use samples::Measured;
 
-/// How many turns there are in all.
+/// Returns the number of rounds in all.
 pub fn count(plan: &Plan, servers: usize, floors: &[Subject]) -> usize {
     let overshoot = (2 + plan.overshoot.crowds.len() + plan.overshoot.spread.len()) * plan.overshoot.turns;
     let storms = plan.storm.styles.len() * plan.storm.turns;
@@ -136,10 +136,10 @@ fn styled(style: &str) -> Capability {
     Capability::style(style).expect("plans name styles of the contract")
 }
 
-/// What a measurement asks of a server.
+/// The demands of a measurement on a server.
 #[derive(Clone, Copy)]
 struct Needs<'a> {
-    /// What it must support.
+    /// The capabilities that it needs.
     supports: &'a [Capability],
     /// The flags it is started with, on top of the plan's.
     flags: &'a [(&'a str, &'a str)],
@@ -148,10 +148,10 @@ struct Needs<'a> {
 /// A measurement that asks for nothing.
 const NOTHING: Needs<'static> = Needs { supports: &[], flags: &[] };
 
-/// What it takes to hold connections that do nothing.
+/// The demands of holding connections that do nothing.
 const IDLE: Needs<'static> = Needs { supports: &[Capability::Process], flags: &[] };
 
-/// What it takes to hold requests that do not time out.
+/// The demands of holding requests that do not time out.
 const IN_FLIGHT: Needs<'static> =
     Needs { supports: &[Capability::Process, Capability::FlagRequestTimeout], flags: footprint::FLAGS };
 
@@ -168,7 +168,7 @@ struct Seat<'a> {
     turn: usize,
 }
 
-/// What a turn brought.
+/// The result of a round.
 struct Turn<T> {
     /// The server, by its number.
     index: usize,
@@ -230,7 +230,7 @@ impl Taker<'_> {
         taken
     }
 
-    /// How late 504s are, one request at a time and many at once.
+    /// Measures the lateness of 504s, one request at a time and many at once.
     fn overshoot(&mut self, servers: &[&Subject]) -> Vec<Overshoot> {
         let plan = &self.plan.overshoot;
         let mut all = Vec::new();
@@ -255,7 +255,7 @@ impl Taker<'_> {
         all
     }
 
-    /// How late 504s are of requests that come in step, over one second.
+    /// Measures the lateness of 504s of requests that come in step, over one second.
     fn spread(&mut self, servers: &[&Subject]) -> Vec<Overshoot> {
         let plan = &self.plan.overshoot;
         let mut all = Vec::new();
@@ -273,7 +273,7 @@ impl Taker<'_> {
         all
     }
 
-    /// What a connection costs, idle and in flight; on the floors too that can hold any.
+    /// Measures the footprint of a connection, idle and in flight; on the floors too that can hold any.
     fn memory(&mut self, subjects: &[&Subject], floors: &[Subject]) -> Vec<Memory> {
         let plan = &self.plan.memory;
         let mut all = Vec::new();
@@ -294,7 +294,7 @@ impl Taker<'_> {
         all
     }
 
-    /// What `/fast` feels of bursts.
+    /// Measures the interference of bursts with `/fast`.
     fn strips(&mut self, servers: &[&Subject]) -> Vec<Strip> {
         let plan = &self.plan.strip;
         let mut all = Vec::new();
@@ -309,7 +309,7 @@ impl Taker<'_> {
         all
     }
 
-    /// What storms leave behind.
+    /// Measures the growth that storms leave behind.
     fn leaks(&mut self, servers: &[&Subject]) -> Vec<Leak> {
         let plan = &self.plan.leak;
         let styled = styled(&plan.style);

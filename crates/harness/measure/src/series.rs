@@ -18,7 +18,7 @@ use crate::{interference, plain};
 pub struct Figure {
     /// The server.
     pub server: String,
-    /// What was measured, and which quantile of it.
+    /// The measurement, and its quantile.
     pub name: String,
     /// The unit.
     pub unit: String,
@@ -111,12 +111,12 @@ fn empty(server: &str, what: String, unit: &str, least: f64, better: Better) -> 
     }
 }
 
-/// How late 504s are, one by one and many at once.
+/// Returns the lateness of 504s, one by one and many at once.
 pub(crate) fn overshoot(results: &Results) -> Vec<Series> {
     lateness(results, &results.measured.overshoot, "at once")
 }
 
-/// How late 504s are, in step over one second.
+/// Returns the lateness of 504s, in step over one second.
 pub(crate) fn spread(results: &Results) -> Vec<Series> {
     lateness(results, &results.measured.spread, "in step over 1 s")
 }
@@ -134,7 +134,7 @@ fn lateness(results: &Results, measured: &[Overshoot], how: &str) -> Vec<Series>
     measured.iter().map(series).collect()
 }
 
-/// How long work goes on after its answer, and how late the answer is.
+/// Returns the time for which work runs on after its answer, and the lateness of the answer.
 pub(crate) fn zombie(results: &Results) -> Vec<Series> {
     let mut all = Gathered::default();
     let (noise, forgiven) = (results.noise.p99_ms, results.limits.zombie_ms);
@@ -153,7 +153,8 @@ pub(crate) fn zombie(results: &Results) -> Vec<Series> {
     all.0
 }
 
-/// How soon work hears that its client has left, and the share of work that never does, which is no sample of the first.
+/// Returns the time until work hears of a disconnect, and the share of work that never does, which is no sample of the
+/// first.
 pub(crate) fn disconnect(results: &Results) -> Vec<Series> {
     let mut all = Gathered::default();
     for one in &results.measured.departures {
@@ -171,7 +172,7 @@ pub(crate) fn disconnect(results: &Results) -> Vec<Series> {
     all.0
 }
 
-/// What a burst of timeouts leaves, takes and costs.
+/// Returns the remains, the resources and the costs of a burst of timeouts.
 pub(crate) fn storm(results: &Results) -> Vec<Series> {
     let mut all = Gathered::default();
     let forgiven = results.limits.zombie_ms;
@@ -259,7 +260,7 @@ pub(crate) fn interference(results: &Results) -> Vec<Series> {
     all.0
 }
 
-/// What each further storm on one process leaves behind.
+/// Returns the growth that each further storm on one process leaves behind.
 pub(crate) fn leak(results: &Results) -> Vec<Series> {
     let mut all = Gathered::default();
     let leaks = &results.measured.leaks;

@@ -1,4 +1,4 @@
-//! What becomes of samples: a few quantiles, and the samples themselves are kept.
+//! Statistics of samples: a few quantiles; the samples themselves are kept.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use testbed::noise::quantile;
 /// A list of samples in short; every field has the samples' unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// How many samples.
+    /// The number of samples.
     pub count: usize,
     /// The smallest.
     pub min: f64,
@@ -37,7 +37,7 @@ pub struct Line {
     pub slope: f64,
     /// y where x is 0.
     pub base: f64,
-    /// How much of the change of y the line explains, 0 to 1.
+    /// The share of the change of y that the line explains, 0 to 1.
     pub r2: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What a storm of timeouts costs: work, threads, descriptors and memory before it, at its peak and after it.
+//! Storms: work, threads, descriptors and memory before a burst of timeouts, at its peak and after it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,11 +16,11 @@ use wire::{Request, Wire};
 use crate::plan;
 use crate::stats::ms_between;
 
-/// How long work may outlive its natural end before the storm counts as never quiet.
+/// The time for which work may run on past its natural end before the storm counts as never quiet.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// From one reading to the next.
 const EVERY: Duration = Duration::from_millis(25);
-/// How long the server is left alone before the last reading.
+/// The time for which the server is left alone before the last reading.
 const SETTLE: Duration = Duration::from_millis(250);
 
 /// One storm.
@@ -34,7 +34,7 @@ pub struct Storm {
     pub turn: usize,
     /// Requests at once.
     pub requests: usize,
-    /// How many of them were answered 504.
+    /// The number of requests that were answered 504.
     pub answered_504: usize,
     /// When the last answer had been read, in milliseconds since the first request.
     pub answered_ms: f64,
@@ -44,7 +44,7 @@ pub struct Storm {
     pub readings: Vec<Reading>,
 }
 
-/// What was seen at one moment.
+/// The server's counts at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {
     /// Milliseconds since the first request; the reading before it is at 0.
@@ -53,7 +53,7 @@ pub struct Reading {
     pub requests: u64,
     /// Work that runs, as the census counts it.
     pub work: u64,
-    /// Of it, work whose request has ended.
+    /// The part of it whose request has ended.
     pub zombies: u64,
     /// Threads.
     pub threads: u64,
@@ -174,7 +174,7 @@ pub fn watch(
     })
 }
 
-/// What is kept of a request: its status, and when it was answered.
+/// The record of a request: its status, and the time of its answer.
 type Shot = (Option<u16>, Option<Instant>);
 
 /// Drives the storm in short steps, so that the number of those who still wait is always fresh. The connections

@@ -1,4 +1,4 @@
-//! How many `/fast` requests a server answers, and how fast: back to back, and in step with a schedule.
+//! Throughput and latency of `/fast`: back to back, and in step with a schedule.
 
 use load::{Load, Pace, Row, validity};
 use schemars::JsonSchema;
@@ -10,7 +10,7 @@ use wire::Request;
 use crate::plan;
 use crate::stats::Summary;
 
-/// How often a turn in step is tried, when its requests leave late.
+/// The number of tries of a round in step, when its requests leave late.
 const TRIES: usize = 3;
 
 /// One turn of one server.
@@ -25,7 +25,7 @@ pub struct Fast {
     /// When it began, in milliseconds since the run did; not known of old runs.
     #[serde(default)]
     pub at_ms: Option<f64>,
-    /// What the generator says of it.
+    /// The generator's row.
     pub row: Row,
 }
 
@@ -76,7 +76,7 @@ pub struct Standing<'a> {
     pub floor: bool,
     /// Its turns that may be believed; when there are none, all of them.
     pub rows: Vec<&'a Row>,
-    /// How many turns it had, those included that were tried again.
+    /// The number of rounds, those included that were tried again.
     pub turns: usize,
     /// Its place among the servers, from 1; none for a floor and for one without a turn that may be believed.
     pub rank: Option<usize>,

@@ -1,4 +1,4 @@
-//! How long work outlives its answer, from what the work itself said to the witness.
+//! Zombie time: the time for which work runs on after its answer, from the work's own heartbeats to the witness.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use wire::burst::{Shot, Storm};
 use crate::plan;
 use crate::stats::ms_between;
 
-/// How long the work is watched past its natural end before it counts as "still running".
+/// The time for which the work is watched past its natural end before it counts as "still running".
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One request and the life of its work; times are milliseconds since the request was sent.
@@ -35,19 +35,19 @@ pub struct Life {
     pub started_ms: Option<f64>,
     /// Beats that were heard.
     pub beats: usize,
-    /// Of them, those after the answer had been read.
+    /// Those of them after the answer had been read.
     pub beats_after: usize,
     /// The last beat.
     pub last_beat_ms: Option<f64>,
     /// When the work said that it ended; none when it was still running at `watched_ms`.
     pub ended_ms: Option<f64>,
-    /// How it ended.
+    /// The ending of the work.
     pub how: Option<How>,
-    /// How long it was watched.
+    /// The time for which it was watched.
     pub watched_ms: f64,
 }
 
-/// How work ended, in its own words.
+/// The endings of work, in its own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
@@ -70,7 +70,7 @@ impl How {
     }
 }
 
-/// What became of the work of one request.
+/// The fate of one request's work.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fate {
     /// It stopped, so many milliseconds after the answer (0 when before it).
@@ -97,12 +97,13 @@ impl Life {
         Some(last - self.answered_ms?)
     }
 
-    /// How late the answer was.
+    /// Returns the lateness of the answer.
     pub fn late_ms(&self) -> Option<f64> {
         Some(self.answered_ms? - self.deadline_ms)
     }
 
-    /// What became of it; a tail up to `zombie_ms` is forgiven, and so is a lateness of work that ran to its end.
+    /// Returns the fate of the work; a zombie time up to `zombie_ms` is forgiven, and so is a lateness of work that ran
+    /// to its end.
     pub fn fate(&self, zombie_ms: f64) -> Fate {
         let (Some(answered), Some(late)) = (self.answered_ms, self.late_ms()) else { return Fate::NoTimeout };
         // Some servers say it with 503, and some only close the connection; their work matters as much.

@@ -1,4 +1,4 @@
-//! What a run taught: tables across all its servers, and under each why they differ.
+//! Findings of a run: tables across all its servers, and under each the reasons for their differences.
 //!
 //! Every cell comes from the run. A reason is shown only where the run agrees with it: the reason of a known deviation by
 //! its verdict, a sentence of ours by the fates and verdicts that it is about.
@@ -27,7 +27,7 @@ pub struct Learned<'a> {
 pub struct Who<'a> {
     /// The server.
     pub server: &'a Server,
-    /// How many of each kind, or why there are none.
+    /// The numbers of verdicts of each kind, or the reason why there are none.
     pub verdicts: String,
 }
 
@@ -36,7 +36,7 @@ pub struct Who<'a> {
 pub struct Table {
     /// Its heading.
     pub title: &'static str,
-    /// How to read it.
+    /// A note on reading it.
     pub note: &'static str,
     /// The header of the first column.
     pub first: &'static str,
@@ -46,7 +46,7 @@ pub struct Table {
     pub lines: Vec<Line>,
     /// Why cells are what they are; a cell names a reason by its number, from 1.
     pub reasons: Vec<Reason>,
-    /// What the table shows, in sentences.
+    /// The explanations under the table, in sentences.
     pub told: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub struct Table {
 pub struct Line {
     /// Its header.
     pub head: String,
-    /// What the header means, if it does not say so itself.
+    /// The meaning of the header, if it does not say so itself.
     pub note: String,
     /// Its cells, one for each column.
     pub cells: Vec<Cell>,
@@ -64,9 +64,9 @@ pub struct Line {
 /// A cell: a class (`good`, `odd`, `bad` or `none`) and a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// How to color it.
+    /// The color of the cell, as a class.
     pub class: &'static str,
-    /// What it says.
+    /// The text of the cell.
     pub text: String,
 }
 
@@ -86,13 +86,13 @@ impl Cell {
 pub struct Reason {
     /// The servers.
     pub servers: Vec<String>,
-    /// How many cells.
+    /// The number of cells.
     pub cells: usize,
     /// The reason, in a sentence without a full stop.
     pub text: String,
     /// Where that is written: addresses, or paths from the root of the repository.
     pub sources: Vec<String>,
-    /// What was seen in the first of the cells.
+    /// The observation in the first of the cells.
     pub seen: String,
 }
 

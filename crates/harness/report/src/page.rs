@@ -35,7 +35,7 @@ struct Page<'a> {
     areas: Vec<&'a str>,
     matrix: Vec<matrix::Line<'a>>,
     matrix_told: String,
-    /// What the cells open.
+    /// The rows that the cells open.
     rows: String,
     misses_red: Vec<Miss<'a>>,
     misses: Vec<Miss<'a>>,
@@ -54,7 +54,7 @@ struct Page<'a> {
     facts: Vec<(&'static str, String)>,
 }
 
-/// What the run taught, as a part of the page.
+/// The run's findings, as a part of the page.
 #[derive(Template)]
 #[template(path = "learned.html")]
 struct LearnedPart {
@@ -148,7 +148,7 @@ fn planned(duration: std::time::Duration) -> String {
     })
 }
 
-/// What was not kept: what must not be overlooked, or the rest.
+/// Returns the promises that were not kept: those that must not be overlooked, or the rest.
 fn misses(results: &Results, red: bool) -> Vec<Miss<'_>> {
     let is_red = |verdict: Verdict| verdict.is_red() || verdict == Verdict::Error;
     let misses = results.misses().into_iter().filter(|(_, row)| is_red(row.verdict) == red);

@@ -1,4 +1,4 @@
-//! What the figures mean, in sentences made from the figures.
+//! The summary of a run: sentences made from the figures.
 
 use measure::overshoot::Overshoot;
 use measure::results::Results;
@@ -6,7 +6,7 @@ use measure::stats::Summary;
 use measure::storm::Storm;
 use measure::zombie::Fate;
 
-/// What work of a style does, to follow "work that".
+/// Returns the behavior of a style's work, to follow "work that".
 pub fn style(style: &str) -> &'static str {
     match style {
         "context" => "waits for its next tick or its context, whichever is first",
@@ -103,7 +103,7 @@ fn severity(fate: Fate) -> f64 {
     }
 }
 
-/// Who left zombies, in which style and for how long: the answer to the lab's question.
+/// Returns the servers that left zombies, with style and time: the answer to the lab's question.
 pub fn verdict(results: &Results) -> Vec<String> {
     let names = results.names();
     let mut groups: Vec<(Vec<&str>, Vec<&str>, f64)> = Vec::new();
@@ -149,7 +149,7 @@ pub fn verdict(results: &Results) -> Vec<String> {
     sentences
 }
 
-/// How a server says that the time is up, when it is not with 504.
+/// Returns a description of a server's answer at the deadline, when it is not 504.
 fn otherwise(results: &Results, server: &str) -> Option<String> {
     let lives = results.measured.tails.iter().filter(|life| life.server == server);
     let mut said: Vec<String> = lives
@@ -166,7 +166,7 @@ pub fn tails(results: &Results) -> Vec<String> {
     measure::plan::STYLES.iter().filter_map(|name| tail(results, name)).collect()
 }
 
-/// What became of the work in one style.
+/// Returns the fate of the work in one style.
 pub fn tail(results: &Results, style: &str) -> Option<String> {
     let names = results.names();
     let fates: Vec<(&str, Fate)> =
@@ -219,7 +219,7 @@ const KINDS: [Kind; 6] = [
     },
 ];
 
-/// What the lateness of the 504s means.
+/// Returns the meaning of the lateness of the 504s.
 pub fn overshoot(results: &Results) -> Vec<String> {
     let all = &results.measured.overshoot;
     let answered: usize = all.iter().filter_map(|o| Some(o.summary_ms?.count)).sum();
@@ -286,7 +286,7 @@ fn early(o: &Overshoot) -> String {
     format!("{} answered {} of {count} requests BEFORE their deadline: a broken promise.", o.server, o.early)
 }
 
-/// What the storms of one style mean.
+/// Returns the meaning of the storms of one style.
 pub fn storms(results: &Results, style: &str) -> Vec<String> {
     let names = results.names();
     let storms: Vec<&Storm> =
@@ -342,7 +342,7 @@ pub fn storms(results: &Results, style: &str) -> Vec<String> {
     sentences
 }
 
-/// Of several storms the one in the middle, by the work that nobody waited for.
+/// Returns the middle one of several storms, by the work that nobody waited for.
 pub fn representative<'a>(storms: &[&'a Storm]) -> Option<&'a Storm> {
     let mut sorted = storms.to_vec();
     sorted.sort_by(|a, b| a.zombie_area().total_cmp(&b.zombie_area()));

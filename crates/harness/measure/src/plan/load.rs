@@ -12,11 +12,11 @@ use super::ms;
 pub struct Fast {
     /// Connections.
     pub connections: usize,
-    /// How long a turn asks before it counts.
+    /// The time for which a round asks before it counts.
     #[serde(rename = "warm_up_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub warm_up: Duration,
-    /// How long a turn counts.
+    /// The time for which a round counts.
     #[serde(rename = "lasting_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub lasting: Duration,
@@ -31,7 +31,7 @@ pub struct Fast {
 /// The measurement of memory by connections held.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
-    /// How many are held at each reading, ascending.
+    /// The numbers of held connections, one a reading, ascending.
     pub held: Vec<usize>,
     /// Turns of each server with idle connections.
     pub idle_turns: usize,
@@ -44,7 +44,7 @@ pub struct Memory {
 pub struct Strip {
     /// Requests of `/fast` a second.
     pub rate: f64,
-    /// How long they are sent.
+    /// The time for which they are sent.
     #[serde(rename = "lasting_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub lasting: Duration,
@@ -71,7 +71,7 @@ pub struct Strip {
 pub struct Burst {
     /// The style of their work.
     pub style: String,
-    /// How many.
+    /// The number of requests.
     pub requests: usize,
     /// The work that each asks for.
     #[serde(rename = "work_ms", with = "ms")]

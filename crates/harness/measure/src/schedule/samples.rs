@@ -1,4 +1,4 @@
-//! What all turns brought.
+//! The samples of all rounds.
 
 use suite::document::Gap;
 
@@ -35,7 +35,7 @@ pub struct Measured {
     pub strips: Vec<Strip>,
     /// Storm after storm on one process: one for each server and turn.
     pub leaks: Vec<Leak>,
-    /// What could not be measured.
+    /// The measurements that could not be taken.
     pub gaps: Vec<Gap>,
 }
 
@@ -45,7 +45,7 @@ impl Measured {
         self.tails.iter().filter(|life| life.server == server && life.style == style).collect()
     }
 
-    /// What became of one server's clients that left in one way.
+    /// Returns the endings of work for one server's clients that disconnected in one way.
     pub fn heard_of(&self, server: &str, action: &str) -> Option<Heard> {
         let wanted = |one: &&Departure| one.server == server && one.action == action;
         Heard::of(self.departures.iter().filter(wanted))
@@ -62,7 +62,7 @@ impl Measured {
         self.storms.iter().filter(|storm| storm.server == server && storm.style == style).collect()
     }
 
-    /// How many answers came before their deadline.
+    /// Returns the number of answers that came before their deadline.
     pub fn early(&self) -> usize {
         self.overshoot.iter().map(|overshoot| overshoot.early).sum()
     }

@@ -46,7 +46,7 @@ mod tests {
         serde_json::from_str(&everything().json()).unwrap()
     }
 
-    /// What is wrong with a document, by its schema.
+    /// Returns the errors of a document, by its schema.
     fn errors(document: &str) -> Vec<String> {
         let document = serde_json::from_str(document).unwrap();
         let validator = validator();

@@ -7,7 +7,7 @@ use suite::verdict::{Level, Verdict};
 
 use crate::summary::{self, list, span};
 
-/// What the servers do when their client leaves, server by server, as the verdicts say.
+/// Returns the servers' reactions to a disconnect, server by server, as the verdicts say.
 pub(super) fn disconnect(results: &Results) -> Vec<String> {
     let names = results.names();
     let verdict = |server: &str, id: &str| {
@@ -99,7 +99,7 @@ pub(super) fn unanswered(results: &Results, server: &str, style: &str) -> bool {
     results.measured.tails_of(server, style).iter().all(|life| life.status.is_none())
 }
 
-/// What became of work of a style, for all servers: who shares a fate shares a sentence.
+/// Returns the fates of a style's work on all servers: those with the same fate share a sentence.
 pub(super) fn style(results: &Results, style: &str) -> Option<String> {
     let mut groups: Vec<(Fate, Vec<&str>, f64)> = Vec::new();
     for name in results.names() {

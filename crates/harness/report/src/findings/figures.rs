@@ -124,12 +124,13 @@ struct Twin<'a> {
     zombie_ms: f64,
     beats: usize,
     storm: &'a Storm,
-    /// Of 100 at once, how many works went on, and the median of the time; none in a run without that scenario.
+    /// The number of zombies of 100 requests at once, and the median of their time; none in a run without that
+    /// scenario.
     hundred: Option<(f64, f64)>,
 }
 
 impl<'a> Twin<'a> {
-    /// What was measured of a server in style drop; `None` when something is missing or no work was left.
+    /// Returns a server's figures in style drop; `None` when one is missing or no work was left.
     fn of(results: &'a Results, name: &'a str) -> Option<Self> {
         let lives = results.measured.tails_of(name, "drop");
         let Fate::Zombie(zombie_ms) = summary::worst(results, name, "drop")? else { return None };
@@ -147,7 +148,7 @@ impl<'a> Twin<'a> {
     }
 }
 
-/// Whether the servers of threads tell the same story: the same time for one request, and as many zombies of 100.
+/// Says so in a sentence when the servers of threads agree: the same time for one request, and as many zombies of 100.
 fn verdict(both: &[Twin<'_>]) -> Option<String> {
     let names: Vec<&str> = both.iter().map(|twin| twin.name).collect();
     let hundreds: Vec<(f64, f64)> = both.iter().map(|twin| twin.hundred).collect::<Option<_>>()?;

@@ -19,9 +19,9 @@ const BOTTOM: f64 = 150.0;
 pub struct StormPicture {
     /// The server's name.
     pub name: String,
-    /// What it shows, for those who do not see it.
+    /// The description of the picture, for readers who do not see it.
     pub told: String,
-    /// What it means, in a sentence.
+    /// The meaning of the picture, in a sentence.
     pub caption: String,
     /// Live requests, as points of a line.
     pub requests: String,
@@ -106,20 +106,20 @@ fn area(readings: &[Reading], time: &Scale, count: &Scale) -> String {
     path + "Z"
 }
 
-/// How late the 504s are, at one concurrency.
+/// The lateness of the 504s, at one concurrency.
 #[derive(Debug)]
 pub struct LatePicture {
     /// Requests at once.
     pub at_once: usize,
     /// The same in words.
     pub title: String,
-    /// What it shows, for those who do not see it.
+    /// The description of the picture, for readers who do not see it.
     pub told: String,
-    /// What it means, in a sentence.
+    /// The meaning of the picture, in a sentence.
     pub caption: String,
     /// A line for each server, the earliest first.
     pub lines: Vec<LateLine>,
-    /// How wide the noise floor is: lateness up to there is the scheduler's own.
+    /// The width of the noise floor: lateness up to there is the scheduler's own.
     pub noise: f64,
     /// The axis of lateness, in powers of ten.
     pub xs: Vec<Tick>,
@@ -127,7 +127,7 @@ pub struct LatePicture {
     pub ys: Vec<Tick>,
 }
 
-/// How late the 504s of one server are.
+/// The lateness of one server's 504s.
 #[derive(Debug)]
 pub struct LateLine {
     /// The server.
@@ -190,7 +190,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
     concurrencies.into_iter().map(picture).collect()
 }
 
-/// Who is earliest and who is latest, by the 99th percentile.
+/// Returns the earliest and the latest server, by the 99th percentile, in a sentence.
 fn caption(shown: &[&Overshoot]) -> String {
     let mut ranked: Vec<(&str, f64)> =
         shown.iter().filter_map(|o| Some((o.server.as_str(), o.summary_ms?.p99))).collect();

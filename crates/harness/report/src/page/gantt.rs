@@ -18,7 +18,7 @@ const LANE: f64 = REQUEST + WORK + 7.0;
 const BETWEEN: f64 = 8.0;
 /// Requests drawn for each server.
 const MOST: usize = 2;
-/// How wide a character is, at most.
+/// The greatest width of a character.
 const CHARACTER: f64 = 6.2;
 
 /// The picture of one style.
@@ -26,9 +26,9 @@ const CHARACTER: f64 = 6.2;
 pub struct Gantt {
     /// The style.
     pub style: &'static str,
-    /// What such work does.
+    /// The behavior of such work.
     pub what: &'static str,
-    /// What came of it, in a sentence.
+    /// The fate of the work, in a sentence.
     pub told: String,
     /// Its height.
     pub height: f64,
@@ -51,14 +51,14 @@ pub struct Lanes {
     pub y: f64,
     /// The bars.
     pub bars: Vec<Bar>,
-    /// What stands in or beside the bars.
+    /// The labels in or beside the bars.
     pub labels: Vec<Label>,
 }
 
 /// A bar.
 #[derive(Debug, PartialEq)]
 pub struct Bar {
-    /// What it is: `request`, `late`, `work` or `zombie`.
+    /// The kind of the bar: `request`, `late`, `work` or `zombie`.
     pub class: &'static str,
     /// Its left edge.
     pub x: f64,
@@ -79,7 +79,7 @@ pub struct Label {
     pub x: f64,
     /// Its base line.
     pub y: f64,
-    /// What it says.
+    /// The text of the label.
     pub text: String,
 }
 
@@ -132,7 +132,7 @@ fn capital(text: &str) -> String {
     rest.next().map_or(String::new(), |first| first.to_uppercase().chain(rest).collect())
 }
 
-/// What came in the place of a 504.
+/// Returns a description of the answer that came in the place of a 504.
 fn instead(status: Option<u16>) -> String {
     status.map_or("no answer".to_owned(), |status| format!("{status}, no 504"))
 }

@@ -10,11 +10,11 @@ use crate::summary::{self, number, tied};
 const RIGHT: f64 = 344.0;
 const TOP: f64 = 18.0;
 const LANE: f64 = 24.0;
-/// How wide a character is, at most.
+/// The greatest width of a character.
 const CHARACTER: f64 = 6.2;
 /// The least latency that has a color, in milliseconds, and the one that is hottest.
 const RANGE: (f64, f64) = (0.1, 1000.0);
-/// How many colors there are.
+/// The number of colors.
 const COLORS: f64 = 8.0;
 
 /// The strips of one burst, on the same axis.
@@ -26,7 +26,7 @@ pub struct HeatPicture {
     pub title: String,
     /// The strips in words, for those who do not see them.
     pub told: String,
-    /// What it means, in a sentence.
+    /// The meaning of the picture, in a sentence.
     pub caption: String,
     /// Where the burst was sent.
     pub burst: f64,
@@ -103,7 +103,7 @@ fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
     }
 }
 
-/// How long a slot is.
+/// Returns the length of a slot.
 fn width(strip: &Strip) -> f64 {
     strip.slots.windows(2).next().map_or(0.0, |pair| pair[1].at_ms - pair[0].at_ms)
 }
@@ -116,7 +116,7 @@ fn slots(strip: &Strip, time: &Scale) -> Vec<(f64, f64, usize)> {
     strip.slots.iter().map(slot).collect()
 }
 
-/// How hot a slot is, by the worst of its latencies: equal factors are equal steps.
+/// Returns the color of a slot, by the worst of its latencies: equal factors are equal steps.
 fn heat(slot: &Slot) -> usize {
     let Some(latency) = slot.latency_ms else { return COLORS as usize };
     let part = (latency.max / RANGE.0).ln() / (RANGE.1 / RANGE.0).ln();

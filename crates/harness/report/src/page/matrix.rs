@@ -11,7 +11,7 @@ use suite::verdict::Verdict;
 pub struct Line<'a> {
     /// The server, or the scenario.
     pub head: &'a str,
-    /// What there is to say of it.
+    /// A remark on the row.
     pub note: &'a str,
     /// Its cells.
     pub cells: Vec<Cell>,
@@ -20,15 +20,15 @@ pub struct Line<'a> {
 /// A cell.
 #[derive(Debug, PartialEq)]
 pub struct Cell {
-    /// How good it is: `good`, `odd`, `bad` or `none`.
+    /// The grade of the cell: `good`, `odd`, `bad` or `none`.
     pub class: &'static str,
-    /// What it says.
+    /// The text of the cell.
     pub text: String,
-    /// What it opens, if there is anything.
+    /// The details that the cell opens, if it has any.
     pub opens: Option<Opens>,
 }
 
-/// What a cell opens.
+/// The details that a cell opens.
 #[derive(Debug, PartialEq)]
 pub enum Opens {
     /// The scenarios of an area on a server.
@@ -42,7 +42,7 @@ pub enum Opens {
     Row(usize),
 }
 
-/// How good a verdict is, as a class.
+/// Returns the grade of a verdict, as a class.
 pub fn class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "good",
@@ -101,7 +101,7 @@ pub fn scenarios(results: &Results) -> Vec<Line<'_>> {
     lines
 }
 
-/// What the matrix shows, in a sentence.
+/// Returns a summary of the matrix, in a sentence.
 pub fn told(results: &Results) -> String {
     let rows = || results.results.iter().filter(|row| row.attempts > 0);
     let count = |wanted: fn(Verdict) -> bool| rows().filter(|row| wanted(row.verdict)).count();
@@ -118,7 +118,7 @@ pub fn told(results: &Results) -> String {
     told + "."
 }
 
-/// What stands in no section, and why.
+/// Returns the rows that stand in no section, each with its reason.
 pub fn left_out(results: &Results) -> Vec<String> {
     let measured = &results.measured;
     let why = |turns: usize, word: &str| match turns {

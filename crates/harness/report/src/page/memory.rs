@@ -20,11 +20,11 @@ const FLOORS: [&str; 2] = [floor::NAME, "plain-hyper"];
 pub struct MemoryPicture {
     /// Its id.
     pub id: &'static str,
-    /// What is drawn.
+    /// The title of the picture.
     pub title: &'static str,
     /// The lines in words, for those who do not see them.
     pub told: String,
-    /// What it means, in a sentence.
+    /// The meaning of the picture, in a sentence.
     pub caption: String,
     /// A line for each server, the steepest first, as they lie one above the other.
     pub fits: Vec<Fit>,
@@ -43,7 +43,7 @@ pub struct Fit {
     pub name: String,
     /// The class of its line.
     pub ink: String,
-    /// What each connection costs, in words.
+    /// The footprint of each connection, as a label.
     pub figure: String,
     /// The points.
     pub points: Vec<(f64, f64)>,
@@ -89,7 +89,7 @@ fn picture(results: &Results, state: State, id: &'static str, title: &'static st
     })
 }
 
-/// Of several turns the one with the median slope.
+/// Returns the round with the median slope.
 fn middle<'a>(turns: impl Iterator<Item = &'a Memory>) -> Option<&'a Memory> {
     let mut turns: Vec<(&Memory, f64)> = turns.filter_map(|turn| Some((turn, turn.pss?.slope))).collect();
     turns.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -144,7 +144,7 @@ fn caption(shown: &[&Memory]) -> String {
     }
 }
 
-/// What the floor is, or that there is none.
+/// Returns a description of the floor, or says that there is none.
 fn floor_told(shown: &[&Memory]) -> String {
     let floor = FLOORS.iter().find_map(|name| shown.iter().find(|memory| memory.server == *name));
     match floor {

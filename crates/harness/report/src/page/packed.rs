@@ -1,5 +1,5 @@
-//! What the cells of the matrix open: every verdict with its whole trace, as one compressed text that the page unpacks
-//! when the first cell is pressed.
+//! Packed details of the matrix's cells: every verdict with its whole trace, as one compressed text that the page
+//! unpacks when the first cell is pressed.
 //!
 //! The traces of 13 servers are 7 MB as text, in which nearly every line is like another; packed they are a ninth of it.
 
@@ -17,13 +17,13 @@ use super::matrix;
 
 /// All rows together have at most so many characters, so that the page stays small; 13 servers need 900,000.
 const MOST: usize = 1_600_000;
-/// How many lines a trace may have; the first that leaves all rows small enough is taken.
+/// The numbers of lines that a trace may have; the first that leaves all rows small enough is taken.
 const LINES: [usize; 6] = [usize::MAX, 100, 40, 15, 5, 0];
 
 /// A row as the page reads it.
 #[derive(Serialize)]
 struct Opened<'a> {
-    /// How good its verdict is.
+    /// The grade of its verdict.
     class: &'static str,
     server: &'a str,
     id: &'a str,
@@ -34,9 +34,9 @@ struct Opened<'a> {
     expected: Option<&'a str>,
     attempts: u32,
     took_ms: u64,
-    /// What was sent and received, a line each.
+    /// The trace, a line each for what was sent and received.
     trace: &'a [String],
-    /// How many lines more `results.json` has.
+    /// The number of further lines in `results.json`.
     cut: usize,
 }
 

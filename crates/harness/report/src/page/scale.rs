@@ -15,7 +15,7 @@ pub struct Scale {
 pub struct Tick {
     /// Where it is.
     pub at: f64,
-    /// What stands beside it.
+    /// The label beside it.
     pub label: String,
 }
 

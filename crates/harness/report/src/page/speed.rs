@@ -1,4 +1,4 @@
-//! How many `/fast` a server answers, and how fast: a bar for each server, with what its turns spread over.
+//! Throughput and latency of `/fast`: a bar for each server, with the spread of its rounds.
 
 use load::Row;
 use measure::results::Results;
@@ -12,7 +12,7 @@ const WIDTH: f64 = 360.0;
 const RIGHT: f64 = 344.0;
 const TOP: f64 = 6.0;
 const LANE: f64 = 24.0;
-/// How wide a character is, at most.
+/// The greatest width of a character.
 const CHARACTER: f64 = 6.2;
 
 /// Bars of one figure.
@@ -20,11 +20,11 @@ const CHARACTER: f64 = 6.2;
 pub struct BarPicture {
     /// Its id.
     pub id: &'static str,
-    /// What is drawn.
+    /// The title of the picture.
     pub title: String,
     /// The bars in words, for those who do not see them.
     pub told: String,
-    /// What it means, in a sentence.
+    /// The meaning of the picture, in a sentence.
     pub caption: String,
     /// Where the bars begin.
     pub left: f64,
@@ -55,7 +55,7 @@ pub struct ServerBar {
     pub from: f64,
     /// Where the greatest of its turns is.
     pub to: f64,
-    /// What it says: the median, and the least and the most.
+    /// The figures of the bar: the median, the least and the most.
     pub figures: [String; 3],
 }
 

@@ -69,7 +69,7 @@ pub(super) fn words(results: &Results) -> Vec<String> {
         .collect()
 }
 
-/// How many were canceled, and how soon.
+/// Returns the number of canceled units of work, and the time until their cancel.
 fn canceled(results: &Results, name: &str) -> String {
     let all: Vec<Heard> =
         ACTIONS.iter().filter_map(|action| results.measured.heard_of(name, action.name)).collect();

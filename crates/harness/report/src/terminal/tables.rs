@@ -1,4 +1,4 @@
-//! What `lab compare` prints: a table for each question, and under it what it means. Never wider than 100 columns.
+//! The output of `lab compare`: a table for each question, and under it the meaning. Never wider than 100 columns.
 
 use std::fmt::Write;
 

@@ -10,7 +10,7 @@ use super::speed::Section;
 use super::{red, table};
 use crate::summary::{list, number, span};
 
-/// How much of the change of memory a line must explain to be called one.
+/// The share of the change of memory that a line must explain to be called one.
 const FIT: f64 = 0.98;
 
 /// The sections of a run that measured one of these.
@@ -119,7 +119,7 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
     Some((title.to_owned(), Some(table), sentences))
 }
 
-/// What `/fast` feels of a burst of one style.
+/// Returns the section on the interference of a burst of one style with `/fast`.
 fn strips(results: &Results, style: &str, color: bool) -> Option<Section> {
     let all: Vec<&Strip> = results.measured.strips.iter().filter(|strip| strip.style == style).collect();
     let first = all.first()?;

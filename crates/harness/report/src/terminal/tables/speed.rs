@@ -100,7 +100,8 @@ fn how_fast(turns: &[Fast], color: bool) -> Table {
     table
 }
 
-/// Whose figure the others are divided by: the first of Go's servers, else the floor that does nothing.
+/// Returns the server by whose figure the others are divided: the first of Go's servers, else the floor that does
+/// nothing.
 fn base(turns: &[Fast]) -> Option<&str> {
     let names = || turns.iter().map(|turn| turn.server.as_str());
     names().find(|name| name.starts_with("go-")).or_else(|| names().next())

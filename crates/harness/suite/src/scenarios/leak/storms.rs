@@ -198,7 +198,7 @@ fn recent_growth(seen: &[Usage], of: fn(&Usage) -> u64) -> u64 {
     of(last).saturating_sub(of(earlier))
 }
 
-/// Returns the counts that still grow after rounds of `each` requests.
+/// Describes the growth that goes on after rounds of `each` requests, if any does.
 fn grows(seen: &[Usage], each: usize) -> Option<String> {
     let (memory, threads) =
         (recent_growth(seen, |usage| usage.pss_anon), recent_growth(seen, |usage| usage.threads));
@@ -234,7 +234,7 @@ fn settled(bench: &Bench, seen: &[Usage], pool: u64) -> Result<Usage, Failure> {
     }
 }
 
-/// Returns the counts of `usage` that exceed those of the first two rounds; threads are allowed `pool` more.
+/// Describes what `usage` has more of than the first two rounds had, if anything; threads are allowed up to `pool`.
 fn grown(seen: &[Usage], pool: u64, usage: &Usage) -> Option<String> {
     let most = |of: fn(&Usage) -> u64| seen.iter().take(2).map(of).max().unwrap_or(0);
     let (threads, descriptors) = (most(|usage| usage.threads).max(pool), most(|usage| usage.descriptors));
