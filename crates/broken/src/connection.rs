@@ -2,7 +2,6 @@
 
 use std::io::{self, PipeReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,10 +15,11 @@ use ctx::Context;
 use http::header::{CONNECTION, DATE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::PollFlags;
 use rustix::net::sockopt;
 
+use crate::patience::Guess;
+use crate::wait::{Woken, wait};
 use crate::{Server, lenient};
 
 /// The time for which a fault keeps a connection whose client can ask nothing more: past every scenario's patience.
@@ -34,7 +34,7 @@ pub(crate) struct Conn<'a> {
     pub(crate) first: Option<Identity>,
     /// When the stream that is under way is truncated.
     pub(crate) streams_until: Option<Instant>,
-    accepted_at: Instant,
+    pub(crate) accepted_at: Instant,
     pub(crate) ahead: Vec<u8>,
     /// True when the answer went out before its request was read whole.
     unread: bool,
@@ -50,26 +50,6 @@ pub(crate) struct Conn<'a> {
     pub(crate) last_id: String,
 }
 
-/// The phase that a fault infers from the borders of packets: whether a head is under way, and since when.
-pub(crate) struct Guess {
-    in_head: bool,
-    since: Instant,
-    torn: bool,
-    /// When bytes came last.
-    pub(crate) filled_at: Instant,
-}
-
-/// The event that ended a wait.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// The descriptor is ready, or broken.
-    Ready,
-    /// The bell rang.
-    Rung,
-    /// The time came.
-    Late,
-}
-
 /// The connection ends without an answer, or with this refusal.
 pub(crate) type End = Option<Refusal>;
 
@@ -80,7 +60,6 @@ impl<'a> Conn<'a> {
         let _ = stream.set_nonblocking(true);
         let accepted_at = Instant::now();
         let clock = Clock::start(&server.settings, accepted_at);
-        let guess = Guess { in_head: true, since: accepted_at, torn: false, filled_at: accepted_at };
         Self {
             server,
             stream,
@@ -91,7 +70,7 @@ impl<'a> Conn<'a> {
             ahead: Vec::new(),
             unread: false,
             reset: false,
-            guess,
+            guess: Guess::start(accepted_at),
             deaf: false,
             requests: 0,
             last_id: String::new(),
@@ -222,49 +201,6 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// When the next head must have come.
-    fn patience(&self) -> Option<Instant> {
-        match self.server.fault {
-            Fault::NeverTimesOut => None,
-            Fault::IdlesFromTheAccept => {
-                let idle = self.accepted_at + self.server.settings.idle_timeout;
-                Some(self.clock.deadline().map_or(idle, |at| at.min(idle)))
-            }
-            Fault::PatientWithTrickles => {
-                let anew = self.guess.filled_at + self.server.settings.read_header_timeout;
-                self.clock.deadline().map(|at| at.max(anew))
-            }
-            Fault::GuessesFromPackets => {
-                let Guess { in_head, since, .. } = self.guess;
-                let settings = &self.server.settings;
-                Some(since + if in_head { settings.read_header_timeout } else { settings.idle_timeout })
-            }
-            Fault::CountsEmptyLines if !self.ahead.is_empty() => {
-                Some(self.guess.since + self.server.settings.read_header_timeout)
-            }
-            _ => self.clock.deadline(),
-        }
-    }
-
-    /// A head is complete and its request runs; returns when the whole request must have been read, and the refusal that
-    /// its target earns.
-    pub(crate) fn busy(&mut self, now: Instant) -> (Instant, Result<(), Refusal>) {
-        let (read_by, target) = self.clock.busy(now);
-        match self.server.fault {
-            Fault::GuessesFromPackets => (self.guess.since + self.server.settings.read_timeout, target),
-            Fault::CountsTheQueue => (self.guess.filled_at + self.server.settings.read_timeout, target),
-            Fault::TrustsItsParser => (read_by, Ok(())),
-            _ => (read_by, target),
-        }
-    }
-
-    /// The answer is made, to a request that had a body or none.
-    pub(crate) fn idle(&mut self, had_body: bool) {
-        let now = Instant::now();
-        self.clock.idle(now);
-        (self.guess.in_head, self.guess.since) = (self.guess.torn && !had_body, now);
-    }
-
     /// Reads what comes and returns how much, 0 at the end; `TimedOut` says that `bell` rang or `at` has passed.
     fn fill(&mut self, bell: &PipeReader, at: Option<Instant>) -> io::Result<usize> {
         let mut chunk = [0; 8 * 1024];
@@ -280,9 +216,7 @@ impl<'a> Conn<'a> {
         self.ahead.extend_from_slice(&chunk[..read]);
         let now = Instant::now();
         self.clock.received(now, &chunk[..read]);
-        let since = if self.guess.in_head { self.guess.since } else { now };
-        let torn = !chunk[..read].ends_with(b"\r\n\r\n");
-        self.guess = Guess { in_head: true, since, torn, filled_at: now };
+        self.guess.received(now, &chunk[..read]);
         Ok(read)
     }
 
@@ -413,29 +347,5 @@ impl<'a> Conn<'a> {
             && self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).is_ok()
             && self.stream.read(&mut unread).is_ok_and(|read| read > 0)
         {}
-    }
-}
-
-/// Blocks until `awaited` is ready, one of `bells` rings, or `at` has passed; a descriptor that is ready wins.
-pub(crate) fn wait(
-    awaited: Option<(impl AsFd, PollFlags)>,
-    bells: &[&PipeReader],
-    at: Option<Instant>,
-) -> io::Result<Woken> {
-    let mut fds: Vec<_> = bells.iter().map(|bell| PollFd::new(*bell, PollFlags::IN)).collect();
-    fds.extend(awaited.as_ref().map(|(fd, events)| PollFd::new(fd, *events)));
-    loop {
-        let left = at.map(|at| at.saturating_duration_since(Instant::now()));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut fds, timeout.as_ref()) {
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-            Ok(0) if at.is_some_and(|at| at <= Instant::now()) => return Ok(Woken::Late),
-            Ok(0) => {}
-            Ok(_) if fds.get(bells.len()).is_some_and(|fd| !fd.revents().is_empty()) => {
-                return Ok(Woken::Ready);
-            }
-            Ok(_) => return Ok(Woken::Rung),
-        }
     }
 }

@@ -14,8 +14,9 @@ use http::Version;
 use http::header::CONNECTION;
 
 use crate::Server;
-use crate::connection::{Conn, Woken, wait};
+use crate::connection::Conn;
 use crate::request::Job;
+use crate::wait::{Woken, wait};
 
 /// State that the children of a group share.
 struct Group {

@@ -15,8 +15,10 @@ mod endpoints;
 mod lenient;
 mod misled;
 mod outside;
+mod patience;
 mod request;
 mod start;
+mod wait;
 
 use std::collections::HashMap;
 use std::io::{self, PipeReader, PipeWriter};
@@ -36,8 +38,9 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Socket, Type};
 
-use crate::connection::{Conn, Woken, wait};
+use crate::connection::Conn;
 use crate::outside::ORPHAN;
+use crate::wait::{Woken, wait};
 
 /// The most connections at once, unless flagged otherwise.
 const MAX_CONNECTIONS: usize = 4_000;

@@ -36,33 +36,23 @@ impl Conn<'_> {
         self.scheduled();
         let now = Instant::now();
         let (read_by, target) = self.busy(now);
-        let any = !decoder.is_whole();
-        let census = self.server.census;
+        let (any, census) = (!decoder.is_whole(), self.server.census);
         let mut call = match self.call(head, target) {
             Ok(call) => call,
-            Err(refusal) => {
-                let identity = Identity::read(&head.headers, || census.make_id()).ok();
-                let mut counted = census.request(&Context::background(), &Identity::default());
-                let answer = answer::refused(identity.as_ref(), &refusal);
-                counted.answered(answer.status());
-                self.server.ends_badly(&identity.map(|identity| identity.request_id).unwrap_or_default());
-                self.idle(any);
-                return Some(answer);
-            }
+            Err(refusal) => return Some(self.refused(head, &refusal, any)),
         };
         // Only an id that its client chose is beaten under.
         call.identity.given |= self.server.fault == Fault::BeatsUnasked;
-        let deadline = self.deadline(now, call.budget);
         let scope = census.scope(call.identity.clone());
-        let (ctx, cancel) = Context::background().with_value(scope).with_deadline(deadline);
+        let ctx = Context::background().with_value(scope);
+        let (ctx, cancel) = ctx.with_deadline(self.deadline(now, call.budget));
         let mut counted = census.request(&ctx, &call.identity);
         self.last_id.clone_from(&call.identity.request_id);
         let job = Job { ctx: &ctx, counted: &counted, identity: &call.identity, head, read_by };
         if let (Endpoint::Stream(params), &Method::GET, Ok(())) =
             (&call.endpoint, &head.method, outcome::live(&ctx))
         {
-            let streamed = self.stream(&job, params);
-            match streamed {
+            match self.stream(&job, params) {
                 Ok(()) => counted.answered(StatusCode::OK),
                 Err(reason) => {
                     cancel.cancel_cause(reason);
@@ -89,8 +79,8 @@ impl Conn<'_> {
         let mut answer = match answered {
             Ok(answer) => answer,
             Err(Failure::Ended(Reason::Disconnect)) => {
-                *self.server.left.lock().unwrap_or_else(PoisonError::into_inner) =
-                    call.identity.subject.take();
+                let mut left = self.server.left.lock().unwrap_or_else(PoisonError::into_inner);
+                *left = call.identity.subject.take();
                 return None;
             }
             Err(failure) => answer::failed(&call.identity, &failure),
@@ -101,6 +91,18 @@ impl Conn<'_> {
         }
         self.idle(any);
         Some(answer)
+    }
+
+    /// Answers a request that is refused, to which a body belongs if `any`.
+    fn refused(&mut self, head: &Parts, refusal: &Refusal, any: bool) -> Answer {
+        let census = self.server.census;
+        let identity = Identity::read(&head.headers, || census.make_id()).ok();
+        let mut counted = census.request(&Context::background(), &Identity::default());
+        let answer = answer::refused(identity.as_ref(), refusal);
+        counted.answered(answer.status());
+        self.server.ends_badly(&identity.map(|identity| identity.request_id).unwrap_or_default());
+        self.idle(any);
+        answer
     }
 
     /// Reads the head, and makes the best of one that is refused where a fault says so.

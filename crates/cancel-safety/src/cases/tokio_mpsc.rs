@@ -14,6 +14,10 @@ const UNBOUNDED: &str = "tokio/src/sync/mpsc/unbounded.rs";
 const WATCH: &str = "tokio/src/sync/watch.rs";
 
 pub(super) fn cases() -> Vec<Case> {
+    [receivers(), senders(), others()].into_iter().flatten().collect()
+}
+
+fn receivers() -> Vec<Case> {
     vec![
         of("tokio", "sync::mpsc::Receiver::recv", "tokio/sync/mpsc/struct.Receiver.html#method.recv")
             .says(Safe, BOUNDED, "pub async fn recv(")
@@ -35,6 +39,11 @@ pub(super) fn cases() -> Vec<Case> {
         .says(Safe, UNBOUNDED, "pub async fn recv(")
         .moving("3 items", Items)
         .keeps(recv_unbounded),
+    ]
+}
+
+fn senders() -> Vec<Case> {
+    vec![
         of("tokio", "sync::mpsc::Sender::send", "tokio/sync/mpsc/struct.Sender.html#method.send")
             .says(DropsItsArgument, BOUNDED, "pub async fn send(")
             .moving("3 items, capacity 1", Items)
@@ -67,6 +76,12 @@ pub(super) fn cases() -> Vec<Case> {
             .says(Safe, BOUNDED, "pub async fn closed(")
             .moving("the end of the receiver", State)
             .keeps(closed),
+    ]
+}
+
+/// The cases of channels that are not `mpsc`.
+fn others() -> Vec<Case> {
+    vec![
         of(
             "tokio",
             "sync::broadcast::Receiver::recv",
