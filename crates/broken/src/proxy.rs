@@ -97,7 +97,7 @@ const LEAVES: &[&str] = &[
     "stream-whole-fin",
 ];
 
-/// What else fails where a connection is kept that owes an answer.
+/// The other scenarios that fail where a connection is kept that owes an answer.
 const ANOTHERS: &[&str] = &[
     "canceled-not-retried",
     "gives-up-tells-upstream",
@@ -108,57 +108,65 @@ const ANOTHERS: &[&str] = &[
     "own-answer-after-504",
 ];
 
+const RETRIES_POSTS: &[&str] = &[
+    "closed-post-sent-once",
+    "gives-up-504",
+    "gives-up-on-a-post-once",
+    "gives-up-tells-upstream",
+    "kept-post-sent-once",
+    "own-answer-after-504",
+    "reset-post-sent-once",
+    "timed-out-post-sent-once",
+    "upstream-closes-502",
+    "upstream-resets-502",
+];
+
+const TELLS_CLIENT_NOTHING: &[&str] = &[
+    "gives-up-504",
+    "gives-up-mid-answer",
+    "gives-up-mid-stream",
+    "gives-up-on-a-post-once",
+    "gives-up-tells-upstream",
+    "own-answer-after-504",
+    "upstream-closes-502",
+    "upstream-closes-mid-stream",
+    "upstream-closes-midway",
+    "upstream-resets-502",
+    "upstream-resets-midway",
+];
+
+const HIDES_FAILURES: &[&str] = &[
+    "closed-post-sent-once",
+    "kept-post-sent-once",
+    "reset-post-sent-once",
+    "upstream-closes-502",
+    "upstream-resets-502",
+];
+
+const MENDS_CUTS: &[&str] = &[
+    "gives-up-mid-answer",
+    "gives-up-mid-stream",
+    "half-answered-not-retried",
+    "upstream-closes-mid-stream",
+    "upstream-closes-midway",
+    "upstream-resets-midway",
+];
+
 fn fails(fault: Fault) -> &'static [&'static [&'static str]] {
     match fault {
         Fault::None => &[],
         Fault::AnswersWithAnothers => &[LEAVES, ANOTHERS],
-        Fault::RetriesPosts => &[&[
-            "closed-post-sent-once",
-            "gives-up-504",
-            "gives-up-on-a-post-once",
-            "gives-up-tells-upstream",
-            "kept-post-sent-once",
-            "own-answer-after-504",
-            "reset-post-sent-once",
-            "timed-out-post-sent-once",
-            "upstream-closes-502",
-            "upstream-resets-502",
-        ]],
+        Fault::RetriesPosts => &[RETRIES_POSTS],
         Fault::RetriesCanceled => &[&["canceled-not-retried"]],
         Fault::NeverTells => &[LEAVES, &["drain-hears-leaving", "slow-reader-leaves"]],
         Fault::TellsLate => &[LEAVES, &["drain-hears-leaving"]],
-        Fault::TellsClientNothing => &[&[
-            "gives-up-504",
-            "gives-up-mid-answer",
-            "gives-up-mid-stream",
-            "gives-up-on-a-post-once",
-            "gives-up-tells-upstream",
-            "own-answer-after-504",
-            "upstream-closes-502",
-            "upstream-closes-mid-stream",
-            "upstream-closes-midway",
-            "upstream-resets-502",
-            "upstream-resets-midway",
-        ]],
-        Fault::HidesFailures => &[&[
-            "closed-post-sent-once",
-            "kept-post-sent-once",
-            "reset-post-sent-once",
-            "upstream-closes-502",
-            "upstream-resets-502",
-        ]],
+        Fault::TellsClientNothing => &[TELLS_CLIENT_NOTHING],
+        Fault::HidesFailures => &[HIDES_FAILURES],
         Fault::CallsItBadGateway => &[&["gives-up-504"]],
         Fault::GivesUpInSilence => {
             &[&["gives-up-mid-answer", "gives-up-mid-stream", "gives-up-tells-upstream"]]
         }
-        Fault::MendsCuts => &[&[
-            "gives-up-mid-answer",
-            "gives-up-mid-stream",
-            "half-answered-not-retried",
-            "upstream-closes-mid-stream",
-            "upstream-closes-midway",
-            "upstream-resets-midway",
-        ]],
+        Fault::MendsCuts => &[MENDS_CUTS],
         Fault::MendsHalves => &[&[
             "gives-up-mid-answer",
             "half-answered-not-retried",

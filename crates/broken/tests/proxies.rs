@@ -99,13 +99,13 @@ fn run(fault: Fault, scenario: &'static Scenario, most: u32) -> Row {
     Runner::new(subject, Profile::Ci, Expectations::default(), &[scenario]).run_up_to(scenario, most)
 }
 
-/// Whether a promise was found broken, of whatever level; what only informs promises nothing.
+/// Reports whether a row is a failure, of any level; a scenario that only informs promises nothing.
 fn is_failure(row: &Row) -> bool {
     matches!(row.verdict, Verdict::Fail | Verdict::Error)
         || (row.verdict == Verdict::Warn && row.level == Level::Should)
 }
 
-/// What demands something of an intermediary and is failed by no fault.
+/// Fails unless each scenario that demands something of an intermediary is failed by a fault.
 fn covered() -> Result<(), Failed> {
     let failed: BTreeSet<String> = Fault::value_variants().iter().flat_map(|fault| fault.fails()).collect();
     let demands =

@@ -148,16 +148,16 @@ pub(crate) struct Through {
     /// Its configuration, a template
     #[arg(long, value_name = "FILE", requires = "run")]
     pub(crate) config: Option<PathBuf>,
-    /// What it has: through:brief, through:pair
+    /// Capabilities that it has: through:brief, through:pair
     #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "run")]
     pub(crate) supports: Vec<Capability>,
     /// Only scenarios that match: `through/stalled-*`, a comma between several
     #[arg(long, value_name = "PATTERN")]
     pub(crate) only: Option<String>,
-    /// How much lateness is forgiven: ci (loose, one retry) or lab (tight)
+    /// Lateness that is forgiven: ci (loose, one retry) or lab (tight)
     #[arg(long, default_value = "ci", value_parser = str::parse::<Profile>, value_name = "PROFILE")]
     pub(crate) profile: Profile,
-    /// How to print the results
+    /// Format of the results
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: CheckFormat,
     /// Keep what every scenario sent and received in this folder, a file each

@@ -13,14 +13,14 @@ use crate::Args;
 static OWING: Mutex<Vec<TcpStream>> = Mutex::new(Vec::new());
 /// Every exchange, by when it began and its connection to the upstream, for one client to end.
 static ALL: Mutex<Vec<(Instant, TcpStream)>> = Mutex::new(Vec::new());
-/// How long an exchange has run at least that another client ends.
+/// The least time that an exchange has run when another client ends it.
 const SETTLED: Duration = Duration::from_millis(50);
 /// Bytes of a body that one fault passes on.
 const MOST: usize = 8 * 1024;
-/// How long a connection is kept that ought to be ended.
+/// The time for which a connection is kept that ought to be ended.
 const KEPT: Duration = Duration::from_secs(3);
 
-/// What a fault has to know about its exchange.
+/// A fault, and the state of its exchange.
 pub(crate) struct Broken {
     args: Args,
     begun_at: Instant,
@@ -69,7 +69,7 @@ impl Broken {
         Ok(upstream)
     }
 
-    /// How long the upstream may say nothing.
+    /// Returns the longest time for which the upstream may say nothing.
     pub(crate) fn patience(&self, patience: Option<Duration>) -> Option<Duration> {
         match self.args.fault {
             Fault::BoundsTheWhole => {
@@ -221,7 +221,7 @@ fn wait_end(mut upstream: TcpStream) {
     while Instant::now() < until && upstream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
 }
 
-/// How many bytes an answer lacks; `None` for one whose last chunk has not come.
+/// Returns the number of bytes that an answer lacks; `None` for one whose last chunk has not come.
 fn missing(answer: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));

@@ -77,12 +77,12 @@ struct Exchange {
     owed: usize,
     /// Bytes of the answer that have gone to the client.
     sent: usize,
-    /// How long the upstream may say nothing.
+    /// The longest time for which the upstream may say nothing.
     patience: Option<Duration>,
     fault: Broken,
 }
 
-/// What a wait came to.
+/// The result of a wait.
 struct Ready {
     left: bool,
     body: bool,

@@ -1,4 +1,4 @@
-//! How soon the upstream of an intermediary is told that a client has left, for every way to leave.
+//! Upstreams told: the time until the upstream of an intermediary hears of a disconnect, for every way to disconnect.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ pub const NAME: &str = "told";
 
 /// Clients at once. They leave one by one: each waits for its own request.
 const CLIENTS: usize = 8;
-/// How long an upstream is watched that is not told.
+/// The time for which an upstream is watched that is not told.
 pub const WATCH: Duration = Duration::from_millis(1500);
 
 /// One client that left an intermediary.
@@ -27,17 +27,17 @@ pub const WATCH: Duration = Duration::from_millis(1500);
 pub struct Told {
     /// The intermediary.
     pub server: String,
-    /// What the upstream had sent.
+    /// The part of the answer that the upstream had sent.
     pub state: Sent,
     /// The way it left, by the name of its [`Way`].
     pub way: String,
-    /// What became of the upstream's request.
+    /// The fate of the upstream's request.
     pub outcome: Outcome,
     /// From the moment before it left until the upstream was told, in milliseconds; null when it was not.
     pub told_ms: Option<f64>,
 }
 
-/// What an upstream had sent when its client left.
+/// The part of an answer that an upstream had sent when its client disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sent {
@@ -47,7 +47,7 @@ pub enum Sent {
     Stream,
 }
 
-/// What became of the upstream's request.
+/// The fate of the upstream's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -151,7 +151,7 @@ pub fn of(document: &Document) -> Result<Vec<Told>, String> {
     plain::records(&mut document.clone(), NAME)
 }
 
-/// What was told, by intermediary, state and way.
+/// Returns the times until upstreams were told, by intermediary, state and way.
 fn series(told: &[Told]) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
     for one in told {
@@ -176,16 +176,16 @@ fn series(told: &[Told]) -> Vec<Series> {
     all
 }
 
-/// What became of all clients that left one intermediary in one way.
+/// The fates of the requests of all clients that left one intermediary in one way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
-    /// How many there were.
+    /// The number of tries.
     pub tries: usize,
-    /// How many upstreams were told, and after how many milliseconds.
+    /// The upstreams that were told, with the milliseconds that it took.
     pub told: Option<Summary>,
-    /// How many clients were answered whole.
+    /// The number of clients that were answered whole.
     pub served: usize,
-    /// How many requests never came to the upstream.
+    /// The number of requests that never came to the upstream.
     pub not_asked: usize,
 }
 
@@ -199,7 +199,7 @@ impl Cell {
         (!all.is_empty()).then_some(Self { tries: all.len(), told, served, not_asked })
     }
 
-    /// How many upstreams were never told.
+    /// Returns the number of upstreams that were never told.
     pub fn never(&self) -> usize {
         self.tries - self.told.map_or(0, |told| told.count) - self.served - self.not_asked
     }

@@ -21,7 +21,7 @@ const CONFIGURATIONS: &str = "../peers/proxies";
 pub struct Run<'a> {
     /// The document.
     pub document: &'a Document,
-    /// What was measured.
+    /// The measurements.
     pub told: &'a [Told],
     /// The manifests.
     pub proxies: &'a [Proxy],
@@ -187,7 +187,7 @@ fn note(run: &Run<'_>, server: &str, id: &str) -> String {
     format!("{server}: {why}. {}", remedy(run, server, id))
 }
 
-/// What mends a broken promise, in a sentence.
+/// Returns the cure of a broken promise, in a sentence.
 fn remedy(run: &Run<'_>, server: &str, id: &str) -> String {
     let mended: Vec<_> = run
         .mended_by(server, id)
@@ -231,7 +231,7 @@ fn questions(text: &mut String, run: &Run<'_>) {
     }
 }
 
-/// What each intermediary breaks, why, and which of its variants does not.
+/// Writes the promises that each intermediary breaks, why, and which of its variants keep them.
 fn mends(text: &mut String, run: &Run<'_>) {
     text.push_str("\n## What breaks, why, and what mends it\n");
     for server in run.ran() {

@@ -278,7 +278,7 @@ impl Bench {
         Ok(())
     }
 
-    /// What stands behind the intermediary under test; scenarios that use it need `through`.
+    /// Returns the upstream of the intermediary under test; scenarios that use it need `through`.
     ///
     /// # Errors
     /// When the server is no intermediary.

@@ -15,7 +15,7 @@ use crate::verdict::Failure;
 /// From one event of a stream to the next.
 pub const EVERY: Duration = Duration::from_millis(20);
 
-/// What a client sends, and how it leaves.
+/// A way to disconnect: the client's bytes, and its leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     /// The end of the ids of its scenarios.
@@ -24,7 +24,7 @@ pub struct Way {
     pub name: &'static str,
     sends: Sends,
     leave: Leave,
-    /// Whether the upstream reads the body.
+    /// True when the upstream reads the body.
     reads: bool,
 }
 
@@ -60,7 +60,7 @@ pub const WAYS: [Way; 11] = [
     Way { slug: "whole-fin", name: "POST, whole, FIN", sends: Sends::Whole, ..GET },
 ];
 
-/// What the upstream has sent when the client leaves.
+/// The part of the answer that the upstream has sent when the client disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Nothing.
@@ -71,7 +71,7 @@ pub enum State {
     Stream,
 }
 
-/// What became of the upstream's request.
+/// The fate of the upstream's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
     /// Its connection was ended this long after the client left.
@@ -84,7 +84,7 @@ pub enum Told {
     Never,
 }
 
-/// How long each part of a departure is waited for.
+/// The time for which each part of a departure is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
     /// Until the request comes to the upstream; what comes later counts as kept back.

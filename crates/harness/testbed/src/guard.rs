@@ -149,7 +149,7 @@ pub struct Child {
     stderr: Stderr,
 }
 
-/// How long a keeper may take to end its processes before its group is killed.
+/// The time in which a keeper must end its processes before its group is killed.
 const ENDING: Duration = Duration::from_secs(5);
 
 impl Child {

@@ -35,7 +35,7 @@ pub const FOLDER: &str = "peers/proxies";
 /// The manifest's name in each folder.
 const MANIFEST: &str = "proxy.toml";
 
-/// What an intermediary has when nothing is said about it.
+/// The capabilities of an intermediary whose manifest names none.
 const LEAST: &[Capability] = &[Capability::Through, Capability::ThroughRaw];
 
 /// An intermediary, or a variant of one: the same program with another configuration.
@@ -43,13 +43,13 @@ const LEAST: &[Capability] = &[Capability::Through, Capability::ThroughRaw];
 pub struct Proxy {
     /// Its name in commands and tables; a variant's is `<name>-<variant>`.
     pub name: String,
-    /// What it is, in one line.
+    /// A description, in one line.
     pub about: String,
-    /// What makes the variant, in the words of its configuration; none for the first configuration.
+    /// The setting that makes the variant, in the words of its configuration; none for the first configuration.
     pub knob: Option<String>,
     /// The name of the intermediary that it is a variant of; its own otherwise.
     pub family: String,
-    /// How it is installed.
+    /// The way to install it.
     pub install: install::Install,
     /// The command that prints its version.
     pub version: Option<String>,
@@ -59,17 +59,17 @@ pub struct Proxy {
     pub env: BTreeMap<String, String>,
     /// Its configurations, which are filled in and written to `{folder}`; the first is `{config}`.
     pub files: Vec<PathBuf>,
-    /// What it supports, beside `through`.
+    /// Its capabilities, beside `through`.
     pub supports: Supports,
-    /// What its requests look like.
+    /// The form of its requests.
     pub form: Form,
     /// The signal on which it goes, after what is under way has been answered.
     pub stop: Signal,
-    /// How long it may take to start.
+    /// The time in which it must start.
     pub patience: Duration,
 }
 
-/// What the requests of an intermediary look like.
+/// The form of an intermediary's requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
@@ -178,7 +178,7 @@ impl Manifest {
     }
 }
 
-/// What is supported beside the words of a manifest.
+/// Returns the capabilities that a manifest names, and those that its form has anyway.
 fn supports(mut words: BTreeSet<Capability>, form: Form) -> Supports {
     words.extend(LEAST.iter().filter(|word| form == Form::Plain || **word != Capability::ThroughRaw));
     Supports::Only(words)

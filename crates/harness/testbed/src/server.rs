@@ -212,7 +212,7 @@ impl Server {
         self.witness.as_ref()
     }
 
-    /// What stands behind it, if it is an intermediary.
+    /// Returns its upstream, if it is an intermediary.
     pub fn behind(&self) -> Option<&Behind> {
         self.behind.as_deref()
     }

@@ -44,7 +44,7 @@ pub struct Seen {
     pub address: usize,
     /// The number of its connection, from 0.
     pub connection: u64,
-    /// How many requests the connection had carried before.
+    /// The number of requests that the connection had carried before.
     pub before: usize,
     /// When its connection was accepted.
     pub connected_at: Instant,
@@ -60,7 +60,7 @@ pub struct Seen {
     pub sent: Vec<(Instant, usize)>,
     /// When the last byte of the answer was handed to the kernel.
     pub answered_at: Option<Instant>,
-    /// How and when its connection ended while the answer was owed: the upstream was told.
+    /// The end of its connection while the answer was owed, and its time: the upstream was told.
     pub told: Option<(End, Instant)>,
 }
 
@@ -84,7 +84,7 @@ impl Seen {
     }
 }
 
-/// What the scenarios and the serving thread share.
+/// State that the scenarios and the serving thread share.
 #[derive(Debug, Default)]
 struct Shared {
     log: Mutex<Log>,

@@ -36,7 +36,7 @@ pub(super) const TOPICS: &[(&str, &[Scenario])] = &[
     ("The intermediary is stopped", shutdown::SCENARIOS),
 ];
 
-/// What these scenarios have in common: an intermediary, which is judged by its client's answer and by its upstream.
+/// The base of these scenarios: an intermediary, which is judged by its client's answer and by its upstream.
 pub(super) const BASE: Scenario =
     Scenario { judges: &[Judges::Answer], needs: &[Capability::Through], ..Scenario::BASE };
 
@@ -61,7 +61,7 @@ pub(super) fn send(bench: &Bench, path: &str, reply: Reply) -> Result<(Wire, Str
     Ok((wire, id))
 }
 
-/// Whether a gateway for models has to be asked for a stream to get this answer.
+/// Reports whether a gateway for models has to be asked for a stream to get this answer.
 pub(super) fn is_stream(reply: Reply) -> bool {
     use testbed::upstream::Shape::{CutEvents, Events};
     matches!(reply.shape, Events { .. } | CutEvents { .. })
@@ -140,7 +140,7 @@ pub(super) fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-/// What stands behind the intermediary.
+/// Returns the upstream of the intermediary.
 pub(super) fn behind(bench: &Bench) -> Result<&Behind, Failure> {
     bench.behind()
 }

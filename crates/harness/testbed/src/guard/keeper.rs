@@ -22,7 +22,7 @@ pub(super) const KEEPER: &str = "__keeper";
 /// Ends every process that is kept.
 pub(super) const END: Signal = Signal::HUP;
 
-/// How long killed processes may take to be reaped.
+/// The time in which killed processes must be reaped.
 const REAPING: Duration = Duration::from_secs(3);
 
 /// Runs the command until it ends or is ended, and exits; returns only an error.

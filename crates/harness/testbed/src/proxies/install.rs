@@ -1,4 +1,4 @@
-//! What an intermediary needs, whether it is there, and how to get it.
+//! Installation of an intermediary: its parts, a check that they are there, and the ways to get them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Proxy, fill};
 use crate::{build, catalog, toolchains};
 
-/// How an intermediary is installed. What a package manager of the system brings is not installed by the lab.
+/// The ways to install an intermediary. A program of the system's package manager is not installed by the lab.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Install {
@@ -46,7 +46,7 @@ pub fn missing(proxy: &Proxy, root: &Path) -> Option<String> {
     })
 }
 
-/// Whether its own folder, if it has one, was filled to the end.
+/// Reports whether its own folder, if it has one, was filled to the end.
 fn is_whole(proxy: &Proxy, root: &Path) -> bool {
     match proxy.install {
         Install::Apt(_) | Install::Nothing => true,

@@ -17,19 +17,19 @@ use crate::port;
 use crate::server::{Server, with_tail};
 use crate::upstream::Upstream;
 
-/// How often a start is tried: another process may take the port between its choice and its use.
+/// The number of tries of a start: another process may take the port between its choice and its use.
 const TRIES: usize = 3;
 /// From one look at whether it is ready to the next.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long one look may take.
+/// The time that one look may take.
 const GLANCE: Duration = Duration::from_secs(2);
 
-/// What stands behind a server that is an intermediary.
+/// The upstream of a server that is an intermediary.
 #[derive(Debug)]
 pub struct Behind {
     /// The lab's upstream.
     pub upstream: Upstream,
-    /// What requests look like.
+    /// The form of its requests.
     pub form: Form,
     /// The signal on which the intermediary drains.
     pub stop: Signal,
@@ -101,7 +101,7 @@ fn try_start(proxy: &Proxy, root: &Path) -> Result<Server, String> {
     wait_ready(&server, proxy.patience).map(|()| server)
 }
 
-/// What a run puts in the place of the template words.
+/// Returns the values of a run for the words of the template.
 fn values(
     proxy: &Proxy,
     listen: SocketAddr,

@@ -12,22 +12,22 @@ pub(super) struct Head {
     pub(super) id: Option<String>,
     /// The last segment of the path.
     pub(super) segment: String,
-    /// Whether the client waits for `100 Continue`.
+    /// True when the client waits for `100 Continue`.
     pub(super) expects: bool,
-    /// Whether the connection is to be closed behind the answer.
+    /// True when the connection is to be closed behind the answer.
     pub(super) closes: bool,
-    /// What follows the head.
+    /// The body that follows the head.
     pub(super) body: Body,
 }
 
-/// What is still to come of a body.
+/// The part of a body that is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// So many bytes.
+    /// This number of bytes.
     Length(usize),
     /// Chunks, the next of which begins with its size.
     Chunked,
-    /// So many bytes of the chunk that has begun, with its line end.
+    /// This number of bytes of the chunk that has begun, with its line end.
     InChunk(usize),
 }
 

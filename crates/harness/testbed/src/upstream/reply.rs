@@ -3,24 +3,24 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How the upstream answers one request.
+/// The upstream's reply to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
-    /// What is sent.
+    /// The shape of the answer.
     pub shape: Shape,
-    /// How long after the request was whole the answer begins.
+    /// The time from the whole request to the beginning of the answer.
     pub after: Duration,
-    /// Whether the body is read, before the answer and while it is owed.
+    /// True when the body is read, before the answer and while it is owed.
     pub reads: bool,
-    /// Whether the answer begins only when the body is whole.
+    /// True when the answer begins only when the body is whole.
     pub awaits: bool,
-    /// Whether the connection is closed, without the rest of the answer, once the intermediary has ended it.
+    /// True when the connection is closed, without the rest of the answer, once the intermediary has ended it.
     pub minds: bool,
-    /// Whether `Expect: 100-continue` is answered by `100 Continue`.
+    /// True when `Expect: 100-continue` is answered by `100 Continue`.
     pub continues: bool,
 }
 
-/// What an answer consists of.
+/// The parts of an answer, and the end of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Head and body at once, with a `Content-Length`.
@@ -43,21 +43,21 @@ pub enum Shape {
     Events {
         /// From one event to the next.
         every: Duration,
-        /// How many there are; `None` goes on for ever.
+        /// The number of events; `None` goes on for ever.
         count: Option<u32>,
     },
     /// An event stream that stalls after so many events.
     StalledEvents {
         /// From one event to the next.
         every: Duration,
-        /// How many there are.
+        /// The number of events.
         count: u32,
     },
     /// An event stream that is closed after so many events without its last chunk.
     CutEvents {
         /// From one event to the next.
         every: Duration,
-        /// How many there are.
+        /// The number of events.
         count: u32,
     },
     /// A chunked body of [`FLOOD`] bytes without an end, as fast as the connection takes it.

@@ -54,7 +54,7 @@ struct Exchange {
     unsent: Vec<u8>,
 }
 
-/// What becomes of a connection after a step.
+/// The next step of a connection.
 #[derive(PartialEq, Eq)]
 enum Next {
     Wait,
@@ -318,7 +318,7 @@ impl Connection {
     }
 }
 
-/// What one step came to.
+/// The result of one step.
 enum Taken {
     Sent,
     Waits,

@@ -1,4 +1,4 @@
-//! What has to hold before a client leaves: every answer comes, whole, in time, and to whom it belongs.
+//! Answers through an intermediary whose client stays: every one comes, whole, in time, and to its own request.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What is sent a second time, and what must not be.
+//! Retries: requests that are sent a second time, and those that must not be.
 
 use testbed::capability::Capability;
 use testbed::upstream::{Reply, Shape};
