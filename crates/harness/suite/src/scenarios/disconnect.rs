@@ -12,15 +12,24 @@ use wire::{Request, Wire};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
 
+mod accounts;
 mod client_timeout;
+mod neighbors;
 mod policy;
 mod streams;
 mod unread;
 mod ways;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] =
-    &[ways::SCENARIOS, unread::SCENARIOS, streams::SCENARIOS, client_timeout::SCENARIOS, policy::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[
+    ways::SCENARIOS,
+    unread::SCENARIOS,
+    streams::SCENARIOS,
+    neighbors::SCENARIOS,
+    accounts::SCENARIOS,
+    client_timeout::SCENARIOS,
+    policy::SCENARIOS,
+];
 
 /// The base of these scenarios: work that listens to its context, and a witness who hears it.
 pub(super) const BASE: Scenario =

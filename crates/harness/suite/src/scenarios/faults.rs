@@ -11,6 +11,7 @@ mod admin;
 mod bodies;
 mod bytes;
 mod heads;
+mod limits;
 mod odd;
 mod panics;
 
@@ -20,6 +21,7 @@ pub(super) const SCENARIOS: &[&[Scenario]] = &[
     bytes::SCENARIOS,
     bodies::SCENARIOS,
     panics::SCENARIOS,
+    limits::SCENARIOS,
     admin::SCENARIOS,
     odd::SCENARIOS,
 ];
@@ -61,4 +63,11 @@ pub(super) fn is_refused(bench: &Bench, bytes: &[u8], statuses: &[u16]) -> Resul
     ensure!(end != End::Silence, "the connection is still open after the {status} for {shown}");
     ensure!(wire.buffered().is_empty(), "more than one answer for {shown}");
     Ok(status)
+}
+
+/// Checks that the server still answers.
+pub(super) fn serves(bench: &Bench) -> Result<(), Failure> {
+    let answer = bench.ask(&bench.fast())?;
+    ensure!(answer.status() == 200, "{} instead of 200 for /fast", answer.status());
+    Ok(())
 }

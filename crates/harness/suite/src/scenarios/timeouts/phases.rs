@@ -9,7 +9,7 @@ use testbed::capability::Capability::{EndpointUpload, KeepAlive, ParamWork, Rout
 use wire::{End, Request, Wire};
 
 use super::HEADER;
-use super::clients::closed_at;
+use super::closed_at;
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
 
