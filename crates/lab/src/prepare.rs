@@ -8,7 +8,8 @@ use suite::verdict::Verdict;
 use testbed::build;
 use testbed::catalog::Stanza;
 use testbed::machine::Binary;
-use testbed::subject::{self, Setup, Subject};
+use testbed::subject::{Setup, Subject};
+use testbed::toolchains;
 
 use crate::progress::say;
 
@@ -35,7 +36,7 @@ pub(crate) fn prepare(
     }
     match built(stanza, root, no_build) {
         Ok(ready) => {
-            server.version = subject::version(stanza, root);
+            server.version = toolchains::version(stanza, root);
             // A program found on the PATH has no file of ours to hash.
             server.binary = Binary::of(stanza, root).ok();
             (server, Some(ready))

@@ -10,7 +10,7 @@
 //!
 //! # Layout
 //! - [`pace`]: when requests are due; `link`: one connection; `drive`: the readiness loop of one thread.
-//! - [`tally`]: what is counted on the way; [`row`]: what is said in the end; [`validity`]: whether it may be believed.
+//! - [`tally`]: what is counted on the way; `censored`: requests without an answer; [`row`]: what is said in the end; [`validity`]: whether it may be believed.
 //! - [`cost`]: what the server paid, from outside.
 
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use wire::Request;
 
+mod censored;
 pub mod cost;
 mod drive;
 mod error;
@@ -104,6 +105,8 @@ impl Load {
         }
         let cost = before.zip(after).map(|(before, after)| after.since(&before));
         let samples = std::mem::take(&mut tally.samples);
-        Ok(Done { row: Row::of(self, begin_at, &tally, cost.as_ref()), begin_at, samples })
+        let mut row = Row::of(self, begin_at, &tally, cost.as_ref());
+        row.invalid = validity::reasons(&row);
+        Ok(Done { row, begin_at, samples })
     }
 }

@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Load;
+pub use super::censored::Censored;
 use super::cost::Spent;
 use super::pace::Pace;
 use super::tally::{Latencies, Tally};
-use super::validity;
 
 /// A load in figures.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -116,38 +116,6 @@ impl Little {
     }
 }
 
-/// Requests that had no answer when patience ran out.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Censored {
-    /// The number of requests.
-    pub count: u64,
-    /// Those of them that were due and never sent.
-    pub never_sent: u64,
-    /// The age of the oldest, milliseconds.
-    pub oldest_ms: Option<f64>,
-    /// The age of the youngest, milliseconds.
-    pub youngest_ms: Option<f64>,
-}
-
-impl Censored {
-    /// Adds a request of this age, milliseconds.
-    pub(super) fn add(&mut self, age_ms: f64) {
-        self.merge(Self { count: 1, never_sent: 0, oldest_ms: Some(age_ms), youngest_ms: Some(age_ms) });
-    }
-
-    /// Adds what another thread counted.
-    pub(super) fn merge(&mut self, other: Self) {
-        let both = |mine: Option<f64>, theirs: Option<f64>, pick: fn(f64, f64) -> f64| match (mine, theirs) {
-            (Some(mine), Some(theirs)) => Some(pick(mine, theirs)),
-            (mine, theirs) => mine.or(theirs),
-        };
-        self.count += other.count;
-        self.never_sent += other.never_sent;
-        self.oldest_ms = both(self.oldest_ms, other.oldest_ms, f64::max);
-        self.youngest_ms = both(self.youngest_ms, other.youngest_ms, f64::min);
-    }
-}
-
 /// The latencies of one kind of answer, from when a request was due to the first byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
@@ -199,13 +167,13 @@ impl Latency {
 }
 
 impl Row {
-    /// Sums up a load.
+    /// Sums up a load; its validity is judged afterwards.
     pub(super) fn of(load: &Load, begin_at: Instant, tally: &Tally, spent: Option<&Spent>) -> Self {
         let finished = tally.finished();
         let (little, window) = little(load, begin_at, tally);
         let good = if load.pace.is_closed_loop() { tally.good_in_time } else { tally.good };
         let of_each = |amount: f64| amount / finished.max(1) as f64;
-        let mut row = Self {
+        Self {
             mode: load.pace.name().to_owned(),
             connections: load.connections,
             sent: tally.sent,
@@ -236,9 +204,7 @@ impl Row {
             other: Latency::of(&tally.other),
             others: tally.others.clone(),
             invalid: Vec::new(),
-        };
-        row.invalid = validity::reasons(&row);
-        row
+        }
     }
 
     /// True when it may be believed, and ranked.

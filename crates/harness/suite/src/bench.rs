@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use testbed::behind::Behind;
 use testbed::census::{self, Census};
 use testbed::proc::{self, Usage};
-use testbed::proxies::start::Behind;
 use testbed::server::{Server, Started};
 use testbed::subject::{Subject, Trial};
 use testbed::witness::{Witness, Word};

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::proxies::start::Behind;
+use testbed::behind::Behind;
 use testbed::server::Server;
 use testbed::upstream::{Reply, Shape};
 use wire::trace::Trace;

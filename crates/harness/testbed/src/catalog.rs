@@ -1,12 +1,11 @@
 //! The server list, `servers.toml`: how each server is built and run, and what it supports.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::capability::Supports;
-use crate::toolchains;
+pub use crate::command::{target, words};
 
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
@@ -90,31 +89,6 @@ pub fn root() -> Result<PathBuf, String> {
     upwards
         .or_else(|| built.filter(|folder| folder.join(FILE).is_file()))
         .ok_or_else(|| format!("no `{FILE}` here or above; run this inside the repository"))
-}
-
-/// Cargo's target folder: the variable's, or the one at `root`.
-pub fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
-}
-
-/// Splits a command of the list into words: `target/…` is taken from wherever cargo builds to, and a program of
-/// which the lab has a copy of its own from there.
-///
-/// # Errors
-/// When the quotes do not close or nothing is there.
-pub fn words(command: &str, root: &Path) -> Result<Vec<OsString>, String> {
-    let words = shlex::split(command).filter(|words| !words.is_empty());
-    let words = words.ok_or_else(|| format!("`{command}` is no command"))?;
-    let target = target(root);
-    let resolve = |word: String| match word.strip_prefix("target/") {
-        Some(rest) => target.join(rest).into_os_string(),
-        None => word.into(),
-    };
-    let mut words: Vec<OsString> = words.into_iter().map(resolve).collect();
-    if let Some(own) = words[0].to_str().and_then(|program| toolchains::own(program, root)) {
-        words[0] = own.into();
-    }
-    Ok(words)
 }
 
 #[cfg(test)]

@@ -4,20 +4,22 @@
 //!
 //! # Layout
 //!
-//! - [`catalog`]: the server list; [`capability`]: what a server may support; [`toolchains`]: what its servers need; [`build`](mod@build): the build of one.
+//! - [`catalog`]: the server list; `command`: its commands as words; [`capability`]: what a server may support; [`toolchains`]: what its servers need; [`build`](mod@build): the build of one.
 //! - [`adapters`]: servers on other frameworks, each with its packages and its runs.
 //! - [`subject`]: a server of any kind that can be started; [`server`]: one that runs; [`floor`]: one that does nothing.
 //! - [`url`]: addresses as people write them.
 //! - [`guard`]: processes that cannot outlive us; [`port`]: ports for them.
-//! - [`proxies`]: the intermediaries; [`upstream`]: the server behind them.
+//! - [`proxies`]: the intermediaries; [`upstream`] and [`behind`]: the server behind them.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
 pub mod adapters;
+pub mod behind;
 pub mod build;
 pub mod capability;
 pub mod catalog;
 pub mod census;
+mod command;
 mod error;
 pub mod floor;
 pub mod guard;

@@ -24,6 +24,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde::Deserialize;
 
+use crate::behind::Form;
 use crate::capability::{Capability, Supports};
 
 pub mod install;
@@ -67,17 +68,6 @@ pub struct Proxy {
     pub stop: Signal,
     /// The time in which it must start.
     pub patience: Duration,
-}
-
-/// The form of an intermediary's requests.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// A GET, or a POST of any bytes, which go through as they are.
-    #[default]
-    Plain,
-    /// A POST of a chat completion, as a gateway for models takes it.
-    Chat,
 }
 
 #[derive(Deserialize)]

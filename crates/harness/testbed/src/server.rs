@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::behind::Behind;
 use crate::guard::{Child, Launch};
-use crate::proxies::start::Behind;
 use crate::url::Url;
 use crate::witness::Witness;
 

@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -275,33 +274,6 @@ fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {
         words.extend([name.into(), value.into()]);
     }
     words
-}
-
-/// The first line that a stanza's version command prints.
-pub fn version(stanza: &Stanza, root: &Path) -> Option<String> {
-    first_line(stanza.version.as_deref()?, root)
-}
-
-/// The first line that a command prints; `None` when it fails or prints nothing.
-pub fn first_line(command: &str, root: &Path) -> Option<String> {
-    output(command, root).ok()?.lines().next().map(str::to_owned)
-}
-
-fn output(command: &str, root: &Path) -> Result<String, String> {
-    const LINES: usize = 30;
-    let words = catalog::words(command, root)?;
-    let output = Command::new(&words[0])
-        .args(&words[1..])
-        .current_dir(root)
-        .output()
-        .map_err(|error| format!("`{command}`: {error}"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = stderr.lines().collect();
-    let tail = lines[lines.len().saturating_sub(LINES)..].join("\n");
-    Err(server::with_tail(format!("`{command}` ended ({})", output.status), &tail))
 }
 
 #[cfg(test)]

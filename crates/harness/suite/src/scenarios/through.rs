@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use testbed::behind::Behind;
 use testbed::capability::Capability;
-use testbed::proxies::start::Behind;
 use testbed::upstream::{Reply, Seen, Upstream};
 use wire::Wire;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Adapter, Variant};
-use crate::subject::{self, Home, Subject};
+use crate::subject::{Home, Subject};
 use crate::{build, catalog, toolchains};
 
 /// The folder in cargo's target folder.
@@ -190,7 +190,7 @@ impl Adapter {
 /// True for a package of Debian's that is installed.
 fn is_installed(package: &str) -> bool {
     let show = format!("dpkg-query --show --showformat=${{db:Status-Abbrev}} {package}");
-    subject::first_line(&show, Path::new("/")).is_some_and(|status| status.starts_with("ii"))
+    toolchains::first_line(&show, Path::new("/")).is_some_and(|status| status.starts_with("ii"))
 }
 
 /// Copies the files of a folder, and no folder in it, to another; what has not changed keeps its time, for builds.
