@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// The work of one request.
 pub struct Work {
-    /// How long the client still waits; without its word two seconds.
+    /// The time for which the client still waits; without its word two seconds.
     pub timeout: Duration,
     /// True when the body is to be read before the work begins.
     pub reads: bool,

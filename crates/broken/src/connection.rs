@@ -42,9 +42,9 @@ pub(crate) struct Conn<'a> {
     reset: bool,
     /// The phase that a fault infers from the client's bytes.
     pub(crate) guess: Guess,
-    /// Whether a fault has stopped watching for the end of the client.
+    /// True when a fault has stopped watching for the end of the client.
     pub(crate) deaf: bool,
-    /// How many requests were read.
+    /// The number of requests that were read.
     pub(crate) requests: usize,
     /// The id of the last request.
     pub(crate) last_id: String,

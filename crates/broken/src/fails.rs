@@ -1,4 +1,4 @@
-//! What each fault must fail, and nothing else.
+//! The scenarios that each fault must fail; it fails no others.
 
 mod closing;
 mod lists;

@@ -77,9 +77,9 @@ struct Server {
     ended: Mutex<HashMap<String, usize>>,
     /// The number of SIGWINCH signals, which mean nothing to a server; a fault takes them for a stop.
     winced: Arc<AtomicUsize>,
-    /// How many permits are free.
+    /// The number of free permits.
     free: AtomicUsize,
-    /// How many groups have failed: what a fault mistakes for a failure of each.
+    /// The number of groups that have failed, which a fault mistakes for a failure of each.
     failed: AtomicUsize,
 }
 

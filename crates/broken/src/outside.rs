@@ -17,7 +17,7 @@ use crate::request::Job;
 pub(crate) struct Permit<'a> {
     _counted: census::Permit,
     free: &'a AtomicUsize,
-    /// Whether it is given back when it is dropped.
+    /// True when it is given back when it is dropped.
     pub(crate) returns: bool,
 }
 

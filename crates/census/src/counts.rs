@@ -99,7 +99,7 @@ pub struct Snapshot {
     pub contexts: Contexts,
     /// Its work that is not in the process.
     pub outside: Outside,
-    /// What its runtime says of itself.
+    /// The runtime's own figures.
     pub runtime: Runtime,
 }
 

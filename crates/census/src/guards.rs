@@ -246,8 +246,8 @@ impl Drop for Live {
     }
 }
 
-/// Whether a request has ended, and how much work it has alive: one word, so that each step is one atomic operation
-/// and the last of "the request ended" and "the work ended" always knows that it is the last.
+/// Two facts in one word: whether a request has ended, and the number of its live units of work. Each step is one
+/// atomic operation, so the last of "the request ended" and "the work ended" always knows that it is the last.
 #[derive(Debug)]
 struct Tally {
     word: AtomicU64,

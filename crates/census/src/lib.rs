@@ -48,7 +48,7 @@ struct Inner {
     server: &'static str,
     started: Instant,
     counts: Counts,
-    /// How many permits there are.
+    /// The number of permits.
     permits: u64,
     witness: Witness,
     /// The prefix of ids that are made for requests without one; read once, because it comes from the kernel.

@@ -1,4 +1,4 @@
-//! What work has outside the process, counted while it has it.
+//! Resources outside the process that work holds, counted while it holds them.
 
 use crate::Census;
 use crate::guards::Live;

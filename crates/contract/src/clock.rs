@@ -1,4 +1,4 @@
-//! How long a connection may stay in the phase it is in.
+//! The clock of a connection: the time for which it may stay in its phase.
 //!
 //! A `Clock` never sleeps and never looks at the time: it is told what happened and when, and says when patience ends.
 //! The server's connection sleeps until [`Clock::deadline`], looks again, and acts on [`Clock::overdue`]. A phase that
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::scan::{Place, Scan};
 use crate::{Refusal, Settings, limits};
 
-/// What took too long.
+/// The phase that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
     /// The head was not complete in time: close with no answer.
@@ -26,7 +26,7 @@ pub enum Overdue {
     Stream,
 }
 
-/// How a connection is closed so that its client can tell what it got.
+/// The ways to close a connection so that its client can tell what it got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
     /// Nothing was written, so the close can destroy nothing.
@@ -34,7 +34,7 @@ pub enum Closing {
     /// Answers may be on their way, and a close with bytes unread would turn into a reset that destroys them: say that
     /// nothing more comes, read what the client still sends for [`LINGER`](limits::LINGER), then close.
     Linger,
-    /// What was written would look whole: reset.
+    /// Resets, because the written bytes would look whole.
     Reset,
 }
 
@@ -48,7 +48,7 @@ enum Phase {
     Idle,
 }
 
-/// What a connection is doing, and since when.
+/// A connection's phase, and its beginning.
 #[derive(Debug)]
 pub struct Clock {
     header: Duration,
@@ -76,9 +76,9 @@ struct State {
     truncate: Option<Instant>,
     /// Set until a streamed response has left whose end is that of the connection.
     endless: bool,
-    /// Whether an answer is owed, or on its way out.
+    /// True when an answer is owed, or on its way out.
     owed: bool,
-    /// Whether anything was ever written.
+    /// True when anything was ever written.
     wrote: bool,
     /// The number of open streams, once HTTP/2 is spoken.
     streams: Option<usize>,
@@ -87,7 +87,7 @@ struct State {
 }
 
 impl State {
-    /// Whether any byte of a next head has arrived.
+    /// Reports whether any byte of a next head has arrived.
     fn has_next(&self) -> bool {
         self.waiting > 0 || self.scan.place() == Place::Head
     }
@@ -166,7 +166,7 @@ impl Clock {
         (state.streams, state.phase, state.since) = (Some(0), Phase::Idle, now);
     }
 
-    /// Whether HTTP/2 is spoken.
+    /// Reports whether HTTP/2 is spoken.
     #[must_use]
     pub fn has_streams(&self) -> bool {
         self.lock().streams.is_some()
@@ -211,7 +211,7 @@ impl Clock {
         state.endless &= state.owed;
     }
 
-    /// Whether nothing is owed to the client, so that what an HTTP library writes now is a refusal of its own.
+    /// Reports whether nothing is owed to the client, so that a write of the HTTP library's is a refusal of its own.
     #[must_use]
     pub fn owes_nothing(&self) -> bool {
         let state = self.lock();
@@ -236,14 +236,14 @@ impl Clock {
         (state.blocked, state.wrote) = (None, true);
     }
 
-    /// Whether a request runs, or its answer is stuck on its way out.
+    /// Reports whether a request runs, or its answer is stuck on its way out.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         let state = self.lock();
         state.phase == Phase::Busy || state.blocked.is_some()
     }
 
-    /// How to close the connection, as things stand.
+    /// Returns the way to close the connection in its present phase.
     #[must_use]
     pub fn closing(&self) -> Closing {
         let state = self.lock();
@@ -260,7 +260,7 @@ impl Clock {
         self.ends().map(|(at, _)| at)
     }
 
-    /// What has taken too long at `now`.
+    /// Returns the phase that has taken too long at `now`.
     #[must_use]
     pub fn overdue(&self, now: Instant) -> Option<Overdue> {
         self.ends().filter(|(at, _)| *at <= now).map(|(_, overdue)| overdue)

@@ -61,8 +61,8 @@ impl Worked {
     }
 }
 
-/// What a request comes to whose body broke off with `error`: `None` when the client has left, and its leaving is about
-/// to cancel the request; else the refusal it earns.
+/// Returns the refusal of a request whose body broke off with `error`, or `None` when the client has left and the
+/// disconnect is about to cancel the request.
 ///
 /// A body that breaks off over HTTP/2 is a stream that was reset, or was lost with its connection.
 #[must_use]

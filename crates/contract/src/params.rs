@@ -23,7 +23,7 @@ pub enum Style {
     Outside(Outside),
 }
 
-/// What work needs that is not the server's own: a future that is dropped gives none of it back by itself.
+/// Resources of work that are not the server's own: a dropped future gives none of them back by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outside {
     /// One of the permits, of which there are as many as flagged; with it, works as `context` does.
@@ -61,7 +61,7 @@ pub struct Slow {
 /// The parameters of `/panic`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panic {
-    /// What the handler has taken when it panics.
+    /// The resource that the handler has taken when it panics.
     pub outside: Option<Outside>,
 }
 

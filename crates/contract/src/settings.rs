@@ -71,7 +71,7 @@ pub struct Settings {
     /// Effect of a client's disconnect on its request
     #[arg(long, env = "LAB_ON_DISCONNECT", value_name = "WHAT", value_enum, default_value = "cancel")]
     pub on_disconnect: OnDisconnect,
-    /// How many requests of style `permit` may work at once, 1 to 1000000
+    /// Most requests of style `permit` that may work at once, 1 to 1000000
     #[arg(long, env = "LAB_PERMITS", value_name = "N", default_value = "64", value_parser = permits)]
     pub permits: NonZeroUsize,
     /// Where work sends its heartbeats, over UDP

@@ -1,4 +1,4 @@
-//! How many requests of one connection may work at once.
+//! Slots of a connection: the number of its requests that may work at once.
 //!
 //! A limit on streams counts a stream that was reset no more, though the work behind it may go on: rapid reset
 //! (CVE-2023-44487) and MadeYouReset (CVE-2025-8671) start work without end that way. A slot is therefore held by the work.

@@ -8,7 +8,8 @@ use ctx::Context;
 
 use crate::Server;
 
-/// What the handler, the socket and the watch of a connection share; over HTTP/2 each stream has one of its own, too.
+/// State that the handler, the socket and the watch of a connection share; over HTTP/2 each stream has one of its own,
+/// too.
 pub(crate) struct Conn {
     pub(crate) server: Arc<Server>,
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.

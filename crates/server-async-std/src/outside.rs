@@ -14,7 +14,7 @@ use futures_lite::future;
 
 use crate::{Server, until, work};
 
-/// What there is to be taken.
+/// The resources that there are.
 pub(crate) struct Resources {
     permits: Semaphore,
 }

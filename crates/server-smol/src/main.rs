@@ -60,7 +60,7 @@ struct Server {
     base: Context,
     /// Done once the server stops accepting.
     stopping: Context,
-    /// What work takes that is not the server's own.
+    /// Resources of work that are not the server's own.
     resources: Resources,
     // smol: the reactor does not tell of a hangup, so a descriptor of our own does.
     hangups: Hangups,

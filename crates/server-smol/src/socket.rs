@@ -24,7 +24,7 @@ pub(crate) struct Socket {
 }
 
 // smol: all that is read, because its streams read into no memory that holds no value yet.
-/// How much is read at once, in bytes.
+/// The number of bytes that are read at once.
 const READ: usize = 4 * 1024;
 
 impl Socket {
@@ -56,13 +56,14 @@ impl Socket {
         Poll::Ready(Ok(read))
     }
 
-    /// Whether the end of what the client sends is kept from hyper, which would take it for the end of all streams.
+    /// Reports whether the end of the client's bytes is kept from hyper, which would take it for the end of all
+    /// streams.
     fn withholds_end(&self) -> bool {
         self.conn.clock.has_streams() && self.conn.server.settings.on_disconnect != OnDisconnect::Cancel
     }
 
-    /// Whether what hyper writes now is its own, empty answer to a head it could not parse: the connection's end sends
-    /// the contract's instead.
+    /// Reports whether hyper now writes its own, empty answer to a head that it could not parse: the connection's end
+    /// sends the contract's instead.
     fn withholds(&self) -> bool {
         self.conn.clock.owes_nothing()
     }

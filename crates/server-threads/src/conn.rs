@@ -9,7 +9,7 @@ use ctx::Context;
 use crate::Server;
 
 // threads: a connection has no streams.
-/// What the handler, the socket and the watch of a connection share.
+/// State that the handler, the socket and the watch of a connection share.
 pub(crate) struct Conn {
     pub(crate) server: Arc<Server>,
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.

@@ -57,7 +57,7 @@ struct Server {
     base: Context,
     /// Done once the server stops accepting.
     stopping: Context,
-    /// What work takes that is not the server's own.
+    /// Resources of work that are not the server's own.
     resources: Resources,
     // threads: a thread in `poll` hears descriptors and not contexts, so each of the two rings a bell: `base_bell` and
     // `stopping_bell`.

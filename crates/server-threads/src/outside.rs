@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::threads::{self, Permits};
 use crate::{Server, work};
 
-/// What there is to be taken.
+/// The resources that there are.
 pub(crate) struct Resources {
     permits: Arc<Permits>,
     // threads: children are started by a thread that never ends, because a child hears of the death of the thread that

@@ -52,7 +52,7 @@ struct Server {
     base: Context,
     /// Done once the server stops accepting.
     stopping: Context,
-    /// What work takes that is not the server's own.
+    /// Resources of work that are not the server's own.
     resources: Resources,
 }
 

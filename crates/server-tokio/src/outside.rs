@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 // tokio: `select!` races its branches in place, where the others race futures that they name.
 use crate::{Server, until, work};
 
-/// What there is to be taken.
+/// The resources that there are.
 pub(crate) struct Resources {
     permits: Semaphore,
 }

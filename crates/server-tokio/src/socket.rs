@@ -26,7 +26,7 @@ pub(crate) struct Socket<'a> {
     pub(crate) ahead: Vec<u8>,
 }
 
-/// How much is read ahead at once, in bytes.
+/// The number of bytes that are read ahead at once.
 const READ: usize = 4 * 1024;
 
 impl Socket<'_> {
@@ -60,13 +60,14 @@ impl Socket<'_> {
         Poll::Ready(Ok(buf.filled().len()))
     }
 
-    /// Whether the end of what the client sends is kept from hyper, which would take it for the end of all streams.
+    /// Reports whether the end of the client's bytes is kept from hyper, which would take it for the end of all
+    /// streams.
     fn withholds_end(&self) -> bool {
         self.conn.clock.has_streams() && self.conn.server.settings.on_disconnect != OnDisconnect::Cancel
     }
 
-    /// Whether what hyper writes now is its own, empty answer to a head it could not parse: the connection's end sends
-    /// the contract's instead.
+    /// Reports whether hyper now writes its own, empty answer to a head that it could not parse: the connection's end
+    /// sends the contract's instead.
     fn withholds(&self) -> bool {
         self.conn.clock.owes_nothing()
     }

@@ -94,7 +94,7 @@ async fn expiry(clock: &Clock, emptied: &Notify) -> Overdue {
 #[derive(Clone)]
 struct Streams {
     conn: Arc<Conn>,
-    /// What work holds that may outlast its connection: the connection's own context, and the server.
+    /// Handles of work that may outlast its connection: the connection's own context, and the server.
     held: (Arc<Cancel>, mpsc::Sender<()>),
     slots: Slots,
     /// Told each time that the last open stream is over.

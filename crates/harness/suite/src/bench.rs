@@ -67,12 +67,12 @@ impl Bench {
         self.profile.stop_late() * self.scale
     }
 
-    /// How long work outside the server may go on after it was told to stop.
+    /// Returns the time for which work outside the server may go on after it was told to stop.
     pub fn outside_late(&self) -> Duration {
         self.profile.outside_late() * self.scale
     }
 
-    /// How long to wait for something that must happen soon but is not itself timed.
+    /// Returns the time to wait for an event that must happen soon but is not itself timed.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(3) * self.scale
     }

@@ -34,7 +34,7 @@ impl Profile {
         })
     }
 
-    /// How long work outside the server may go on after it was told to stop.
+    /// Returns the time for which work outside the server may go on after it was told to stop.
     pub fn outside_late(self) -> Duration {
         Duration::from_millis(match self {
             Self::Ci => 500,
@@ -42,7 +42,7 @@ impl Profile {
         })
     }
 
-    /// How many times a scenario is tried.
+    /// Returns the number of attempts at a scenario.
     pub fn attempts(self) -> u32 {
         match self {
             Self::Ci => 2,

@@ -9,7 +9,7 @@ use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 use crate::scenarios::faults::reply;
 
-/// What the scenarios have in common.
+/// The base of the scenarios.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Answer, Judges::Connection],
     limit: std::time::Duration::from_secs(30),

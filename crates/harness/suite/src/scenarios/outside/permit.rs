@@ -19,7 +19,7 @@ const POOL: &str = "a pool of connections is such a set of permits: what a cance
                     the process is restarted";
 const SLOTS: &str = "https://github.com/elixir-ecto/postgrex/pull/747";
 
-/// What these scenarios have in common: a server of their own that has one permit.
+/// The base of these scenarios: a server of their own that has one permit.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Witness, StylePermit, FlagRequestTimeout],

@@ -178,7 +178,7 @@ fn threads_refused(bench: &Bench) -> Outcome {
     Ok(format!("one line and exit 1 below {first} threads, and served from there on").into())
 }
 
-/// What becomes of a start.
+/// The outcome of a start.
 #[derive(Clone, Copy)]
 enum Comes<'a> {
     /// It serves.
