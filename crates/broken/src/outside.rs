@@ -50,7 +50,7 @@ impl Drop for Process {
     }
 }
 
-/// What a request has taken when it panics.
+/// The resource that a request has taken when it panics.
 #[derive(Default)]
 pub(crate) struct Taken<'a> {
     _permit: Option<Permit<'a>>,
@@ -131,7 +131,7 @@ impl Server {
 }
 
 impl Process {
-    /// Whether the child has ended well, if it has ended.
+    /// Reports whether the child has ended well, if it has ended.
     fn ended(&mut self) -> Option<bool> {
         if self.fault != Fault::LeavesDefunct {
             return self.child.try_wait().ok().flatten().map(|status| status.success());

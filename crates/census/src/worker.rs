@@ -70,7 +70,7 @@ pub fn if_asked_orphan() -> Option<ExitCode> {
     Orders::read().map(Orders::obey)
 }
 
-/// What a worker is to do.
+/// The orders of a worker.
 struct Orders {
     server: i32,
     ticks: Ticks,

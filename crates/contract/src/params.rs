@@ -183,7 +183,7 @@ pub(crate) fn none(query: &str) -> Result<(), Refusal> {
     Params::of(query, &[]).map(drop)
 }
 
-/// How long the work of a `/slow` takes, unless said.
+/// The length of the work of a `/slow`, unless said.
 const WORK: Duration = Duration::from_secs(5);
 /// The length of one unit of work, unless said.
 const TICK: Duration = Duration::from_millis(10);

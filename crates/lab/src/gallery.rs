@@ -35,7 +35,7 @@ pub(crate) const PAGE: &str = "docs/gallery.md";
 const SIDE_BY_SIDE: usize = 2;
 /// Scenarios of one server side by side: of a server that nobody knows it is not known how much it bears.
 const JOBS: usize = 6;
-/// How long one server may be judged.
+/// The time for which one server may be judged.
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// One server of the gallery.

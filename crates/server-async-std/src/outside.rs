@@ -31,7 +31,7 @@ pub(crate) struct Process {
     _counted: census::Process,
 }
 
-/// What a request has taken, whatever it is.
+/// The resource that a request has taken, of whatever kind.
 #[derive(Default)]
 pub(crate) struct Taken<'a> {
     _permit: Option<Permit<'a>>,

@@ -23,7 +23,7 @@ pub struct Gallery {
     pub servers: BTreeMap<String, Shown>,
 }
 
-/// What was seen of one server.
+/// The results of one server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// When, as in an HTTP date.
@@ -33,23 +33,23 @@ pub struct Shown {
     /// Why it could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
-    /// How long judging it took, in milliseconds.
+    /// The time that judging it took, in milliseconds.
     #[serde(default)]
     pub took_ms: u64,
-    /// What came of each question.
+    /// The result of each question.
     #[serde(default)]
     pub cells: BTreeMap<Question, Cell>,
 }
 
-/// What came of one question.
+/// The result of one question.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
-    /// How many scenarios were judged.
+    /// The number of scenarios that were judged.
     pub judged: usize,
     /// Those that failed, with what was seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, String>,
-    /// How many could not be judged, because the harness failed or its time was up.
+    /// The number of scenarios that could not be judged, because the harness failed or its time was up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub errors: usize,
 }
@@ -125,7 +125,7 @@ impl Shown {
         Self { taken_at: taken_at.to_owned(), machine, absent: why, took_ms: 0, cells: BTreeMap::new() }
     }
 
-    /// What was seen of a question.
+    /// Returns the result of a question.
     pub fn cell(&self, question: Question) -> Option<&Cell> {
         self.cells.get(&question)
     }
@@ -153,8 +153,8 @@ impl Gallery {
         text
     }
 
-    /// What the manifests and this run disagree about: a red cell that no manifest explains, and one that it explains and
-    /// that is green.
+    /// Returns the disagreements of the manifests and this run: a red cell that no manifest explains, and one that it
+    /// explains and that is green.
     pub fn surprises(&self, adapters: &[Adapter]) -> Vec<String> {
         let mut surprises = Vec::new();
         for (adapter, variant) in variants(adapters) {
@@ -318,7 +318,7 @@ fn variants(adapters: &[Adapter]) -> impl Iterator<Item = (&Adapter, &Variant)> 
     adapters.iter().flat_map(|adapter| adapter.variants.iter().map(move |variant| (adapter, variant)))
 }
 
-/// What the manifest says of a question.
+/// Returns the manifest's explanation of a question.
 fn red(variant: &Variant, question: Question) -> Option<&Red> {
     variant.reds.iter().find(|red| red.question == question)
 }

@@ -153,7 +153,7 @@ impl Question {
         }
     }
 
-    /// What servers do that pass, behind their number.
+    /// Returns the verb of the servers that pass, to follow their number.
     pub fn verb(self) -> &'static str {
         match self {
             Self::Answers => "answer in time",

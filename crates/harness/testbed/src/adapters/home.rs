@@ -13,10 +13,10 @@ use crate::{build, catalog, toolchains};
 const FOLDER: &str = "gallery";
 /// The file that holds the locks of what is installed.
 const INSTALLED: &str = ".installed";
-/// How long a server may take until it accepts: an interpreter that loads a framework is slow on a busy machine.
+/// The time in which a server must accept: an interpreter that loads a framework is slow on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
-/// What may be fetched.
+/// The packages that may be fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fetch {
     /// Packages of pip, npm and cargo, into `target/gallery`.

@@ -21,7 +21,7 @@ const TOKIO: &str = "https://docs.rs/tokio/1.54.1/tokio/process/struct.Command.h
 /// Children of a storm, half of them left by their clients.
 const STORM: usize = 24;
 
-/// What these scenarios have in common: a server of their own, whose children are all of their making.
+/// The base of these scenarios: a server of their own, whose children are all of their making.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Process, Witness, StyleProcess, FlagRequestTimeout],
