@@ -2,9 +2,9 @@
 
 use crate::clock;
 use crate::context::Context;
-use crate::ended::Ended;
+use crate::error::Ended;
 
-/// How far apart in time the questions are to be, in nanoseconds.
+/// The least distance in time between two questions, in nanoseconds.
 const APART: u64 = 50_000;
 /// No more turns than this pass between two questions.
 const MOST: u32 = 1 << 16;
@@ -80,6 +80,23 @@ impl Checkpoint<'_> {
 }
 
 impl Context {
+    /// Returns `Ok` while the context lives, for `ctx.check()?` between two steps; it looks as [`err`](Self::err)
+    /// does, and runs no foreign code either.
+    ///
+    /// # Errors
+    ///
+    /// How and why the context ended.
+    #[inline]
+    pub fn check(&self) -> Result<(), Ended> {
+        if self.err().is_none() { Ok(()) } else { self.ended().map_or(Ok(()), Err) }
+    }
+
+    /// Returns how and why the context ended, or `None` while it lives.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        self.end().map(|end| Ended::new(end.error, end.cause))
+    }
+
     /// Returns what asks this context every so many turns of a loop that computes.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint<'_> {

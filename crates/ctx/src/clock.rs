@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// No deadline: later than everything.
 pub(crate) const NEVER: u64 = u64::MAX;
 
-/// How near a deadline has to be before the exact clock is read.
+/// The distance to a deadline within which the exact clock is read.
 ///
 /// A coarse clock shows the last tick of the system, a few milliseconds ago. It lags further where a virtual
 /// processor is stolen, without a bound. What it lags beyond this is how late a passed deadline is noticed.
@@ -20,7 +20,7 @@ const NANOS: u64 = 1_000_000_000;
 /// Where the count of nanoseconds begins.
 struct Epoch {
     instant: Instant,
-    /// What has to be added to the coarse clock to count from there too.
+    /// The offset of the coarse clock, to count from there too.
     #[cfg(all(target_os = "linux", not(test)))]
     coarse: u64,
 }

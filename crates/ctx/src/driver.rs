@@ -1,4 +1,4 @@
-//! Who expires a context when nobody waits for it: a driver in production, a manual clock in tests.
+//! Drivers, which expire contexts that nobody waits for: one for production, and a manual clock for tests.
 
 use std::fmt;
 use std::pin::pin;

@@ -6,7 +6,9 @@ use std::io::ErrorKind;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::ended::Ended;
+mod ended;
+
+pub use ended::Ended;
 
 /// The kind of end of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +56,7 @@ impl From<Error> for std::io::Error {
     }
 }
 
-/// What made a context end: any error, shared by everyone who asks.
+/// The cause of a context's end: any error, shared by everyone who asks.
 ///
 /// It dereferences to `dyn Error + Send + Sync`. Like `anyhow::Error` it does not implement `Error` itself,
 /// so that every error converts into it.

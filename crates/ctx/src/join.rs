@@ -58,7 +58,7 @@ pub trait Foreign {
     fn on_end(&self, callback: OnEnd) -> Box<dyn FnOnce() + Send>;
 }
 
-/// What a [`Foreign`] signal calls when it ends: with the kind, and the cause if it knows one.
+/// The callback of a [`Foreign`] signal that ends: it takes the kind, and the cause if the signal knows one.
 pub type OnEnd = Box<dyn FnOnce(Error, Option<Cause>) + Send>;
 
 impl Context {

@@ -16,9 +16,9 @@ use crate::wait::Done;
 /// Work that its context interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interrupted<T> {
-    /// How the context ended.
+    /// The kind of the context's end.
     pub error: Error,
-    /// What the work returned within the grace period; `None` if it was dropped unfinished.
+    /// The result of the work, if it came within the grace period; `None` if the work was dropped unfinished.
     pub late: Option<T>,
 }
 
@@ -91,7 +91,7 @@ impl Context {
 }
 
 pin_project! {
-    /// What [`Context::run`] returns.
+    /// The future of [`Context::run`].
     struct Run<'a, W, S, F> {
         #[pin]
         race: Race<'a, W, S, F>,

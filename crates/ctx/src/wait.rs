@@ -172,7 +172,7 @@ pub(crate) fn sleep(at: Option<Instant>) {
     }
 }
 
-/// What a thread blocks on. It is not `std::thread::park`, whose token belongs to the thread's owner.
+/// A thread's parking place. It is not `std::thread::park`, whose token belongs to the thread's owner.
 pub(crate) struct Parker {
     flag: Arc<Flag>,
     pub(crate) waker: Waker,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
 use crate::context::Context;
-use crate::ended::Ended;
+use crate::error::Ended;
 
 impl Context {
     /// Derives a context for cleanup: no end of this one reaches it, and it ends `grace` from now at the latest.

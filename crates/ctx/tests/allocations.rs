@@ -1,4 +1,4 @@
-//! How often each operation allocates: the ceilings are part of the promise.
+//! Ceilings of each operation's allocations: they are part of the promise.
 
 use std::pin::pin;
 use std::task::Waker;

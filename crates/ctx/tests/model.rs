@@ -5,7 +5,7 @@ use std::time::Duration;
 use ctx::{Cancel, Cause, Context, Error, ManualClock};
 use proptest::prelude::*;
 
-/// What may happen to a tree; an index names a context, modulo how many there are.
+/// An operation on a tree; an index names a context, modulo the number of contexts.
 #[derive(Clone, Debug)]
 enum Op {
     WithCancel(usize),

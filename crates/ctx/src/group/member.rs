@@ -23,7 +23,7 @@ pub enum MemberError {
     Panicked(String),
     /// It was dropped before it had returned, while its context was live.
     Aborted,
-    /// So many members existed still when the time to wait for them was over.
+    /// The number of members that existed still when the time to wait for them was over.
     Remaining(usize),
 }
 

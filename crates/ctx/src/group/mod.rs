@@ -78,7 +78,7 @@ struct State<T> {
     /// The number of the next member.
     next: u64,
     failure: Option<Cause>,
-    /// What members returned, in the order in which they ended; takes no memory where results are empty.
+    /// The results of members, in the order in which they ended; takes no memory where results are empty.
     results: Vec<T>,
     /// The number of each member whose result is kept; empty where results are.
     numbers: Vec<u64>,

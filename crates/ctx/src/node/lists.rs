@@ -16,7 +16,7 @@ use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 
 /// The number of the list of children that every node has.
 const COMMON: u8 = u8::MAX;
-/// How often threads wait for the one list before they get one each. Under loom the first child makes them.
+/// The number of waits of threads for the one list before they get one each. Under loom the first child makes them.
 pub(super) const PATIENCE: u32 = if cfg!(loom) { 0 } else { 16 };
 
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -25,12 +25,12 @@ pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) common: Mutex<Registered>,
-    /// How often a thread had to wait for the common lists.
+    /// The number of times that a thread had to wait for the common lists.
     pub(super) waits: AtomicU32,
     pub(super) shards: Shards,
 }
 
-/// What is registered with a node, but for its first waiter and the children in shards.
+/// The registrations of a node, but for its first waiter and the children in shards.
 #[derive(Default)]
 pub(super) struct Registered {
     pub(super) children: Slab<Weak<Node>>,

@@ -80,7 +80,7 @@ struct Shared {
     at: u64,
 }
 
-/// How and when a node ends.
+/// The end of a node: its kind, its cause and its time.
 #[derive(Clone)]
 pub(crate) struct End {
     pub(crate) error: Error,

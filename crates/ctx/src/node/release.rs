@@ -34,14 +34,14 @@ pub(crate) fn contain_each<T>(items: impl IntoIterator<Item = T>, mut run: impl 
     }
 }
 
-/// What a dropped node or layer leaves: a chain of such may be a million long.
+/// The remains of a dropped node or layer: a chain of such may be a million long.
 #[derive(Default)]
 pub(super) struct Remains {
     parent: Position,
     own: Option<Own>,
 }
 
-/// What was registered with a dropped node itself.
+/// The registrations of a dropped node itself.
 struct Own {
     registered: Registered,
     waiter: Option<Waker>,
@@ -57,7 +57,7 @@ impl Remains {
 }
 
 thread_local! {
-    /// What is left to be dropped by the release that runs on this thread.
+    /// The remains that are left to be dropped by the release that runs on this thread.
     static QUEUE: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
 }
 

@@ -49,7 +49,7 @@ impl Shards {
     }
 }
 
-/// How many lists there are.
+/// Returns the number of lists.
 fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| available_parallelism().map_or(1, |cores| cores.get().min(MOST)))

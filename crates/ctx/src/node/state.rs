@@ -158,7 +158,7 @@ impl Node {
     }
 }
 
-/// How the marking of a node went.
+/// The result of marking a node.
 pub(super) enum Marked {
     /// It lived until now.
     Now,

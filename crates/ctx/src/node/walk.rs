@@ -13,7 +13,7 @@ use super::{End, Node};
 use crate::error::{Cause, Error};
 use crate::few::Few;
 
-/// How far an end goes.
+/// The steps of an end: marks alone, or notifications too.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Marks the tree, and leaves everyone to be notified by the next who may run foreign code.
@@ -37,7 +37,7 @@ pub(crate) struct Walk {
     notices: Notices,
 }
 
-/// What is still to be done, last in first out; a list, because a tree may be deeper than a thread's stack.
+/// A step that is still to be done, last in first out; a list, because a tree may be deeper than a thread's stack.
 enum Task {
     /// End these nodes, and all below, so.
     Children(Vec<Arc<Node>>, usize),

@@ -51,7 +51,7 @@ pub struct Leak {
     pub site: &'static str,
     /// Where [`guard`] was called.
     pub location: &'static Location<'static>,
-    /// How long ago the work began.
+    /// The time since the work began.
     pub age: Duration,
 }
 
@@ -79,7 +79,7 @@ pub fn guard(ctx: &Context, site: &'static str) -> Guard {
     Guard { entry }
 }
 
-/// How long [`LeakCheck::assert_none`] waits for work to go away.
+/// The time for which [`LeakCheck::assert_none`] waits for work to go away.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl LeakCheck {

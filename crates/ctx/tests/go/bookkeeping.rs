@@ -1,4 +1,4 @@
-//! Who is registered where: the leak contract.
+//! Registrations between contexts: the leak contract.
 //!
 //! A context is registered with its parent once somebody waits or calls back below it; Go registers it at once.
 

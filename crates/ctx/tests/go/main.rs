@@ -1,4 +1,4 @@
-//! What Go's package context promises and does, one test per behaviour; `CONFORMANCE.md` lists the rest.
+//! Promises and behaviours of Go's package context, one test each; `CONFORMANCE.md` lists the rest.
 
 mod after_func;
 mod bookkeeping;

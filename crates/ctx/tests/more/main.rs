@@ -1,4 +1,5 @@
-//! What Go does not have: merge, drained runs, groups, drivers; and what std, a runtime or foreign code does to a context.
+//! Features that Go does not have: merge, drained runs, groups, drivers; and the effects of std, a runtime or foreign
+//! code on a context.
 
 mod asking;
 mod check;

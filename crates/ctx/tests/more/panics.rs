@@ -57,7 +57,7 @@ impl Wake for Woken {
     }
 }
 
-/// How a tree may be laid out around something that panics at its end.
+/// A layout of a tree around something that panics at its end.
 type Trap = fn(&Context) -> Box<dyn Send>;
 
 fn foreign_stop(root: &Context) -> Box<dyn Send> {

@@ -1,4 +1,4 @@
-//! What only the inside of a node shows: lists by thread, and deadlines on a clock that a test sets.
+//! The inside of a node, where nothing else shows it: lists by thread, and deadlines on a clock that a test sets.
 
 mod clock;
 mod order;

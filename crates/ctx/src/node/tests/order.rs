@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use crate::clock::fake;
 use crate::{Cancel, Cause, Context, Error};
 
-/// What may happen; an index names a context, modulo how many there are.
+/// An operation on the tree; an index names a context, modulo the number of contexts.
 #[derive(Clone, Debug)]
 enum Op {
     WithCancel(usize),

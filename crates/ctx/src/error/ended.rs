@@ -4,10 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use crate::context::Context;
-use crate::error::{Cause, Error};
+use super::{Cause, Error};
 
-/// How and why a context ended, as one error: its text is the kind's, its `source()` the cause that was given.
+/// The end of a context as one error: its text is the kind's, its `source()` the cause that was given.
 ///
 /// It goes through `?` into `Box<dyn Error>`, `anyhow::Error` and `std::io::Error`, and [`Ended::find`] gets it back
 /// from there.
@@ -34,13 +33,18 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Makes the end of a context of its kind and the cause that was given.
+    pub(crate) const fn new(error: Error, given: Option<Cause>) -> Self {
+        Self { error, given }
+    }
+
     /// Returns how the context ended.
     #[must_use]
     pub const fn kind(&self) -> Error {
         self.error
     }
 
-    /// Returns why the context ended: the cause given, or else the kind itself, as [`Context::cause`] does.
+    /// Returns why the context ended: the cause given, or else the kind itself, as [`Context::cause`](crate::Context::cause) does.
     #[must_use]
     pub fn cause(&self) -> Cause {
         self.given.clone().unwrap_or_else(|| self.error.into())
@@ -109,24 +113,5 @@ impl From<Ended> for io::Error {
     /// Converts to the kind that [`Error`] converts to, with the whole inside.
     fn from(ended: Ended) -> Self {
         Self::new(ended.error.io_kind(), ended)
-    }
-}
-
-impl Context {
-    /// Returns `Ok` while the context lives, for `ctx.check()?` between two steps; it looks as [`err`](Self::err)
-    /// does, and runs no foreign code either.
-    ///
-    /// # Errors
-    ///
-    /// How and why the context ended.
-    #[inline]
-    pub fn check(&self) -> Result<(), Ended> {
-        if self.err().is_none() { Ok(()) } else { self.ended().map_or(Ok(()), Err) }
-    }
-
-    /// Returns how and why the context ended, or `None` while it lives.
-    #[must_use]
-    pub fn ended(&self) -> Option<Ended> {
-        self.end().map(|end| Ended { error: end.error, given: end.cause })
     }
 }
