@@ -69,6 +69,7 @@ table! {
     ServesUnknownPaths => &[
         "baseline/json-answers",
         "baseline/unknown-404",
+        "probe/routing",
         "faults/absolute-form",
         "faults/odd-targets",
         "timeouts/any-split",
@@ -84,6 +85,7 @@ table! {
         "faults/refused-with-much-behind",
         "faults/uri-too-long-414",
     ],
+    FailsEasyRequests => FAILS_EASY_REQUESTS,
     ReadsOnce => READS_ONCE,
     RefusesEmptyLines => &[
         "faults/empty-line-first",

@@ -130,6 +130,8 @@ pub enum Fault {
     FallsBackToDefaults,
     /// Knows no limit on bodies and targets.
     TakesAnySize,
+    /// Answers 500 to what asks for next to nothing, and 200 to methods that a path does not have.
+    FailsEasyRequests,
     /// Takes what the first read gave for the whole head.
     ReadsOnce,
     /// Refuses empty lines before a head.

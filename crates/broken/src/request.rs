@@ -49,6 +49,10 @@ impl Conn<'_> {
         let mut counted = census.request(&ctx, &call.identity);
         self.last_id.clone_from(&call.identity.request_id);
         let job = Job { ctx: &ctx, counted: &counted, identity: &call.identity, head, read_by };
+        if self.server.fault == Fault::FailsEasyRequests && is_easy(&call, head) {
+            counted.answered(StatusCode::INTERNAL_SERVER_ERROR);
+            return Some(answer::panicked(&call.identity));
+        }
         if let (Endpoint::Stream(params), &Method::GET, Ok(())) =
             (&call.endpoint, &head.method, outcome::live(&ctx))
         {
@@ -128,6 +132,7 @@ impl Conn<'_> {
             (Fault::TakesAnySize, Err(Refusal::BodyTooLarge)) => without("content-length"),
             (Fault::TakesAnySize, Err(Refusal::UriTooLong)) => fast(),
             (Fault::ServesUnknownPaths, Err(Refusal::NotFound)) => fast(),
+            (Fault::FailsEasyRequests, Err(Refusal::Method { .. })) => fast(),
             (_, call) => call,
         }
     }
@@ -327,5 +332,19 @@ impl Conn<'_> {
             Fault::LosesRequestId => drop(answer.headers_mut().remove("x-request-id")),
             _ => {}
         }
+    }
+}
+
+/// True for a request that asks for next to nothing.
+fn is_easy(call: &Call, head: &Parts) -> bool {
+    const BRIEF: Duration = Duration::from_millis(1);
+    match &call.endpoint {
+        Endpoint::Fast => head.method == Method::HEAD,
+        Endpoint::Slow(params) => params.work <= BRIEF,
+        Endpoint::Values => call.identity.subject.is_none(),
+        Endpoint::Upload => head.headers.get("content-length").is_some_and(|length| length == "3"),
+        Endpoint::Stream(params) => params.chunks == 1,
+        Endpoint::Fanout(params) => params.width == 1,
+        Endpoint::Panic(_) => false,
     }
 }

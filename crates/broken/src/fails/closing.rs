@@ -75,4 +75,5 @@ pub(super) const CLOSES_EVERY_TIME: &[&str] = &[
     "values/after-a-504",
     "values/not-shared",
     "values/pipelined",
+    "probe/keep-alive",
 ];

@@ -268,6 +268,8 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "spared/ten-requests-behind",
     "faults/odd-targets",
     "start/odd-flags",
+    "probe/keep-alive",
+    "probe/head",
 ];
 
 pub(super) const STAMPS_ONE_ID: &[&str] = &[
@@ -278,6 +280,7 @@ pub(super) const STAMPS_ONE_ID: &[&str] = &[
     "deadline/kept-alive-after-504",
     "disconnect/serve-pipelined-half-close",
     "values/made-id-inside",
+    "probe/request-id",
 ];
 
 pub(super) const FALLS_BACK_TO_DEFAULTS: &[&str] = &[
@@ -289,6 +292,8 @@ pub(super) const FALLS_BACK_TO_DEFAULTS: &[&str] = &[
     "spared/neighbor-is-refused",
     "faults/odd-targets",
     "values/subject-hostile",
+    "probe/work",
+    "probe/timeout-header",
 ];
 
 pub(super) const READS_ONCE: &[&str] = &[
@@ -385,6 +390,7 @@ pub(super) const DIES_OF_PANICS: &[&str] = &[
     "outside/permit-panic",
     "outside/process-panic",
     "spared/neighbor-panics",
+    "probe/panic",
 ];
 
 pub(super) const LEAVES_CHILDREN: &[&str] = &[
@@ -393,4 +399,33 @@ pub(super) const LEAVES_CHILDREN: &[&str] = &[
     "group/fail-cancels-siblings",
     "group/half-close-cancels-all",
     "group/none-outlives-the-answer",
+];
+
+pub(super) const FAILS_EASY_REQUESTS: &[&str] = &[
+    "probe/fanout",
+    "probe/head",
+    "probe/methods",
+    "probe/post",
+    "probe/stream",
+    "probe/style-blocking",
+    "probe/style-context",
+    "probe/style-drop",
+    "probe/style-spin",
+    "probe/upload",
+    "probe/values",
+    "probe/work",
+    "baseline/wrong-method-405",
+    "baseline/head-no-body",
+    "spared/reused-after-body",
+    "timeouts/empty-line-behind-a-body",
+    "timeouts/half-head-behind-a-body",
+    "timeouts/any-split",
+    "values/not-shared",
+    "values/pipelined",
+    "values/after-a-504",
+    "values/after-a-disconnect",
+    "values/made-id-inside",
+    "group/one-child",
+    "faults/odd-targets",
+    "faults/refused-with-much-behind",
 ];

@@ -12,6 +12,7 @@ pub(super) const TAKES_BODIES_FOR_ENDS: &[&str] = &[
     "spared/half-close-served-body",
     "spared/reused-after-body",
     "timeouts/read-spares-work",
+    "probe/post",
 ];
 
 pub(super) const TAKES_BYTES_FOR_ENDS: &[&str] = &[

@@ -1,6 +1,8 @@
 //! The probe: it finds an unknown server's capabilities, asking for something that cannot exist first.
 //!
-//! A server that answers nonsense as it answers sense does not understand the question, so it is not asked.
+//! A server has not got what it says that it has not got: it answers 404, 405, 501, or a 400 that names the parameter; or it
+//! answers nonsense as it answers sense. Any other answer is no excuse: the scenarios are run, and one of the area
+//! `probe` says what was wrong with it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use wire::{Answer, Request, Wire};
 
 use crate::verdict::Failure;
 
-/// The time that one question may take; a server that does not answer lacks what was asked for.
+/// The time that one question may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks `server` what it supports.
@@ -26,54 +28,67 @@ pub fn supports(server: &Server) -> BTreeSet<Capability> {
     };
     note(server.admin().is_some_and(|admin| Census::read(admin).is_ok()), Capability::Admin);
     note(hears_witness(server), Capability::Witness);
-    note(keeps_alive(server).unwrap_or(false), Capability::KeepAlive);
+    note(keeps_alive(server), Capability::KeepAlive);
     note(echoes_id(server), Capability::RequestId);
     methods(server, &mut note);
-    let brief = |query: &str| status(server, &slow(query));
-    note(
-        brief("work=no-such-duration") == Some(400) && brief("work=1ms") == Some(200),
-        Capability::ParamWork,
-    );
-    note(
-        status(server, &Request::get("/fast").timeout_text("nonsense")) == Some(400),
-        Capability::TimeoutHeader,
-    );
-    if brief("work=1ms&style=no-such-style") == Some(400) {
+    let brief = |query: &str| ask(server, &slow(query));
+    let (sense, nonsense) = (brief("work=1ms"), brief("work=no-such-duration"));
+    note(has(&sense, &["work"]) && status(&sense) != status(&nonsense), Capability::ParamWork);
+    let untold = ask(server, &Request::get("/fast").timeout_text("nonsense"));
+    note(status(&untold) != Some(200) && has(&untold, &[]), Capability::TimeoutHeader);
+    if status(&brief("work=1ms&style=no-such-style")) != status(&sense) {
         for style in Capability::ALL.iter().filter(|one| one.word().starts_with("style:")) {
             let query = format!("work=1ms&{}", style.word().replace(':', "="));
-            note(brief(&query) == Some(200), *style);
+            note(has(&brief(&query), &["style"]), *style);
         }
     }
     let lost = ask(server, &Request::get("/no-such-path-anywhere"));
-    if lost.as_ref().is_ok_and(|answer| answer.status() == 404) {
-        note(true, Capability::Routing);
+    note(status(&lost) != Some(200), Capability::Routing);
+    if status(&lost) == Some(404) {
         let is_json = lost.is_ok_and(|answer| answer.response.field("reason").is_some());
         note(is_json, Capability::JsonErrors);
-        for (endpoint, request, expected) in endpoints() {
-            note(status(server, &request) == Some(expected), endpoint);
+        for (endpoint, request, parameters) in endpoints() {
+            note(has(&ask(server, &request), parameters), endpoint);
         }
     }
     found
 }
 
-/// Which methods are told apart; one that answers 200 to a method that cannot exist tells none apart.
-fn methods(server: &Server, note: &mut impl FnMut(bool, Capability)) {
-    let posted = Request::post("/slow?work=1ms", "lab").timeout(Duration::from_millis(300));
-    note(matches!(status(server, &posted), Some(200 | 504)), Capability::Post);
-    if status(server, &Request::get("/fast").method("FROB")) != Some(200) {
-        note(status(server, &Request::get("/fast").method("HEAD")) == Some(200), Capability::Head);
-        note(status(server, &Request::get("/fast").method("DELETE")) == Some(405), Capability::Methods);
+/// True unless the answer says that the server has not got what it was asked for: a wrong answer does not say so, and
+/// neither does none.
+fn has(answer: &Result<Answer, Failure>, parameters: &[&str]) -> bool {
+    let Ok(answer) = answer else { return true };
+    match answer.status() {
+        404 | 405 | 501 => false,
+        400 => {
+            let text = answer.response.text();
+            !parameters.iter().any(|name| text.contains(name))
+        }
+        _ => true,
     }
 }
 
-/// A request to each endpoint beyond the least, and what it must be answered with.
-fn endpoints() -> [(Capability, Request, u16); 5] {
+/// Which methods are told apart; one that answers 200 to a method that cannot exist tells none apart.
+fn methods(server: &Server, note: &mut impl FnMut(bool, Capability)) {
+    let posted = Request::post("/slow?work=1ms", "lab").timeout(Duration::from_millis(300));
+    note(has(&ask(server, &posted), &["body"]), Capability::Post);
+    let fast = |method| ask(server, &Request::get("/fast").method(method));
+    if status(&fast("FROB")) != Some(200) {
+        note(has(&fast("HEAD"), &[]), Capability::Head);
+        note(!matches!(status(&fast("DELETE")), Some(200 | 404 | 501)), Capability::Methods);
+    }
+}
+
+/// A request to each endpoint beyond the least, and the parameters that it takes.
+fn endpoints() -> [(Capability, Request, &'static [&'static str]); 5] {
+    let stream = "/stream?chunks=1&every=1ms";
+    let fanout = "/fanout?width=1&work=1ms";
     [
-        (Capability::EndpointValues, Request::get("/values"), 200),
-        (Capability::EndpointUpload, Request::post("/upload", "lab"), 200),
-        (Capability::EndpointStream, Request::get("/stream?chunks=1&every=1ms"), 200),
-        (Capability::EndpointFanout, Request::get("/fanout?width=1&work=1ms"), 200),
-        (Capability::EndpointPanic, Request::get("/panic"), 500),
+        (Capability::EndpointValues, Request::get("/values"), &[]),
+        (Capability::EndpointUpload, Request::post("/upload", "lab"), &["body"]),
+        (Capability::EndpointStream, Request::get(stream), &["chunks", "every"]),
+        (Capability::EndpointFanout, Request::get(fanout), &["width", "work"]),
+        (Capability::EndpointPanic, Request::get("/panic"), &[]),
     ]
 }
 
@@ -85,23 +100,73 @@ fn ask(server: &Server, request: &Request) -> Result<Answer, Failure> {
     Ok(Wire::connect(server.address(), Instant::now() + PATIENCE, &Trace::default())?.ask(request)?)
 }
 
-fn status(server: &Server, request: &Request) -> Option<u16> {
-    ask(server, request).ok().map(|answer| answer.status())
+fn status(answer: &Result<Answer, Failure>) -> Option<u16> {
+    answer.as_ref().ok().map(Answer::status)
 }
 
+/// True when an id is sent back, be it the right one or another.
 fn echoes_id(server: &Server) -> bool {
     let answer = ask(server, &Request::get("/fast").id("lab-probe-1"));
-    answer.is_ok_and(|answer| answer.response.header("x-request-id") == Some("lab-probe-1"))
+    answer.is_ok_and(|answer| answer.response.header("x-request-id").is_some())
 }
 
-fn keeps_alive(server: &Server) -> Result<bool, Failure> {
-    let mut wire = Wire::connect(server.address(), Instant::now() + PATIENCE, &Trace::default())?;
-    let first = wire.ask(&Request::get("/fast"))?;
-    Ok(!first.response.says_close() && wire.ask(&Request::get("/fast"))?.status() == 200)
+/// True unless an answer says that it closes.
+fn keeps_alive(server: &Server) -> bool {
+    ask(server, &Request::get("/fast")).is_ok_and(|answer| !answer.response.says_close())
 }
 
 fn hears_witness(server: &Server) -> bool {
     let Some(witness) = server.witness() else { return false };
     let _ = ask(server, &slow("work=1ms").id("lab-probe-2"));
     witness.wait_start("lab-probe-2", Duration::from_millis(300)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use testbed::url::Url;
+
+    use super::*;
+
+    /// The capabilities found of a server that answers 200 to everything but a POST, which gets this status and text.
+    fn posted(status: &'static str, text: &'static str) -> BTreeSet<Capability> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::server(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().take(20).flatten() {
+                let mut head = [0; 1024];
+                let length = stream.read(&mut head).unwrap_or(0);
+                let (status, text) =
+                    if head[..length].starts_with(b"POST") { (status, text) } else { ("200", "") };
+                if !status.is_empty() {
+                    let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n", text.len());
+                    let _ = write!(stream, "{head}Connection: close\r\n\r\n{text}");
+                }
+            }
+        });
+        supports(&Server::at(&url, None))
+    }
+
+    #[test]
+    fn a_server_lacks_what_it_says_that_it_has_not_got() {
+        for (status, text) in [("404", ""), ("405", ""), ("501", ""), ("400", "parameter `body` takes read")]
+        {
+            assert!(!posted(status, text).contains(&Capability::Post), "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_answer_or_none_is_no_excuse() {
+        for (status, text) in [("500", ""), ("400", "bad request"), ("403", "no token"), ("", "")] {
+            assert!(posted(status, text).contains(&Capability::Post), "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_answers_nonsense_as_it_answers_sense_is_asked_for_the_least() {
+        let found = posted("200", "");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [Capability::Post]);
+    }
 }

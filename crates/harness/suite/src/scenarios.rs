@@ -12,6 +12,7 @@ mod group;
 mod leak;
 mod log;
 mod outside;
+mod probe;
 mod shutdown;
 mod spared;
 mod start;
@@ -23,6 +24,7 @@ mod work;
 /// The areas in the order of the table: each a module, whose files are its topics.
 const AREAS: &[&[&[Scenario]]] = &[
     baseline::SCENARIOS,
+    probe::SCENARIOS,
     deadline::SCENARIOS,
     work::SCENARIOS,
     disconnect::SCENARIOS,
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_matches_nothing_names_the_areas() {
-        assert!(select("nope/*").unwrap_err().contains("baseline, deadline"));
+        assert!(select("nope/*").unwrap_err().contains("baseline, probe, deadline"));
         assert_eq!(select("baseline/fast-200").unwrap().len(), 1);
         let error = select("baseline/fast-200, wrok").unwrap_err();
         assert!(error.starts_with("no scenario matches `wrok`; the nearest is `work/"), "{error}");
