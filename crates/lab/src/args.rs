@@ -7,6 +7,10 @@ use measure::plan::Plan;
 use suite::profile::Profile;
 use testbed::capability::Capability;
 
+mod load;
+
+pub(crate) use load::Load;
+
 /// When a request times out, or its client leaves, does the work really stop?
 #[derive(Debug, Parser)]
 #[command(
@@ -59,9 +63,12 @@ pub(crate) enum Command {
     },
     /// Write docs/scenarios.md, docs/results.schema.json and docs/gallery.md
     Docs {
-        /// Write nothing; fail when one of them is stale
+        /// Write nothing; fail when one of them is stale, or the run in README.md has lost its shape
         #[arg(long)]
         check: bool,
+        /// Put the tables of this run into README.md too (the results.json of `scripts/compare.sh`)
+        #[arg(long, value_name = "FILE", conflicts_with = "check")]
+        run: Option<PathBuf>,
     },
 }
 
@@ -117,7 +124,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "COMMAND")]
     pub(crate) run: Option<String>,
     /// Longest time until that command serves
-    #[arg(long, value_name = "D", default_value = "10s", value_parser = lasting, requires = "run")]
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = load::lasting, requires = "run")]
     pub(crate) start_timeout: std::time::Duration,
     /// Scenarios side by side [default: by profile]
     #[arg(long, value_name = "N")]
@@ -340,49 +347,6 @@ pub(crate) struct Diff {
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%').parse::<f64>().map_err(|error| error.to_string())?;
     if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("must be 0 or more".to_owned()) }
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
-    lab load http://127.0.0.1:8080/fast                   closed loop: 64 connections, back to back\n  \
-    lab load http://127.0.0.1:8080/fast --rate 5000       open loop: latency from when each request was due\n  \
-    lab load http://127.0.0.1:8080/new --expect 201       answers with another status than these are no throughput\n\n\
-    Exit status: 0; 1 when a figure may not be believed; 2 when there was no good answer.")]
-pub(crate) struct Load {
-    /// The server and what to ask for
-    #[arg(value_name = "http://HOST:PORT/PATH")]
-    pub(crate) url: String,
-    /// Connections
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) connections: u32,
-    /// Length of the load
-    #[arg(long = "for", value_name = "D", default_value = "3s", value_parser = lasting)]
-    pub(crate) lasting: std::time::Duration,
-    /// Requests a second, whether the server keeps up or not [default: as many as it answers]
-    #[arg(long, value_name = "N", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// Statuses that count as good answers
-    #[arg(long, value_name = "STATUS,…", value_delimiter = ',', default_value = "200,504",
-        value_parser = clap::value_parser!(u16).range(200..=599))]
-    pub(crate) expect: Vec<u16>,
-    /// The row as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-fn lasting(text: &str) -> Result<std::time::Duration, String> {
-    match contract::duration::parse(text)? {
-        std::time::Duration::ZERO => Err("must be above zero".to_owned()),
-        lasting if lasting > std::time::Duration::from_secs(86_400) => Err("is a day at most".to_owned()),
-        lasting => Ok(lasting),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    const MOST: f64 = 1e6;
-    let rate: f64 = text.parse().map_err(|_| "takes a number of requests a second".to_owned())?;
-    // Not below one in a thousand seconds: the schedule has to have a request at all.
-    if (0.001..=MOST).contains(&rate) { Ok(rate) } else { Err(format!("takes 0.001 to {MOST}")) }
 }
 
 /// The ways in which a client disconnects.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use report::export::schema;
-use report::pages;
+use report::{pages, readme};
 use serde_json::json;
 use suite::scenario::Scenario;
 use suite::scenarios;
@@ -93,7 +93,7 @@ pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
 }
 
 /// Writes the generated documents, or says which of them are stale.
-pub(crate) fn docs(check: bool) -> Result<ExitCode, String> {
+pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<ExitCode, String> {
     let root = catalog::root()?;
     let documents = [
         (SCENARIOS, pages::document(&scenarios::every())),
@@ -111,6 +111,18 @@ pub(crate) fn docs(check: bool) -> Result<ExitCode, String> {
             eprintln!("lab: `{name}` is stale; run `lab docs`");
             stale = true;
         }
+    }
+    let path = root.join("README.md");
+    let read = std::fs::read_to_string(&path);
+    let readme = read.map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+    if let Some(run) = run {
+        let readme = readme::put(&readme, &crate::report::measured(run)?)?;
+        std::fs::write(&path, readme)
+            .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+        eprintln!("wrote {}", path.display());
+    } else if let (true, Err(error)) = (check, readme::check(&readme)) {
+        eprintln!("lab: {error}");
+        stale = true;
     }
     Ok(ExitCode::from(u8::from(stale)))
 }

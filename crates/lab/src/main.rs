@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         args::Command::Show(args) => show::show(&args),
         args::Command::Load(args) => load::load(&args),
         args::Command::Explain { id } => list::explain(&id),
-        args::Command::Docs { check } => list::docs(check),
+        args::Command::Docs { check, run } => list::docs(check, run.as_deref()),
     };
     testbed::guard::kill_all();
     outcome.unwrap_or_else(|error| {

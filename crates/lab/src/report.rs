@@ -52,6 +52,6 @@ pub(crate) fn read(path: &Path) -> Result<Document, String> {
 }
 
 /// Reads a document of a run, and its measurements.
-fn measured(path: &Path) -> Result<Results, String> {
+pub(crate) fn measured(path: &Path) -> Result<Results, String> {
     Results::of(read(path)?).map_err(|error| format!("failed to read `{}`: {error}", path.display()))
 }

@@ -20,7 +20,6 @@ const LONGER: &[(&str, &str, usize)] = &[
     ("crates/harness/measure/src/schedule.rs", "take", 75),
     ("crates/harness/report/src/terminal/tables.rs", "print", 93),
     ("crates/harness/report/src/terminal/tables/held.rs", "memory", 64),
-    ("crates/lab/src/args.rs", "", 403),
     ("crates/lab/src/compare.rs", "compare", 67),
     ("crates/server-async-std/src/connection.rs", "exchange", 75),
     ("crates/server-smol/src/connection.rs", "exchange", 75),

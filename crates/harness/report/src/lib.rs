@@ -16,5 +16,6 @@ pub mod gallery;
 pub mod page;
 pub mod pages;
 pub mod proxies;
+pub mod readme;
 pub mod summary;
 pub mod terminal;

@@ -1,0 +1,205 @@
+//! The run in the README: its tables between two markers, made from a document and checked for their shape.
+
+use measure::results::Results;
+use suite::verdict::Verdict;
+
+use crate::terminal::tables;
+
+/// The markers of the block.
+const BEGIN: &str = "<!-- run: begin -->\n";
+const END: &str = "<!-- run: end -->\n";
+
+/// The beginnings of the sections that the block shows, in order.
+const SECTIONS: [&str; 4] =
+    ["Promises kept (", "Does the work stop?", "Does the work hear that its client left?", "A storm of "];
+
+/// Returns `readme` with the block of this run between its markers.
+///
+/// # Errors
+/// When the markers are missing, or the run lacks a section.
+pub fn put(readme: &str, results: &Results) -> Result<String, String> {
+    let (before, _, after) = parts(readme)?;
+    let readme = format!("{before}{BEGIN}{}{END}{after}", block(results));
+    check(&readme).map(|()| readme)
+}
+
+/// Checks the shape of the block: a date, the sections in order, each with a table, and rows of verdicts that add up to the
+/// number of scenarios, but for those that the block says to stand in no cell.
+///
+/// # Errors
+/// A sentence that says what is missing or does not add up.
+pub fn check(readme: &str) -> Result<(), String> {
+    let (_, block, _) = parts(readme)?;
+    let is_date = |rest: &str| rest.len() > 10 && rest[..10].chars().all(|c| c.is_ascii_digit() || c == '-');
+    if !block.split(" on ").skip(1).any(is_date) {
+        return Err("the run in README.md has no date".into());
+    }
+    let fence = block.split("```").nth(1).ok_or("the run in README.md has no tables")?;
+    let mut lines = fence.lines();
+    for section in SECTIONS {
+        if !lines.any(|line| line.starts_with(section)) {
+            return Err(format!("the run in README.md has no section `{section}`, or not in its place"));
+        }
+        if lines.by_ref().take(2).filter(|line| line.starts_with(' ')).count() < 2 {
+            return Err(format!("the section `{section}` of README.md has no table"));
+        }
+    }
+    adds_up(block, fence)
+}
+
+/// Checks that each row of verdicts adds up.
+fn adds_up(block: &str, fence: &str) -> Result<(), String> {
+    let mut lines = fence.lines().skip_while(|line| !line.starts_with(SECTIONS[0]));
+    let number = |text: &str| text.parse::<usize>().ok();
+    let title = lines.next().unwrap_or_default();
+    let chosen = title[SECTIONS[0].len()..].split(' ').find_map(number);
+    let chosen = chosen.ok_or("the title of README.md's verdicts has no number of scenarios")?;
+    for row in lines.skip(1).take_while(|line| line.starts_with(' ')) {
+        let cells = row.split_whitespace().filter_map(|cell| cell.split_once('/'));
+        let judged: usize = cells.filter_map(|(_, all)| number(all)).sum();
+        let said = format!("{} of the {chosen} scenarios", chosen.abs_diff(judged));
+        if judged != chosen && !block.contains(&said) {
+            return Err(format!(
+                "README.md: `{}` adds up to {judged}, and nothing says why `{said}` stand in no cell",
+                row.trim()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Splits the text at its markers: before, between, behind.
+fn parts(readme: &str) -> Result<(&str, &str, &str), String> {
+    let missing = || format!("README.md lacks `{}` or `{}`", BEGIN.trim(), END.trim());
+    let (before, rest) = readme.split_once(BEGIN).ok_or_else(missing)?;
+    let (block, after) = rest.split_once(END).ok_or_else(missing)?;
+    Ok((before, block, after))
+}
+
+/// Returns the block of a run: where and when, the tables, and what is missing to full rows.
+fn block(results: &Results) -> String {
+    let machine = &results.machine;
+    let rustc = machine.rustc.as_deref().unwrap_or("no rustc");
+    let rustc = rustc.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let (cores, kernel) = (machine.cores, &machine.kernel);
+    let date = httpdate::parse_http_date(&results.taken_at).ok();
+    let date = date.map_or_else(|| results.taken_at.clone(), day);
+    let mut text =
+        format!("From `scripts/compare.sh` on {date} ({cores} cores, Linux {kernel}, {rustc}):\n\n```text\n");
+    text.push_str(&excerpt(&tables::print(results, false)));
+    text.push_str("```\n\n");
+    for sentence in missing(results) {
+        text.push_str(&sentence);
+        text.push('\n');
+    }
+    text
+}
+
+/// Returns the day of a time, as `2026-11-23`.
+fn day(time: std::time::SystemTime) -> String {
+    let days = time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+    // The civil calendar, by days since March of the year 0.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02}")
+}
+
+/// Returns the tables of the block's sections, without the sentences under them.
+fn excerpt(printed: &str) -> String {
+    let sections = printed.trim_start_matches('\n').split("\n\n");
+    let shown = sections.filter(|section| SECTIONS.iter().any(|title| section.starts_with(title)));
+    let table = |section: &str| {
+        let (title, rest) = section.split_once('\n').unwrap_or((section, ""));
+        // A table is indented by one space, and by more only where its first cell is empty; a sentence by two.
+        let is_row =
+            |line: &&str| line.starts_with(' ') && (!line.starts_with("  ") || line.starts_with("   "));
+        let rows: Vec<&str> = rest.lines().take_while(is_row).collect();
+        format!("{title}\n{}\n", rows.join("\n"))
+    };
+    shown.map(table).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the sentences that say what is missing to full rows.
+fn missing(results: &Results) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let chosen = results.scenarios.chosen;
+    for server in &results.servers {
+        let rows = || results.results.iter().filter(|row| row.server == server.name);
+        let in_cells = rows().filter(|row| row.verdict != Verdict::Unsupported).count();
+        if in_cells < chosen {
+            sentences.push(format!(
+                "On {}, {} of the {chosen} scenarios stand in no cell: the server has not what they need.",
+                server.name,
+                chosen - in_cells
+            ));
+        }
+        let expected = rows().filter(|row| row.verdict == Verdict::Xfail).count();
+        if expected > 0 {
+            sentences.push(format!(
+                "On {}, {expected} fail as announced in [`expect/{0}.txt`](expect/{0}.txt).",
+                server.name
+            ));
+        }
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn readme(first: &str, row: &str, behind: &str) -> String {
+        let table = " server  a  b\n x  1  2\n";
+        format!(
+            "before\n{BEGIN}From it on 2026-11-23 (2 cores):\n\n```text\n{first}\n server  a  b\n{row}\n\n\
+             Does the work stop? (…)\n{table}\nDoes the work hear that its client left?\n{table}\n\
+             A storm of 5\n{table}```\n\n{behind}\n{END}after\n"
+        )
+    }
+
+    #[test]
+    fn a_block_whose_rows_add_up_is_sound() {
+        assert_eq!(check(&readme("Promises kept (5 of 5 scenarios)", " x  2/2  1/3", "")), Ok(()));
+    }
+
+    #[test]
+    fn a_row_that_does_not_add_up_is_named_unless_the_block_says_why() {
+        let (title, row) = ("Promises kept (6 of 9 scenarios)", " x  2/2  1/3");
+        let error = check(&readme(title, row, "")).unwrap_err();
+        assert!(error.contains("`x  2/2  1/3` adds up to 5"), "{error}");
+        assert_eq!(check(&readme(title, row, "1 of the 6 scenarios needs Go.")), Ok(()));
+    }
+
+    #[test]
+    fn a_missing_section_table_date_or_marker_is_named() {
+        let whole = readme("Promises kept (5 of 5 scenarios)", " x  2/2  1/3", "");
+        for (part, other) in [
+            ("A storm of", "No storm of"),
+            ("on 2026", "on some 2026"),
+            ("<!-- run: end -->\n", ""),
+            (" server  a  b\n x  1  2\n", ""),
+        ] {
+            assert!(check(&whole.replace(part, other)).is_err(), "{part}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_has_the_tables_and_no_sentences() {
+        let printed =
+            "\nPromises kept (1)\n server  a\n x     1/1\n         more\n  A sentence.\n\nOther\n y\n";
+        assert_eq!(excerpt(printed), "Promises kept (1)\n server  a\n x     1/1\n         more\n");
+    }
+
+    #[test]
+    fn a_day_is_written_as_in_the_calendar() {
+        assert_eq!(day(UNIX_EPOCH + Duration::from_secs(951_782_400)), "2000-02-29");
+        assert_eq!(day(UNIX_EPOCH + Duration::from_secs(1_795_651_200)), "2026-11-26");
+    }
+}
