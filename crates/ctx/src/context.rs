@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cancel::{Cancel, Stop};
 use crate::clock::{self, NEVER};
 use crate::error::{Cause, Error};
-use crate::node::{Detached, End, MANUAL, Node, Position, TIMED, TODO, WATCHER, Watched, Watcher};
+use crate::node::{CLOCKED, Detached, End, MANUAL, Node, Position, TIMED, TODO, WATCHER, Watched, Watcher};
 use crate::wait::{self, DoneOwned};
 
 /// Carries a deadline, a cancellation signal and values across calls, tasks and threads.
@@ -110,12 +110,10 @@ impl Context {
     /// Returns the present instant on the clock this context lives by.
     #[must_use]
     pub fn now(&self) -> Instant {
-        match self.0.watcher() {
-            Some(watcher) if watcher.is_manual() => {
-                clock::instant(watcher.now()).unwrap_or_else(Instant::now)
-            }
-            _ => Instant::now(),
+        if self.0.flags & (MANUAL | CLOCKED) == 0 {
+            return Instant::now();
         }
+        clock::instant(self.stamp()).unwrap_or_else(Instant::now)
     }
 
     /// Returns how the context ended, or `None` while it lives. Once set it never changes.
@@ -245,10 +243,10 @@ impl Context {
     /// Returns the present on the clock this context lives by.
     #[inline]
     fn stamp(&self) -> u64 {
-        if self.0.flags & MANUAL == 0 {
-            clock::now()
-        } else {
-            self.0.watcher().map_or(NEVER, |watcher| watcher.now())
+        match self.0.flags & (MANUAL | CLOCKED) {
+            0 => clock::now(),
+            CLOCKED => self.0.timer_now(),
+            _ => self.0.watcher().map_or(NEVER, |watcher| watcher.now()),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::clock::{self, NEVER};
 use crate::context::Context;
 use crate::node::{Detached, Position, TODO, Watched};
+use crate::timer::Timed;
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,6 +32,7 @@ impl Context {
             }
             (Some(layer), _) if layer.get::<Detached>().is_some() => f.write_str(".WithoutCancel"),
             (Some(layer), _) if layer.get::<Watched>().is_some() => f.write_str(".WithClock"),
+            (Some(layer), _) if layer.get::<Timed>().is_some() => f.write_str(".WithTimer"),
             (Some(layer), _) => write!(f, ".WithValue({})", layer.name),
             _ if position.flags & TODO != 0 => f.write_str("context.TODO"),
             _ => f.write_str("context.Background"),

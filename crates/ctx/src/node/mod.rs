@@ -49,7 +49,7 @@ use crate::sync::{AtomicU8, AtomicU16, AtomicU32, Mutex, Ordering, lock};
 
 pub(crate) use lists::Link;
 use lists::Lists;
-pub(crate) use position::{Detached, MANUAL, Position, TODO, WATCHER};
+pub(crate) use position::{CLOCKED, Detached, MANUAL, Position, TODO, WATCHER};
 pub(crate) use release::{contain, contain_each};
 use state::{CANCELED, ENDED, KNOWN, TIMED_BELOW, UNLINKED, UNNOTIFIED, error_of, error_of_ended, phase_of};
 pub(crate) use state::{MERGED, TIMED};

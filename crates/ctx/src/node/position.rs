@@ -12,6 +12,8 @@ pub(crate) const TODO: u8 = 1;
 pub(crate) const WATCHER: u8 = 2;
 /// That watcher is a clock turned by hand: no deadline set from here on passes by the system's clock.
 pub(crate) const MANUAL: u8 = 4;
+/// A layer outward carries a [`Timer`](crate::Timer), from whose present timeouts are counted.
+pub(crate) const CLOCKED: u8 = 8;
 
 /// The nearest node and the nearest layer; a root has neither.
 #[derive(Clone, Default)]

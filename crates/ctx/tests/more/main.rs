@@ -9,6 +9,7 @@ mod io;
 mod merge;
 mod panics;
 mod runs;
+mod timer;
 mod within;
 
 use std::pin::Pin;
