@@ -1,4 +1,4 @@
-//! The checker reaches every await twice, bounds every run, and believes only the wakes of the future at hand.
+//! The checker reaches every await twice, bounds every run, and counts only the wakes of the future under test.
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};

@@ -27,7 +27,7 @@ pub(crate) fn documented_lines(tokens: &TokenStream) -> Vec<usize> {
     lines
 }
 
-/// Reports whether the brackets are those of `#[doc = "…"]`, which a comment is to the compiler.
+/// Reports whether the brackets are those of `#[doc = "…"]`, the compiler's form of a documentation comment.
 fn is_documentation(group: &Group) -> bool {
     let first = group.stream().into_iter().next();
     group.delimiter() == Delimiter::Bracket && first.is_some_and(|first| first.to_string() == "doc")

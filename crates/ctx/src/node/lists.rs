@@ -14,7 +14,7 @@ use crate::few::Few;
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 
-/// The number of the list of children that every node has.
+/// The index of the common list of children, which every node has.
 const COMMON: u8 = u8::MAX;
 /// The number of waits of threads for the one list before they get one each. Under loom the first child makes them.
 pub(super) const PATIENCE: u32 = if cfg!(loom) { 0 } else { 16 };

@@ -36,7 +36,7 @@ impl Pipe {
         .await
     }
 
-    /// Waits for room, and writes what has room of `buf`.
+    /// Waits for room, writes the part of `buf` that fits, and returns its length.
     async fn write(&self, buf: &[u8]) -> usize {
         poll_fn(|cx| {
             let mut bytes = self.bytes.borrow_mut();

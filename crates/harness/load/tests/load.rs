@@ -7,7 +7,7 @@ use std::time::Duration;
 use load::{Load, Pace};
 use wire::Request;
 
-/// Answers `answers` requests on each connection, with this, and then says nothing more and keeps it open.
+/// Starts a server that sends `answer` to the first `answers` requests of each connection, then nothing, and keeps it open.
 fn server(answer: &'static str, answers: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("a listener has an address");

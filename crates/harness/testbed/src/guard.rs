@@ -61,7 +61,7 @@ pub enum Stderr {
     Unread,
     /// A pipe whose other end is closed.
     Closed,
-    /// A device that is full.
+    /// A full device, to which every write fails.
     Full,
 }
 

@@ -95,8 +95,8 @@ impl Request {
         self.method == "HEAD"
     }
 
-    /// The bytes on the wire, for the server that calls itself `host` (`127.0.0.1:8080`): a server may refuse requests
-    /// for any other.
+    /// Returns the bytes on the wire. `host` is the server's name for itself (`127.0.0.1:8080`): a server may refuse
+    /// requests for any other.
     pub fn bytes(&self, host: &str) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.target);
         for (name, value) in &self.headers {

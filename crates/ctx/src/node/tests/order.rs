@@ -31,7 +31,7 @@ enum Op {
     Stop(usize),
 }
 
-/// The reference: notices every deadline at its time.
+/// A reference model of the tree, which notices every deadline at its time.
 #[derive(Default)]
 struct Model {
     now: u64,

@@ -38,7 +38,7 @@ pub struct Gantt {
     pub deadline: f64,
     /// The axis of time.
     pub ticks: Vec<Tick>,
-    /// The servers.
+    /// The lanes of each server.
     pub servers: Vec<Lanes>,
 }
 

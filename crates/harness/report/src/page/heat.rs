@@ -32,7 +32,7 @@ pub struct HeatPicture {
     pub burst: f64,
     /// Where the strips end.
     pub bottom: f64,
-    /// Its height.
+    /// The height of the picture.
     pub height: f64,
     /// The axis of time.
     pub ticks: Vec<Tick>,
