@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures ctx beside Go's context and tokio-util's token, in turns, and prints medians and ratios.
+# Measures ctx beside Go's context and tokio-util's token, in rounds, and prints medians and ratios.
 #
 #   scripts/bench-ctx.sh [rounds] [filter]      default: 5 rounds of everything
 #

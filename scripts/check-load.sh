@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks the load generator against wrk: the closed loop of both on /fast of one server, in turns, and the ratio.
+# Checks the load generator against wrk: the closed loop of both on /fast of one server, in rounds, and the ratio.
 #
-#   scripts/check-load.sh [SERVER] [SECONDS]      default: tokio, 3 seconds a turn, four turns
+#   scripts/check-load.sh [SERVER] [SECONDS]      default: tokio, 3 seconds a round, two rounds
 #
 # Skipped, with a word, where wrk is not installed. Exit status: 0; 2 when something could not be run.
 set -euo pipefail
@@ -44,10 +44,10 @@ theirs() {
 
 ours_sum=0
 theirs_sum=0
-for turn in 1 2; do
+for round in 1 2; do
     a=$(ours)
     b=$(theirs)
-    echo "turn $turn: lab $a a second, wrk $b"
+    echo "round $round: lab $a a second, wrk $b"
     ours_sum=$(awk "BEGIN { print $ours_sum + $a }")
     theirs_sum=$(awk "BEGIN { print $theirs_sum + $b }")
 done

@@ -11,7 +11,7 @@ another (one build for all would unify their features), and compares them: the s
 late its 504 is, how long work of each style goes on after the 504, what a storm of 500 timeouts costs, how many
 requests it answers and how fast, and what one costs in memory.
 
-  --quick     the scenarios that are fast, fewer turns, shorter work: at most 45 s after the build instead of some 160 s
+  --quick     the scenarios that are fast, fewer rounds, shorter work: at most 45 s after the build instead of some 160 s
   --full      every measurement, most of them five times, up to 10,000 connections: two to three minutes more for each
               server
   --measure-only[=WHAT,...]  no scenarios; of the measurements only these: fast, overshoot, tails, leaving,
@@ -30,7 +30,7 @@ Examples:
   scripts/compare.sh tokio threads       two of them, in full
   scripts/compare.sh --peers             everybody
 
-Exit status: 0 when every server ran and kept its promises; 1 when a promise was broken; 2 when something could not
+Exit status: 0 when every server ran and passed; 1 when a scenario failed; 2 when something could not
 be run. It needs a Rust toolchain (https://rustup.rs) and Linux, and nothing else: the peers are a choice. Ctrl-C leaves no process behind.
 HELP
 }

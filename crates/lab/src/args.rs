@@ -25,7 +25,7 @@ pub(crate) use load::Load;
         lab compare --quick                       all servers side by side, in figures\n  \
         lab diff before.json after.json           what changed between two runs\n  \
         lab explain deadline/never-early          what a scenario sends and why\n\n\
-        Exit status: 0; 1 when a promise was broken; 2 when something could not be run; 3 when one run is worse than another."
+        Exit status: 0; 1 when a scenario failed; 2 when something could not be run; 3 when one run is worse than another."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -250,7 +250,7 @@ pub(crate) struct Show {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in turns: how late \
+    after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in rounds: how late \
     the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, how many requests \
     they answer and how fast, and what one costs in memory. Tables and what they \
     mean go to stdout; target/lab/results.json keeps every sample, target/lab/report.html the pictures.\n\nExamples:\n  \
@@ -259,7 +259,7 @@ pub(crate) struct Show {
     lab compare tokio threads        two of them, with all scenarios\n  \
     lab compare --full --peers       everything, often enough for medians\n  \
     lab compare --measure-only=fast tokio go-context    nothing but the throughput and latency of these two\n\n\
-    Exit status: 0; 1 when a promise was broken; 2 when something could not be run."
+    Exit status: 0; 1 when a scenario failed; 2 when something could not be run."
 )]
 pub(crate) struct Compare {
     /// Servers of the list [default: the lab's own]
@@ -271,7 +271,7 @@ pub(crate) struct Compare {
     /// Fetch nothing: without a Go on the PATH its servers are absent
     #[arg(long)]
     pub(crate) no_install: bool,
-    /// Fewer scenarios, fewer turns, shorter work
+    /// Fewer scenarios, fewer rounds, shorter work
     #[arg(long, conflicts_with = "full")]
     pub(crate) quick: bool,
     /// Every measurement, most of them five times, up to 10,000 connections: two to three minutes more for each server
@@ -321,7 +321,7 @@ pub(crate) struct Learned {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A figure has changed when each run's median lies outside what the turns of the other run spread \
+    after_help = "A figure has changed when each run's median lies outside what the rounds of the other run spread \
     over, and the medians are further apart than the machine's noise, or what the lab forgives. It is a regression when it is also \
     worse by more than the threshold. A verdict that got worse always is, and so is a server, a scenario or a figure that is \
     gone. Figures of fewer than three rounds, or of runs on unlike machines, plans or loads, are not judged.\n\nExamples:\n  \

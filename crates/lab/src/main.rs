@@ -1,6 +1,6 @@
 //! The Deadline Lab's command: judges servers, explains scenarios, writes their documentation.
 //!
-//! Results go to stdout, progress and errors to stderr. Exit status: 0, or 1 when a promise was broken, or 2 when
+//! Results go to stdout, progress and errors to stderr. Exit status: 0, or 1 when a scenario failed, or 2 when
 //! something could not be run, or 3 when one run is worse than another.
 
 use std::process::ExitCode;
