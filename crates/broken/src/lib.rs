@@ -22,6 +22,7 @@ pub const SUPPORTS: &[&str] = &[
     "json-errors",
     "timeout-header",
     "param:work",
+    "param:body",
     "style:context",
     "style:drop",
     "style:blocking",

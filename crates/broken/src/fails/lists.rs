@@ -402,6 +402,7 @@ pub(super) const LEAVES_CHILDREN: &[&str] = &[
 ];
 
 pub(super) const FAILS_EASY_REQUESTS: &[&str] = &[
+    "probe/body",
     "probe/fanout",
     "probe/head",
     "probe/methods",

@@ -16,6 +16,7 @@ pub(super) const TAKES_BODIES_FOR_ENDS: &[&str] = &[
 ];
 
 pub(super) const TAKES_BYTES_FOR_ENDS: &[&str] = &[
+    "probe/body",
     "closing/504",
     "closing/empty-line-behind",
     "closing/http-10",

@@ -34,6 +34,13 @@ pub fn supports(server: &Server) -> BTreeSet<Capability> {
     let brief = |query: &str| ask(server, &slow(query));
     let (sense, nonsense) = (brief("work=1ms"), brief("work=no-such-duration"));
     note(has(&sense, &["work"]) && status(&sense) != status(&nonsense), Capability::ParamWork);
+    let unread = Request::post("/slow?work=1ms&body=ignore", "lab").timeout(Duration::from_millis(1500));
+    let senseless = Request::post("/slow?work=1ms&body=eat", "lab").timeout(Duration::from_millis(1500));
+    let unread = ask(server, &unread);
+    note(
+        has(&unread, &["body"]) && status(&unread) != status(&ask(server, &senseless)),
+        Capability::ParamBody,
+    );
     let untold = ask(server, &Request::get("/fast").timeout_text("nonsense"));
     note(status(&untold) != Some(200) && has(&untold, &[]), Capability::TimeoutHeader);
     if status(&brief("work=1ms&style=no-such-style")) != status(&sense) {

@@ -55,6 +55,8 @@ capabilities! {
     TimeoutHeader = "timeout-header",
     /// `/slow?work=`, the length of the work.
     ParamWork = "param:work",
+    /// `/slow?body=`, which leaves a body unread or drops it.
+    ParamBody = "param:body",
     /// Work that awaits its context.
     StyleContext = "style:context",
     /// Work that is dropped at the deadline.

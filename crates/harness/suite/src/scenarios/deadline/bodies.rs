@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::capability::Capability::{EndpointUpload, Post, StyleContext};
+use testbed::capability::Capability::{EndpointUpload, ParamBody, Post, StyleContext};
 use wire::{End, Request, Wire};
 
 use crate::ensure;
@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/unread-body-close",
         promise: "a 504 with an unread body says `Connection: close`, arrives whole, then FIN and no RST",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &[StyleContext],
+        needs: &[StyleContext, Post, ParamBody],
         sent: "`POST /slow?work=3000ms&body=ignore` with 400,000 bytes and `grpc-timeout: 300m`",
         why: "closing a socket with unread bytes sends RST, which destroys the 504 on its way",
         wrong: "hyper closes without saying so",
@@ -65,7 +65,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/partial-body-close",
         promise: "a 504 with a body half sent and unread says `Connection: close`, and the server closes",
         judges: &[Judges::Answer, Judges::Connection],
-        needs: &[StyleContext],
+        needs: &[StyleContext, Post, ParamBody],
         sent: "`POST /slow?work=3000ms&body=ignore` with `Content-Length: 100` and `grpc-timeout: 300m`, 10 bytes, silence",
         why: "the rest of the body would be read as the next request",
         wrong: "a server that keeps the connection reads the client's next bytes as body, or the body as a request",

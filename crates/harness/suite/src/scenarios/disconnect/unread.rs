@@ -1,6 +1,6 @@
 //! The client leaves while bytes of its own lie unread before the server: the end hides behind them.
 
-use testbed::capability::Capability::{Admin, EndpointUpload};
+use testbed::capability::Capability::{self, Admin, EndpointUpload, ParamBody, Post, StyleContext, Witness};
 use wire::{Request, Wire};
 
 use crate::ensure;
@@ -16,6 +16,9 @@ const KERNEL: &str =
 const READ: &str =
     "https://github.com/hyperium/hyper/blob/v1.12.0/src/proto/h1/conn.rs (mid_message_detect_eof)";
 const SOURCES: &[&str] = &[READ, KERNEL];
+
+/// The needs of a request whose body is left unread.
+const UNREAD: &[Capability] = &[Witness, StyleContext, Post, ParamBody];
 
 /// The scenarios of this topic.
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -74,6 +77,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-partial-unread-fin",
         promise: "a FIN behind a part of a body that nobody reads cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with `Content-Length: 100` and 10 bytes; then FIN",
         run: |bench| stops(bench, Leave::Fin, |bench, wire| partial(bench, wire, "body=ignore")),
         ..BASE
@@ -81,6 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-partial-unread-rst",
         promise: "a RST behind a part of a body that nobody reads cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with `Content-Length: 100` and 10 bytes; then RST",
         run: |bench| stops(bench, Leave::Rst, |bench, wire| partial(bench, wire, "body=ignore")),
         ..BASE
@@ -88,6 +93,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-partial-unread-half-close",
         promise: "a half-close behind a part of a body that nobody reads cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with `Content-Length: 100` and 10 bytes; then `shutdown(WR)`",
         run: |bench| stops(bench, Leave::HalfClose, |bench, wire| partial(bench, wire, "body=ignore")),
         ..BASE
@@ -95,6 +101,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-whole-unread-fin",
         promise: "a FIN behind a whole body that nobody reads cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with a body of 3 bytes; then FIN",
         run: |bench| stops(bench, Leave::Fin, |bench, wire| whole(bench, wire, 3)),
         ..BASE
@@ -102,6 +109,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-whole-unread-rst",
         promise: "a RST behind a whole body that nobody reads cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with a body of 3 bytes; then RST",
         run: |bench| stops(bench, Leave::Rst, |bench, wire| whole(bench, wire, 3)),
         ..BASE
@@ -109,6 +117,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-large-unread-rst",
         promise: "a RST behind more body than the server's buffers hold cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with a body of 300,000 bytes; then RST",
         why: "when the window is shut nothing more can come, except the reset",
         run: |bench| stops(bench, Leave::Rst, |bench, wire| whole(bench, wire, 300_000)),
@@ -117,6 +126,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-dropped-fin",
         promise: "a FIN behind a part of a body that the handler dropped cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=drop` with `Content-Length: 100` and 10 bytes; then FIN",
         run: |bench| stops(bench, Leave::Fin, |bench, wire| partial(bench, wire, "body=drop")),
         ..BASE
@@ -124,6 +134,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-dropped-rst",
         promise: "a RST behind a part of a body that the handler dropped cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=drop` with `Content-Length: 100` and 10 bytes; then RST",
         run: |bench| stops(bench, Leave::Rst, |bench, wire| partial(bench, wire, "body=drop")),
         ..BASE
@@ -131,6 +142,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/body-chunked-unread-fin",
         promise: "a FIN behind a chunk of a body that nobody reads cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with `Transfer-Encoding: chunked` and one chunk; then FIN",
         run: |bench| stops(bench, Leave::Fin, chunked),
         ..BASE
@@ -138,6 +150,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/expect-continue-fin",
         promise: "a client that waits for `100 Continue` and closes cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with `Expect: 100-continue` and `Content-Length: 100`, no body; then FIN",
         why: "no byte of the body is on its way, and still the server may be waiting for it instead of for the end",
         wrong: "hyper does not look for the end of a connection while a body is owed that was not asked for",
@@ -147,6 +160,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/expect-continue-rst",
         promise: "a client that waits for `100 Continue` and resets cancels the work",
+        needs: UNREAD,
         sent: "`POST /slow?work=3000ms&body=ignore` with `Expect: 100-continue` and `Content-Length: 100`, no body; then RST",
         why: "no byte of the body is on its way, and still the server may be waiting for it instead of for the end",
         wrong: "hyper does not look for the end of a connection while a body is owed that was not asked for",

@@ -1,8 +1,8 @@
 //! Parts of a request that not every server understands.
 
 use testbed::capability::Capability::{
-    Head, KeepAlive, Methods, ParamWork, Post, RequestId, StyleBlocking, StyleContext, StyleDetached,
-    StyleDrop, StylePolling, StyleSpin, TimeoutHeader,
+    Head, KeepAlive, Methods, ParamBody, ParamWork, Post, RequestId, StyleBlocking, StyleContext,
+    StyleDetached, StyleDrop, StylePolling, StyleSpin, TimeoutHeader,
 };
 use wire::{Answer, Request};
 
@@ -21,6 +21,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         run: |bench| {
             let answer = answered(bench, &timed(bench, Request::post("/slow?work=1ms", "lab")), &[200, 504])?;
             Ok(format!("{}", answer.status()).into())
+        },
+        ..BASE
+    },
+    Scenario {
+        id: "probe/body",
+        promise: "a request whose body is to be left unread is answered 200",
+        needs: &[Post, ParamBody],
+        sent: "`POST /slow?work=1ms&body=ignore` with `grpc-timeout: 1500m` and a body of 3 bytes",
+        wrong: "a framework that reads every body, or none",
+        run: |bench| {
+            let request = timed(bench, Request::post("/slow?work=1ms&body=ignore", "lab"));
+            answered(bench, &request, &[200]).map(|_| "200".into())
         },
         ..BASE
     },

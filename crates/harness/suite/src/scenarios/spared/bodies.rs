@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use testbed::capability::Capability;
-use testbed::capability::Capability::{KeepAlive, ParamWork, Post, Witness};
+use testbed::capability::Capability::{KeepAlive, ParamBody, ParamWork, Post, Witness};
 use wire::Request;
 
 use super::{BODY, WORK, begun, request, spared, whole};
@@ -17,7 +17,7 @@ const NODE: &str = "Node's `req.signal` fired as soon as a body was read (24.18 
 const SOURCES: &[&str] =
     &["https://github.com/nodejs/node/issues/64390", "https://github.com/fastify/help/issues/658"];
 /// Only a server that knows `body=` leaves a body alone, and one that knows it beats.
-const LEAVES: &[Capability] = &[ParamWork, Post, Witness];
+const LEAVES: &[Capability] = &[ParamBody, ParamWork, Post, Witness];
 
 /// The scenarios of this topic.
 pub(super) const SCENARIOS: &[Scenario] = &[
