@@ -34,8 +34,12 @@ pub(crate) struct Conn<'a> {
     pub(crate) first: Option<Identity>,
     /// When the stream that is under way is truncated.
     pub(crate) streams_until: Option<Instant>,
+    /// Held by the work of a stream in HTTP/2 that this connection stands for.
+    pub(crate) slot: Option<Arc<()>>,
     pub(crate) accepted_at: Instant,
     pub(crate) ahead: Vec<u8>,
+    /// True when the first bytes of the first head were read to tell the protocol.
+    pub(crate) is_looked_at: bool,
     /// True when the answer went out before its request was read whole.
     unread: bool,
     /// True when the connection is to be reset.
@@ -66,8 +70,10 @@ impl<'a> Conn<'a> {
             clock,
             first: None,
             streams_until: None,
+            slot: None,
             accepted_at,
             ahead: Vec::new(),
+            is_looked_at: false,
             unread: false,
             reset: false,
             guess: Guess::start(accepted_at),
@@ -168,7 +174,7 @@ impl<'a> Conn<'a> {
 
     /// Waits for the next head; an error says how the connection ends without one.
     fn head(&mut self) -> Result<Parts, End> {
-        let mut reads = 0;
+        let mut reads = usize::from(std::mem::take(&mut self.is_looked_at));
         loop {
             if self.server.fault == Fault::RefusesEmptyLines && self.ahead.starts_with(b"\r\n") {
                 return Err(Some(Refusal::Malformed("malformed request head")));
@@ -186,7 +192,7 @@ impl<'a> Conn<'a> {
             reads += 1;
             match self.fill(&self.server.stopped, self.patience()) {
                 Ok(1..) => {}
-                Ok(0) if self.server.fault == Fault::KeepsHalfClosed => {
+                Ok(0) if self.server.fault == Fault::KeepsHalfClosed && self.slot.is_none() => {
                     let at = Instant::now() + HALF_CLOSED;
                     let _ = wait(None::<(&TcpStream, _)>, &[&self.server.stopped], Some(at));
                     return Err(None);
@@ -202,7 +208,7 @@ impl<'a> Conn<'a> {
     }
 
     /// Reads what comes and returns how much, 0 at the end; `TimedOut` says that `bell` rang or `at` has passed.
-    fn fill(&mut self, bell: &PipeReader, at: Option<Instant>) -> io::Result<usize> {
+    pub(crate) fn fill(&mut self, bell: &PipeReader, at: Option<Instant>) -> io::Result<usize> {
         let mut chunk = [0; 8 * 1024];
         let read = loop {
             if wait(Some((&self.stream, PollFlags::IN)), &[bell], at)? != Woken::Ready {

@@ -82,9 +82,9 @@ impl Conn<'_> {
     pub(crate) fn blocking(&self, job: &Job<'_>, params: &Slow) -> Result<Worked, Failure> {
         let (done, alive) = io::pipe().map_err(|_| Refusal::Busy)?;
         let ends: Vec<_> = self.ends(params.ticks(), Instant::now()).collect();
-        let counted = job.counted.job();
+        let (counted, slot) = (job.counted.job(), self.slot.clone());
         let thread = thread::spawn(move || {
-            let _alive = alive;
+            let _held = (alive, slot);
             let (mut work, began) = (counted.start(), Instant::now());
             for end in ends {
                 thread::sleep(end.saturating_duration_since(Instant::now()));

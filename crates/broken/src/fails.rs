@@ -1,10 +1,12 @@
 //! The scenarios that each fault must fail; it fails no others.
 
 mod closing;
+mod h2;
 mod lists;
 mod outside;
 mod process;
 mod spared;
+mod work;
 
 use crate::Fault;
 
@@ -13,14 +15,22 @@ use lists::*;
 use outside::*;
 use process::*;
 use spared::*;
+use work::*;
 
-/// Makes `Fault::fails` of a table with a line for each fault: one that is missing does not compile.
+impl Fault {
+    /// The scenarios that the fault must fail, and no other, of those that [`SUPPORTS`](crate::SUPPORTS) has what they
+    /// need for.
+    pub fn fails(self) -> Vec<&'static str> {
+        [self.fails_over_http1(), &self.fails_over_h2()].concat()
+    }
+}
+
+/// Makes `Fault::fails_over_http1` of a table with a line for each fault: one that is missing does not compile.
 macro_rules! table {
     ($($fault:ident => $scenarios:expr,)*) => {
         impl Fault {
-            /// The scenarios that the fault must fail, and no other, of those that [`SUPPORTS`](crate::SUPPORTS) has what
-            /// they need for.
-            pub fn fails(self) -> &'static [&'static str] {
+            /// The scenarios of other areas than `h2` that the fault must fail.
+            fn fails_over_http1(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$fault => $scenarios,)*
                 }
@@ -33,7 +43,7 @@ table! {
     None => &[],
     KeepsWorking => KEEPS_WORKING,
     // Only the work's own word gives it away.
-    LiesToCensus => &["work/context", "work/drop"],
+    LiesToCensus => &["work/context", "work/drop", "work/polling"],
     // Deadlines of whole tens of milliseconds are kept.
     RoundsDown => &["deadline/never-early"],
     AnswersTwice => &["deadline/kept-alive-after-504", "deadline/work-wins-a-tie"],
@@ -47,7 +57,7 @@ table! {
     LeaksThreads => LEAKS_THREADS,
     LeaksContexts => LEAKS_CONTEXTS,
     LeaksDescriptors => LEAKS_DESCRIPTORS,
-    LeaksMemory => &["leak/storm", "leak/storm-drop", "leak/upload-storm"],
+    LeaksMemory => &["leak/storm", "leak/storm-drop", "leak/storm-polling", "leak/upload-storm"],
     LosesRequestId => &["deadline/504-says-why"],
     KeepsValues => &["values/not-shared", "values/pipelined"],
     ServesGarbage => SERVES_GARBAGE,
@@ -143,4 +153,28 @@ table! {
     LeavesDefunct => LEAVES_DEFUNCT,
     OrphansProcesses => &["outside/process-server-killed"],
     WaitsForProcesses => WAITS_FOR_PROCESSES,
+    // What these break is only in HTTP/2.
+    H2CutsHttp1 => &[],
+    H2AnnouncesNoLimit => &[],
+    H2KnowsNoLimit => &[],
+    H2FreesSlotsEarly => &[],
+    H2LosesSlots => &[],
+    H2WorksOnWhenItResets => &[],
+    H2CancelsNeighbors => &[],
+    H2TakesFramesForLeaving => &[],
+    H2CancelsAtGoaway => &[],
+    H2DislikesLateResets => &[],
+    H2CountsResets => &[],
+    H2ClosesAtDeadlines => &[],
+    H2LeavesStreamsOpen => &[],
+    H2EndsTruncated => &[],
+    H2HoldsHeads => &[],
+    H2IgnoresWindows => &[],
+    H2GrantsNothing => &[],
+    H2StallsTogether => &[],
+    H2IdlesWhileBusy => &[],
+    H2SaysNoGoaway => &[],
+    H2TakesWrongFrames => &[],
+    H2TakesMalformed => &[],
+    H2LocksForFloods => &[],
 }

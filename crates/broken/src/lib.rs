@@ -9,10 +9,11 @@ pub mod proxy;
 
 use clap::ValueEnum;
 
-/// The server's capabilities: the contract without the styles of work that outlive their request.
+/// The server's capabilities: the contract without detached work.
 pub const SUPPORTS: &[&str] = &[
     "admin",
     "witness",
+    "http2",
     "routing",
     "methods",
     "head",
@@ -26,6 +27,7 @@ pub const SUPPORTS: &[&str] = &[
     "style:context",
     "style:drop",
     "style:blocking",
+    "style:polling",
     "style:spin",
     "style:permit",
     "style:process",
@@ -115,7 +117,7 @@ pub enum Fault {
     DiesAtSigterm,
     /// Exits 0 whatever happened.
     ExitsZero,
-    /// Has forgotten a route in a refactoring: /fast.
+    /// Has forgotten a route of HTTP/1.1 in a refactoring: /fast.
     LosesARoute,
     /// Answers 200 to paths that it does not know.
     ServesUnknownPaths,
@@ -215,4 +217,50 @@ pub enum Fault {
     OrphansProcesses,
     /// Waits for its child process without looking at anything else.
     WaitsForProcesses,
+    /// Serves HTTP/1.1 no more once a client has spoken HTTP/2.
+    H2CutsHttp1,
+    /// Announces no limit on streams.
+    H2AnnouncesNoLimit,
+    /// Serves as many streams at once as it is asked for.
+    H2KnowsNoLimit,
+    /// Frees the slot of a stream that was reset before its work has ended.
+    H2FreesSlotsEarly,
+    /// Never frees the slot of a stream that was reset.
+    H2LosesSlots,
+    /// Works on for streams that it has reset itself.
+    H2WorksOnWhenItResets,
+    /// Cancels all streams of a connection when one of them is reset.
+    H2CancelsNeighbors,
+    /// Takes a frame that says nothing about leaving for the client's leave.
+    H2TakesFramesForLeaving,
+    /// Takes the client's GOAWAY for its leave.
+    H2CancelsAtGoaway,
+    /// Takes an RST_STREAM for a stream that has ended for an error of the connection.
+    H2DislikesLateResets,
+    /// Takes the thousandth reset of a connection for an attack, however long after the first.
+    H2CountsResets,
+    /// Closes the connection behind a 504.
+    H2ClosesAtDeadlines,
+    /// Leaves a stream open whose answer came before the end of its request.
+    H2LeavesStreamsOpen,
+    /// Ends a stream that was cut off as if it were whole.
+    H2EndsTruncated,
+    /// Holds back the head of an answer whose body has no window.
+    H2HoldsHeads,
+    /// Sends more than the client's windows hold.
+    H2IgnoresWindows,
+    /// Gives no window for bodies beyond the first.
+    H2GrantsNothing,
+    /// Waits with all streams of a connection for the window of one.
+    H2StallsTogether,
+    /// Counts the idle timeout from the connection's begin, also while streams run.
+    H2IdlesWhileBusy,
+    /// Closes without GOAWAY.
+    H2SaysNoGoaway,
+    /// Goes on behind frames that break the protocol.
+    H2TakesWrongFrames,
+    /// Makes the best of requests that HTTP/2 forbids.
+    H2TakesMalformed,
+    /// Takes a lock that all need for each frame of a flood.
+    H2LocksForFloods,
 }

@@ -12,6 +12,7 @@
 mod admin;
 mod connection;
 mod endpoints;
+mod h2;
 mod lenient;
 mod misled;
 mod outside;
@@ -81,6 +82,8 @@ struct Server {
     free: AtomicUsize,
     /// The number of groups that have failed, which a fault mistakes for a failure of each.
     failed: AtomicUsize,
+    /// True once a client has spoken HTTP/2, which a fault takes for the end of HTTP/1.1.
+    spoken: AtomicBool,
 }
 
 impl Server {
@@ -144,7 +147,7 @@ fn serve(args: Args) -> io::Result<bool> {
     if fault == Fault::CancelsAtSignals {
         signal_hook::flag::register_usize(SIGWINCH, winced.clone(), 1)?;
     }
-    let (thread, left, failed, ended) = Default::default();
+    let (thread, left, failed, ended, spoken) = Default::default();
     let free = AtomicUsize::new(settings.permits.get());
     let server = Arc::new(Server {
         fault,
@@ -159,6 +162,7 @@ fn serve(args: Args) -> io::Result<bool> {
         winced,
         free,
         failed,
+        spoken,
     });
     let told = server.clone();
     service::thread::spawn("signals", move || obey(&told, signals, stop))?;
@@ -228,11 +232,11 @@ fn accept(server: &Arc<Server>, listener: &TcpListener, alive: &mpsc::Sender<()>
         let _ = thread::Builder::new().name("connection".into()).spawn(move || {
             let mut conn = Conn::new(&server, stream);
             if counted.is_some() {
-                conn.serve()
+                conn.serve_either()
             } else {
                 conn.turn_away()
             }
-            drop((conn, counted, alive));
+            drop((counted, alive));
         });
     }
 }

@@ -139,7 +139,7 @@ impl Conn<'_> {
 
     /// Waits for a turn on the one thread there is, where a fault says that there is one.
     fn scheduled(&self) {
-        if self.server.fault == Fault::HasOneThread {
+        if matches!(self.server.fault, Fault::HasOneThread | Fault::H2LocksForFloods) {
             drop(self.server.thread.lock());
         }
     }
@@ -163,7 +163,9 @@ impl Conn<'_> {
             outcome::live(job.ctx)?;
         }
         match endpoint {
-            Endpoint::Fast if self.server.fault == Fault::LosesARoute => Err(Refusal::NotFound.into()),
+            Endpoint::Fast if self.server.fault == Fault::LosesARoute && self.slot.is_none() => {
+                Err(Refusal::NotFound.into())
+            }
             Endpoint::Fast => Ok(answer::fast(job.identity)),
             Endpoint::Slow(params) => {
                 if params.body == BodyUse::Read {

@@ -27,8 +27,7 @@ fn judging() -> BTreeMap<&'static str, &'static Scenario> {
 /// Returns the scenarios that `faults` fail, and those that the servers of the list are expected to fail.
 fn failed(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
     let root = catalog::root().expect("the tests run inside the repository");
-    let mut failed: BTreeSet<&str> =
-        faults.into_iter().flat_map(|fault| fault.fails().iter().copied()).collect();
+    let mut failed: BTreeSet<&str> = faults.into_iter().flat_map(Fault::fails).collect();
     for server in Catalog::read(&root).expect("the list of servers is well formed").servers {
         let supported = |scenario: &Scenario| {
             scenario.lacking(|need| need == Capability::Process || server.supports.has(need)).is_none()

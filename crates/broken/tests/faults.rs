@@ -82,7 +82,7 @@ fn name(fault: Fault) -> String {
 
 /// Runs what the fault's server supports, and compares what failed with what must.
 fn judge(fault: Fault) -> Result<(), Failed> {
-    let expected: BTreeSet<&str> = fault.fails().iter().copied().collect();
+    let expected: BTreeSet<&str> = fault.fails().into_iter().collect();
     let subject = subject(fault)?;
     let planned = planned(fault, &subject, &expected);
     let mut entry = Entry::new(subject.clone(), Expectations::default(), planned.clone());

@@ -226,7 +226,8 @@ pub(crate) struct Gallery {
 #[command(after_help = "Examples:\n  \
     lab show threads '/slow?work=3s&style=drop' --deadline 300ms     a thread that cannot be stopped\n  \
     lab show tokio '/slow?work=3s&style=context' --deadline 300ms    work that listens\n  \
-    lab show smol '/slow?work=3s' --leave rst --after 300ms          a client that leaves")]
+    lab show smol '/slow?work=3s' --leave rst --after 300ms          a client that leaves\n  \
+    lab show smol '/slow?work=3s' --http2 --leave stream             a stream that is reset")]
 pub(crate) struct Show {
     /// The server, by its name in `lab list`
     #[arg(value_name = "SERVER")]
@@ -234,6 +235,9 @@ pub(crate) struct Show {
     /// Target of the request
     #[arg(value_name = "TARGET", default_value = "/slow?work=3s")]
     pub(crate) target: String,
+    /// Ask over HTTP/2, with prior knowledge
+    #[arg(long)]
+    pub(crate) http2: bool,
     /// The deadline the client asks for [default: the server's own]
     #[arg(long, value_name = "D", value_parser = contract::duration::parse)]
     pub(crate) deadline: Option<std::time::Duration>,
@@ -356,6 +360,8 @@ pub(crate) enum Leave {
     Fin,
     /// It resets the connection
     Rst,
+    /// It resets the stream by RST_STREAM, over HTTP/2
+    Stream,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

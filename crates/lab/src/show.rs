@@ -11,8 +11,9 @@ use testbed::guard;
 use testbed::subject::{Setup, Subject};
 use testbed::toolchains;
 use testbed::witness::Word;
+use wire::h2::{Code, H2, Manners};
 use wire::trace::Trace;
-use wire::{Request, Wire};
+use wire::{Answer, Request, Wire};
 
 use crate::args::{Leave, Show};
 use crate::progress::{color, print, say};
@@ -61,29 +62,22 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
 
     let trace = Trace::default();
     let text = |error: wire::Error| error.to_string();
-    let mut wire = Wire::connect(server.address(), Instant::now() + WATCH, &trace).map_err(text)?;
+    let wire = Wire::connect(server.address(), Instant::now() + WATCH, &trace).map_err(text)?;
     let mut request = Request::get(&args.target).id("show");
     if let Some(deadline) = args.deadline {
         request = request.timeout(deadline);
     }
+    if args.leave == Some(Leave::Stream) && !args.http2 {
+        return Err("--leave stream: only HTTP/2 has streams; it takes --http2".into());
+    }
     say(&format!("{} {}", stanza.name, args.target));
-    let sent_at = wire.send_request(&request).map_err(text)?;
-    let mut seen = Seen { deadline: args.deadline, ..Seen::default() };
-    seen.client = Some(match args.leave {
-        None => {
-            let answer = wire.answer().map_err(text)?;
-            seen.body = Some(answer.response.text().trim_end().to_owned());
-            (format!("answered {}", answer.status()), answer.first_byte_at - sent_at)
-        }
-        Some(how) => {
-            std::thread::sleep(args.after);
-            let left_at = match how {
-                Leave::Fin => wire.close(),
-                Leave::Rst => wire.reset(),
-            };
-            (format!("left by {}", format!("{how:?}").to_uppercase()), left_at - sent_at)
-        }
-    });
+    let (sent_at, left_at, client, body) = match args.http2 {
+        true => streamed(wire, &request, args),
+        false => exchanged(wire, &request, args),
+    }
+    .map_err(text)?;
+    let client = Some((client, left_at.saturating_duration_since(sent_at)));
+    let mut seen = Seen { deadline: args.deadline, client, body, ..Seen::default() };
     let ended = witness.wait_end("show", WATCH);
     for (at, word) in witness.events("show") {
         match word {
@@ -98,6 +92,48 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
         print(format_args!("census    {}\n", census.line()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The client's side of a request: when it was sent, when it was answered or its client left, which of these, and the body.
+type Client = (Instant, Instant, String, Option<String>);
+
+/// Sends the request over HTTP/1.1, and waits for the answer or leaves.
+fn exchanged(mut wire: Wire, request: &Request, args: &Show) -> Result<Client, wire::Error> {
+    let sent_at = wire.send_request(request)?;
+    let Some(how) = args.leave else {
+        return wire.answer().map(|answer| answered(sent_at, &answer));
+    };
+    std::thread::sleep(args.after);
+    let left_at = if how == Leave::Fin { wire.close() } else { wire.reset() };
+    Ok((sent_at, left_at, left(how), None))
+}
+
+/// Sends the request over HTTP/2, and waits for the answer or leaves.
+fn streamed(wire: Wire, request: &Request, args: &Show) -> Result<Client, wire::Error> {
+    let mut h2 = H2::over(wire, Manners::default())?;
+    let (stream, sent_at) = (h2.request(request)?, Instant::now());
+    let Some(how) = args.leave else {
+        return h2.answer(stream).map(|answer| answered(sent_at, &answer));
+    };
+    h2.listen(args.after)?;
+    let left_at = match how {
+        Leave::Fin => h2.leave(wire::Leave::Fin).0,
+        Leave::Rst => h2.leave(wire::Leave::Rst).0,
+        Leave::Stream => h2.reset(stream, Code::CANCEL)?,
+    };
+    Ok((sent_at, left_at, left(how), None))
+}
+
+fn answered(sent_at: Instant, answer: &Answer) -> Client {
+    let body = answer.response.text().trim_end().to_owned();
+    (sent_at, answer.first_byte_at, format!("answered {}", answer.status()), Some(body))
+}
+
+fn left(how: Leave) -> String {
+    match how {
+        Leave::Stream => "left by RST_STREAM".into(),
+        _ => format!("left by {}", format!("{how:?}").to_uppercase()),
+    }
 }
 
 fn how_it_ended(word: Word) -> &'static str {

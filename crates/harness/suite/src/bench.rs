@@ -12,6 +12,7 @@ use testbed::server::{Server, Started};
 use testbed::subject::{Subject, Trial};
 use testbed::witness::{Witness, Word};
 use wire::burst::{Shot, Storm};
+use wire::h2::{H2, Manners};
 use wire::trace::Trace;
 use wire::{Answer, Request, Wire};
 
@@ -129,6 +130,22 @@ impl Bench {
     /// When the server does not accept.
     pub fn connect_slow(&self) -> Result<Wire, Failure> {
         Ok(Wire::connect_slow(self.server.address(), self.give_up_at, &self.trace)?.with_host(self.host()))
+    }
+
+    /// A new connection in HTTP/2, with the best of manners; scenarios that use it need `http2`.
+    ///
+    /// # Errors
+    /// When the server does not take it, or does not speak HTTP/2.
+    pub fn h2(&self) -> Result<H2, Failure> {
+        self.h2_with(Manners::default())
+    }
+
+    /// The same with manners of the scenario's choice.
+    ///
+    /// # Errors
+    /// As [`Bench::h2`].
+    pub fn h2_with(&self, manners: Manners) -> Result<H2, Failure> {
+        Ok(H2::over(self.connect()?, manners)?)
     }
 
     /// Sends the request on a new connection and reads its answer.

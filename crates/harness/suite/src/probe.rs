@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use testbed::capability::Capability;
 use testbed::census::Census;
 use testbed::server::Server;
+use wire::h2::H2;
 use wire::trace::Trace;
 use wire::{Answer, Request, Wire};
 
@@ -30,6 +31,7 @@ pub fn supports(server: &Server) -> BTreeSet<Capability> {
     note(hears_witness(server), Capability::Witness);
     note(keeps_alive(server), Capability::KeepAlive);
     note(echoes_id(server), Capability::RequestId);
+    note(speaks_h2(server), Capability::Http2);
     methods(server, &mut note);
     let brief = |query: &str| ask(server, &slow(query));
     let (sense, nonsense) = (brief("work=1ms"), brief("work=no-such-duration"));
@@ -120,6 +122,12 @@ fn echoes_id(server: &Server) -> bool {
 /// True unless an answer says that it closes.
 fn keeps_alive(server: &Server) -> bool {
     ask(server, &Request::get("/fast")).is_ok_and(|answer| !answer.response.says_close())
+}
+
+/// Whether the preface is answered with SETTINGS, and a request with a status.
+fn speaks_h2(server: &Server) -> bool {
+    let h2 = H2::connect(server.address(), Instant::now() + PATIENCE, &Trace::default());
+    h2.is_ok_and(|mut h2| h2.ask(&Request::get("/fast")).is_ok_and(|answer| answer.status() == 200))
 }
 
 fn hears_witness(server: &Server) -> bool {

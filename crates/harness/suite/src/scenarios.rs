@@ -9,6 +9,7 @@ mod deadline;
 mod disconnect;
 mod faults;
 mod group;
+mod h2;
 mod leak;
 mod log;
 mod outside;
@@ -34,6 +35,7 @@ const AREAS: &[&[&[Scenario]]] = &[
     closing::SCENARIOS,
     values::SCENARIOS,
     group::SCENARIOS,
+    h2::SCENARIOS,
     faults::SCENARIOS,
     start::SCENARIOS,
     log::SCENARIOS,

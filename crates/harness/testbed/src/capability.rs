@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Declares the capabilities, each with its documentation and its word.
@@ -37,6 +37,8 @@ capabilities! {
     Witness = "witness",
     /// A process that we start and may end: true of every server but one that is given by address.
     Process = "process",
+    /// HTTP/2 with prior knowledge, on the same port.
+    Http2 = "http2",
     /// 404 for unknown paths.
     Routing = "routing",
     /// 405 for methods that a path does not have.
@@ -193,11 +195,13 @@ impl<'de> Deserialize<'de> for Capability {
     }
 }
 
-/// A server's capabilities: `"all"` of the contract, or a list.
+/// A server's capabilities: `"all"` of the contract, `{ all-but = […] }` of it, or a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Supports {
     /// The whole contract.
     All,
+    /// The whole contract without these.
+    AllBut(BTreeSet<Capability>),
     /// These, and nothing else.
     Only(BTreeSet<Capability>),
 }
@@ -207,6 +211,7 @@ impl Supports {
     pub fn has(&self, need: Capability) -> bool {
         match self {
             Self::All => !need.is_beyond(),
+            Self::AllBut(list) => !need.is_beyond() && !list.contains(&need),
             Self::Only(list) => list.contains(&need),
         }
     }
@@ -224,7 +229,7 @@ impl<'de> Visitor<'de> for SupportsVisitor {
     type Value = Supports;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"all\" or a list of capabilities")
+        f.write_str("\"all\", { all-but = [...] } or a list of capabilities")
     }
 
     fn visit_str<E: de::Error>(self, word: &str) -> Result<Supports, E> {
@@ -240,6 +245,19 @@ impl<'de> Visitor<'de> for SupportsVisitor {
             found.insert(one);
         }
         Ok(Supports::Only(found))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Supports, A::Error> {
+        const WORD: &str = "all-but";
+        let unknown = |word: &str| de::Error::unknown_field(word, &[WORD]);
+        match map.next_entry::<String, BTreeSet<Capability>>()? {
+            Some((word, list)) if word == WORD => match map.next_key::<String>()? {
+                None => Ok(Supports::AllBut(list)),
+                Some(word) => Err(unknown(&word)),
+            },
+            Some((word, _)) => Err(unknown(&word)),
+            None => Err(de::Error::missing_field(WORD)),
+        }
     }
 }
 
@@ -275,5 +293,8 @@ mod tests {
     fn all_of_the_contract_is_nothing_beyond_it() {
         let all = Supports::All;
         assert!(all.has(Capability::Witness) && !all.has(Capability::BeyondGoroutineleak));
+        let nearly = Supports::AllBut([Capability::Http2].into());
+        assert!(nearly.has(Capability::Witness) && !nearly.has(Capability::Http2));
+        assert!(!nearly.has(Capability::BeyondGoroutineleak));
     }
 }

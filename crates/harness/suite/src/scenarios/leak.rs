@@ -2,7 +2,7 @@
 
 use crate::scenario::Scenario;
 
-mod storms;
+pub(super) mod storms;
 mod zombies;
 
 /// The area's scenarios, by topic.

@@ -99,7 +99,7 @@ impl Announced<'_> {
 }
 
 impl<'a> Payload<'a> {
-    /// Reads what `frame` says.
+    /// Reads the contents of `frame`.
     ///
     /// # Errors
     /// When the frame breaks a rule of its type.

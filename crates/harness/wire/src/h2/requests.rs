@@ -73,6 +73,18 @@ impl H2 {
         Ok(stream)
     }
 
+    /// Takes the next stream for fields that need not be those of a request, and sends them: a `block` in HPACK, that `ends` the
+    /// stream or not.
+    ///
+    /// # Errors
+    /// As [`H2::send`].
+    pub fn open_raw(&mut self, block: impl AsRef<[u8]>, ends: bool) -> Result<u32, Error> {
+        let stream = self.session.open(false, Instant::now());
+        let frames = self.headers(stream, block.as_ref(), ends);
+        self.send(&frames)?;
+        Ok(stream)
+    }
+
     /// Sends a part of a body as the windows allow, and waits for them; stops when the server has no more use for it.
     ///
     /// # Errors

@@ -112,6 +112,11 @@ impl Session {
         self.sending
     }
 
+    /// The window of the connection for the server's DATA.
+    pub fn receiving(&self) -> Window {
+        self.receiving
+    }
+
     /// The exchange of `stream`, if a request was sent on it and not forgotten.
     pub fn exchange(&self, stream: u32) -> Option<&Exchange> {
         self.exchanges.get(&stream)

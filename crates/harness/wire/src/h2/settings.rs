@@ -67,7 +67,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Takes over what is announced, in the order in which it stands there; unknown settings change nothing.
+    /// Takes over the announced values, in the order in which it stands there; unknown settings change nothing.
     ///
     /// # Errors
     /// When a value is out of its range; those before it are taken over.

@@ -41,7 +41,7 @@ const DESCRIPTORS: u64 = 4;
 const LONG: u32 = 25;
 
 /// The base of these scenarios: a server of their own, its counters, and the kernel's.
-const BASE: Scenario = Scenario {
+pub(in crate::scenarios) const BASE: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
     needs: &[Process, Admin],
     env: &[ALLOCATOR, COLLECTOR],
@@ -161,7 +161,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Runs `round`, of `each` requests, five times or until nothing grows; after each, everything must be as it was.
-fn rounds(bench: &Bench, each: usize, round: impl Fn() -> Result<(), Failure>) -> Outcome {
+pub(in crate::scenarios) fn rounds(
+    bench: &Bench,
+    each: usize,
+    mut round: impl FnMut() -> Result<(), Failure>,
+) -> Outcome {
     let before = bench.census()?;
     let back = |census: &Census| {
         census.is_quiet()
