@@ -5,6 +5,7 @@ mod h2;
 mod lists;
 mod outside;
 mod process;
+mod shutdown;
 mod spared;
 mod work;
 
@@ -14,6 +15,7 @@ use closing::*;
 use lists::*;
 use outside::*;
 use process::*;
+use shutdown::*;
 use spared::*;
 use work::*;
 

@@ -67,12 +67,7 @@ impl Conn<'_> {
         }
         let answering = || self.answer(&job, &call.endpoint, decoder);
         let Ok(answered) = panic::catch_unwind(AssertUnwindSafe(answering)) else {
-            if self.server.fault == Fault::DiesOfPanics {
-                process::exit(101);
-            }
-            counted.answered(StatusCode::INTERNAL_SERVER_ERROR);
-            self.server.ends_badly(&call.identity.request_id);
-            return Some(answer::panicked(&call.identity));
+            return Some(self.panicked(&mut counted, &call.identity));
         };
         if let Err(Failure::Ended(reason)) = answered {
             cancel.cancel_cause(reason);
@@ -95,6 +90,16 @@ impl Conn<'_> {
         }
         self.idle(any);
         Some(answer)
+    }
+
+    /// Answers a request whose handler has panicked.
+    fn panicked(&self, counted: &mut Counted, identity: &Identity) -> Answer {
+        if self.server.fault == Fault::DiesOfPanics {
+            process::exit(101);
+        }
+        counted.answered(StatusCode::INTERNAL_SERVER_ERROR);
+        self.server.ends_badly(&identity.request_id);
+        answer::panicked(identity)
     }
 
     /// Answers a request that is refused, to which a body belongs if `any`.
