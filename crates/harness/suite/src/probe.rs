@@ -124,7 +124,7 @@ fn keeps_alive(server: &Server) -> bool {
     ask(server, &Request::get("/fast")).is_ok_and(|answer| !answer.response.says_close())
 }
 
-/// Whether the preface is answered with SETTINGS, and a request with a status.
+/// True when the preface is answered with SETTINGS, and a request with a status.
 fn speaks_h2(server: &Server) -> bool {
     let h2 = H2::connect(server.address(), Instant::now() + PATIENCE, &Trace::default());
     h2.is_ok_and(|mut h2| h2.ask(&Request::get("/fast")).is_ok_and(|answer| answer.status() == 200))
