@@ -9,6 +9,7 @@ const signals = {
   plain: () => [],
   'req-close': (req) => [closed(req)],
   'res-close': (req, res) => [closed(res)],
+  'res-close-raced': (req, res) => [closed(res)],
   'req-signal': (req) => [req.signal],
 }[way]
 
@@ -20,7 +21,7 @@ http.createServer(async (req, res) => {
   try {
     const work = new Work(req.url, req.headers)
     const signal = AbortSignal.any([AbortSignal.timeout(work.timeout), ...signals(req, res)])
-    if (work.reads) await buffer(req)
+    if (work.reads) await (way === 'res-close-raced' ? raced(signal, buffer(req)) : buffer(req))
     for (const pause of work) await setTimeout(pause, null, { signal })
     answer(200, 'slow')
   } catch (error) {
@@ -34,3 +35,6 @@ function closed(stream) {
   stream.once('close', () => controller.abort())
   return controller.signal
 }
+
+const raced = (signal, promise) =>
+  Promise.race([promise, new Promise((_, reject) => signal.addEventListener('abort', reject))])
