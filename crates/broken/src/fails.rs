@@ -45,9 +45,9 @@ table! {
     None => &[],
     KeepsWorking => KEEPS_WORKING,
     // Only the work's own word gives it away.
-    LiesToCensus => &["work/context", "work/drop", "work/polling"],
-    // Deadlines of whole tens of milliseconds are kept.
-    RoundsDown => &["deadline/never-early"],
+    LiesToCensus => &["hops/deadline", "work/context", "work/drop", "work/polling"],
+    // Deadlines of whole tens of milliseconds are kept, and what is left of one behind a hop is none.
+    RoundsDown => &["deadline/never-early", "hops/deadline"],
     AnswersTwice => &["deadline/kept-alive-after-504", "deadline/work-wins-a-tie"],
     IgnoresDeadline => IGNORES_DEADLINE,
     TrustsCaller => &["deadline/caller-longer-is-capped", "deadline/header-huge"],
@@ -155,6 +155,9 @@ table! {
     LeavesDefunct => LEAVES_DEFUNCT,
     OrphansProcesses => &["outside/process-server-killed"],
     WaitsForProcesses => WAITS_FOR_PROCESSES,
+    PassesBudgetOn => &["hops/budgets", "outside/upstream-head", "outside/upstream-no-budget"],
+    LeavesCalls => LEAVES_CALLS,
+    AnswersForUpstreams => ANSWERS_FOR_UPSTREAMS,
     // What these break is only in HTTP/2.
     H2CutsHttp1 => &[],
     H2AnnouncesNoLimit => &[],

@@ -31,6 +31,7 @@ pub const SUPPORTS: &[&str] = &[
     "style:spin",
     "style:permit",
     "style:process",
+    "style:upstream",
     "endpoint:/values",
     "endpoint:/upload",
     "endpoint:/stream",
@@ -40,6 +41,8 @@ pub const SUPPORTS: &[&str] = &[
     "flag:--threads",
     "flag:--blocking-threads",
     "flag:--permits",
+    "flag:--upstream",
+    "flag:--reserve",
     "flag:--request-timeout",
     "flag:--shutdown-timeout",
     "flag:--read-header-timeout",
@@ -217,6 +220,12 @@ pub enum Fault {
     OrphansProcesses,
     /// Waits for its child process without looking at anything else.
     WaitsForProcesses,
+    /// Passes the budget on as it came.
+    PassesBudgetOn,
+    /// Keeps the connection of a call whose request has ended.
+    LeavesCalls,
+    /// Answers 200 whatever became of its call.
+    AnswersForUpstreams,
     /// Serves HTTP/1.1 no more once a client has spoken HTTP/2.
     H2CutsHttp1,
     /// Announces no limit on streams.

@@ -19,6 +19,7 @@ mod outside;
 mod patience;
 mod request;
 mod start;
+mod upstream;
 mod wait;
 
 use std::collections::HashMap;

@@ -12,6 +12,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use crate::Server;
 use crate::connection::Conn;
 use crate::request::Job;
+use crate::upstream::Call;
 
 /// A permit, until it is dropped.
 pub(crate) struct Permit<'a> {
@@ -55,6 +56,7 @@ impl Drop for Process {
 pub(crate) struct Taken<'a> {
     _permit: Option<Permit<'a>>,
     _process: Option<Process>,
+    _call: Option<Call>,
 }
 
 impl Conn<'_> {
@@ -69,6 +71,7 @@ impl Conn<'_> {
         match panic.outside {
             Some(Outside::Permit) => taken._permit = Some(self.permit(server, job.ctx)?),
             Some(Outside::Process) => taken._process = Some(start(server.fault, job, panic.ticks())?),
+            Some(Outside::Upstream) => taken._call = Some(self.call_upstream(job, &panic.slow())?),
             _ => {}
         }
         Ok(taken)

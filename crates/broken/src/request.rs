@@ -221,6 +221,7 @@ impl Conn<'_> {
             Style::Outside(Outside::Process | Outside::ProcessUnkilled) => {
                 return self.process(job, params.ticks());
             }
+            Style::Outside(Outside::Upstream) => return self.upstream(job, params),
             _ => {}
         }
         let server = self.server.clone();

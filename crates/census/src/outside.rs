@@ -1,7 +1,7 @@
 //! Resources outside the process that work holds, counted while it holds them.
 
 use crate::Census;
-use crate::guards::Live;
+use crate::guards::{Job, Live};
 
 /// A wait for a permit.
 #[derive(Debug)]
@@ -21,6 +21,20 @@ impl Census {
     #[must_use]
     pub fn waits(&self) -> Waiting {
         Waiting { census: *self, _live: Live::new(self, |counts| &counts.permits_awaited) }
+    }
+}
+
+/// A call to another server.
+#[derive(Debug)]
+pub struct Call {
+    _live: Live,
+}
+
+impl Job {
+    /// Counts a call to another server, until the guard is dropped.
+    #[must_use]
+    pub fn call(&self) -> Call {
+        Call { _live: Live::new(&self.census, |counts| &counts.calls_live) }
     }
 }
 

@@ -85,6 +85,12 @@ pub fn process_failed(identity: &Identity) -> Answer {
     error(StatusCode::BAD_GATEWAY, Reason::Child, &"the worker process failed", identity)
 }
 
+/// 502 for `/slow` whose upstream could not be reached, or gave no answer to go by.
+#[must_use]
+pub fn upstream_failed(identity: &Identity) -> Answer {
+    error(StatusCode::BAD_GATEWAY, Reason::Upstream, &"the upstream failed", identity)
+}
+
 /// The head of the 200 for `/stream`; its body is [`chunk`]s.
 #[must_use]
 pub fn stream(identity: &Identity) -> response::Builder {
@@ -140,6 +146,7 @@ pub fn failed(identity: &Identity, failure: &Failure) -> Answer {
         Failure::Refused(refusal) => refused(Some(identity), refusal),
         Failure::Child(child) => child_failed(identity, *child),
         Failure::Process => process_failed(identity),
+        Failure::Upstream => upstream_failed(identity),
     }
 }
 
@@ -182,7 +189,7 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity { request_id: "r-1".into(), given: true, subject: Some("ann".into()) }
+        Identity { request_id: "r-1".into(), given: true, subject: Some("ann".into()), ..Identity::default() }
     }
 
     #[test]

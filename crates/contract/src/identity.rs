@@ -7,6 +7,7 @@ use crate::{Refusal, limits};
 /// The header that names a request, and its answer.
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static SUBJECT: HeaderName = HeaderName::from_static("x-subject");
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The request-scoped values, carried in the context and never passed beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub struct Identity {
     pub given: bool,
     /// The `X-Subject` of the request.
     pub subject: Option<String>,
+    /// The `traceparent` of the request, to be passed on as it came; one that is malformed counts as none, as the W3C's
+    /// recommendation on trace context has it.
+    pub traceparent: Option<String>,
 }
 
 impl Identity {
@@ -28,8 +32,19 @@ impl Identity {
         let given = single(headers, &REQUEST_ID, limits::REQUEST_ID, |byte| byte.is_ascii_graphic())?;
         let subject =
             single(headers, &SUBJECT, limits::SUBJECT, |byte| byte == b' ' || byte.is_ascii_graphic())?;
-        Ok(Self { given: given.is_some(), request_id: given.unwrap_or_else(made), subject })
+        let traceparent = traceparent(headers);
+        Ok(Self { given: given.is_some(), request_id: given.unwrap_or_else(made), subject, traceparent })
     }
+}
+
+/// The one `traceparent` among `headers`, if it is well formed.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(&TRACEPARENT).iter();
+    let text = values.next()?.to_str().ok()?;
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let fit = |(at, byte)| if matches!(at, 2 | 35 | 52) { byte == b'-' } else { hex(byte) };
+    let is_one = text.len() == 55 && text.bytes().enumerate().all(fit) && values.next().is_none();
+    is_one.then(|| text.to_owned())
 }
 
 /// The one value of header `name`, which may have up to `most` bytes, each of them `fit`.
@@ -69,7 +84,17 @@ mod tests {
     #[test]
     fn an_absent_id_is_made() {
         let identity = Identity::read(&HeaderMap::new(), || "made".into());
-        assert_eq!(identity, Ok(Identity { request_id: "made".into(), given: false, subject: None }));
+        assert_eq!(identity, Ok(Identity { request_id: "made".into(), ..Identity::default() }));
+    }
+
+    #[test]
+    fn a_traceparent_is_kept_and_a_malformed_one_is_none() {
+        let whole = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let kept = |value: &[u8]| read("traceparent", value).map(|identity| identity.traceparent);
+        assert_eq!(kept(whole), Ok(Some(String::from_utf8_lossy(whole).into_owned())));
+        for malformed in [&b"00-0af7"[..], &whole.to_ascii_uppercase(), b"", &[b'-'; 55]] {
+            assert_eq!(kept(malformed), Ok(None));
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! - [`preface`]: the bytes that HTTP/2 begins with.
 //! - [`slots`]: how many requests of one connection may work at once.
 //! - [`body`]: bodies as bytes, for a server that has no HTTP library.
+//! - [`upstream`]: a call to another server.
 //! - [`wire`]: heads as bytes, for a server that has no HTTP library.
 //! - [`limits`]: the numbers.
 
@@ -42,6 +43,7 @@ pub mod request_target;
 pub mod scan;
 pub mod settings;
 pub mod slots;
+pub mod upstream;
 pub mod wire;
 
 pub use answer::Answer;

@@ -26,6 +26,8 @@ pub const THREADS: usize = 1_024;
 pub const BLOCKING_THREADS: usize = 10_000;
 /// The most permits: tokio's semaphore panics when it is asked for an eighth of what a number holds.
 pub const PERMITS: usize = 1_000_000;
+/// The most hops of style `upstream`.
+pub const HOPS: u32 = 8;
 /// The longest request id, in bytes.
 pub const REQUEST_ID: usize = 64;
 /// The longest subject, in bytes.

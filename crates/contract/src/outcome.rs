@@ -20,6 +20,8 @@ pub enum Failure {
     Child(u32),
     /// The process that did its work failed.
     Process,
+    /// The server that was to do its work could not be reached, or gave no answer to go by.
+    Upstream,
 }
 
 impl From<Reason> for Failure {

@@ -32,6 +32,8 @@ pub enum Outside {
     Process,
     /// A child process that nobody kills: the trap.
     ProcessUnkilled,
+    /// Another server, which is asked to do the work with what is left of the budget.
+    Upstream,
 }
 
 /// The handler's use of the request's body.
@@ -56,6 +58,8 @@ pub struct Slow {
     pub tick: Duration,
     /// The handler's use of the request's body.
     pub body: BodyUse,
+    /// How many servers the request of style `upstream` still passes: 1 is the last that asks another.
+    pub hops: u32,
 }
 
 /// The parameters of `/panic`.
@@ -119,13 +123,19 @@ impl Slow {
     }
 
     pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
-        let mut params = Params::of(query, &["work", "style", "tick", "body"])?;
-        Ok(Self {
+        let mut params = Params::of(query, &["work", "style", "tick", "body", "hops"])?;
+        let hops = params.optional_number("hops", 1, limits::HOPS)?;
+        let slow = Self {
             work: params.duration("work", WORK, Duration::ZERO)?,
             style: params.one_of("style", Style::Context, STYLES)?,
             tick: params.duration("tick", TICK, limits::TICK)?,
             body: params.one_of("body", BodyUse::Read, BODY_USES)?,
-        })
+            hops: hops.unwrap_or(1),
+        };
+        if hops.is_some() && slow.style != Style::Outside(Outside::Upstream) {
+            return Err(refuse("hops", "is of style `upstream` alone"));
+        }
+        Ok(slow)
     }
 }
 
@@ -133,7 +143,13 @@ impl Panic {
     /// The units of the work that a process does meanwhile: as long as that of `/slow`.
     #[must_use]
     pub fn ticks(&self) -> Ticks {
-        Ticks { work: WORK, tick: TICK }
+        self.slow().ticks()
+    }
+
+    /// What an upstream is asked for meanwhile.
+    #[must_use]
+    pub fn slow(&self) -> Slow {
+        Slow { work: WORK, style: Style::Context, tick: TICK, body: BodyUse::Read, hops: 1 }
     }
 
     pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
@@ -198,12 +214,14 @@ const STYLES: &[(&str, Style)] = &[
     ("permit", Style::Outside(Outside::Permit)),
     ("process", Style::Outside(Outside::Process)),
     ("process-unkilled", Style::Outside(Outside::ProcessUnkilled)),
+    ("upstream", Style::Outside(Outside::Upstream)),
 ];
 
 const OUTSIDE: &[(&str, Option<Outside>)] = &[
     ("permit", Some(Outside::Permit)),
     ("process", Some(Outside::Process)),
     ("process-unkilled", Some(Outside::ProcessUnkilled)),
+    ("upstream", Some(Outside::Upstream)),
 ];
 
 const BODY_USES: &[(&str, BodyUse)] =
@@ -294,7 +312,7 @@ mod tests {
         let slow = Slow::read("").expect("an empty query is well formed");
         let work = Duration::from_secs(5);
         let tick = Duration::from_millis(10);
-        assert_eq!(slow, Slow { work, style: Style::Context, tick, body: BodyUse::Read });
+        assert_eq!(slow, Slow { work, style: Style::Context, tick, body: BodyUse::Read, hops: 1 });
     }
 
     #[test]
@@ -326,6 +344,9 @@ mod tests {
             ("tick=999us", "tick"),
             ("style=lazy", "style"),
             ("body=eat", "body"),
+            ("hops=2", "hops"),
+            ("style=upstream&hops=0", "hops"),
+            ("style=upstream&hops=9", "hops"),
             ("work=1s&work=1s", "work"),
             ("wrok=1s", "wrok"),
             ("work", "work"),

@@ -27,6 +27,8 @@ pub enum Reason {
     Panic,
     /// A child of the request's group failed.
     Child,
+    /// The server that was to do the work failed.
+    Upstream,
 }
 
 impl Reason {
@@ -44,6 +46,7 @@ impl Reason {
             Self::NotFound => "not-found",
             Self::Panic => "panic",
             Self::Child => "child",
+            Self::Upstream => "upstream",
         }
     }
 

@@ -74,6 +74,12 @@ pub struct Settings {
     /// Most requests of style `permit` that may work at once, 1 to 1000000
     #[arg(long, env = "LAB_PERMITS", value_name = "N", default_value = "64", value_parser = permits)]
     pub permits: NonZeroUsize,
+    /// The server that does the work of style `upstream`; without it the style is refused
+    #[arg(long, env = "LAB_UPSTREAM", value_name = "ADDR")]
+    pub upstream: Option<SocketAddr>,
+    /// What a call to the upstream leaves of the budget for the answer to it
+    #[arg(long, env = "LAB_RESERVE", value_name = "D", default_value = "5ms", value_parser = duration::parse)]
+    pub reserve: Duration,
     /// Where work sends its heartbeats, over UDP
     #[arg(long, env = "LAB_WITNESS", value_name = "ADDR")]
     pub witness: Option<SocketAddr>,
@@ -171,6 +177,8 @@ mod tests {
             (&["--threads", "1025"], "--threads", "1 to 1024"),
             (&["--blocking-threads", "18446744073709551615"], "--blocking-threads", "1 to 10000"),
             (&["--max-connections", "0"], "--max-connections", "1 or more"),
+            (&["--reserve", "5"], "--reserve", "250ms"),
+            (&["--upstream", "there"], "--upstream", "socket address"),
             (&["--permits", "0"], "--permits", "1 to 1000000"),
             (&["--permits", "18446744073709551615"], "--permits", "1 to 1000000"),
             (&["--on-disconnect", "maybe"], "--on-disconnect", "cancel, serve, detach"),

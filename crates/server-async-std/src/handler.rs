@@ -269,6 +269,6 @@ fn done(conn: &Conn, mut counted: Counted, answer: Answer, upload: &Upload) -> R
 }
 
 /// The identity that a request's context carries.
-fn identity(ctx: &Context) -> &Identity {
+pub(crate) fn identity(ctx: &Context) -> &Identity {
     ctx.value::<Scope>().expect("a request's context carries its scope")
 }

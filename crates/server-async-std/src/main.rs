@@ -19,9 +19,11 @@ mod conn;
 mod connection;
 mod handler;
 mod hangup;
+mod hyper_io;
 mod outside;
 mod socket;
 mod streams;
+mod upstream;
 mod work;
 
 use std::os::unix::process::CommandExt;

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use census::Job;
+use contract::upstream::Ask;
 use contract::{Failure, Outside, Panic, Reason, Refusal, Settings, Slow, Ticks, Worked};
 use ctx::Context;
 
@@ -12,7 +13,7 @@ use async_lock::{Semaphore, SemaphoreGuard};
 use async_process::{Child, Command};
 use futures_lite::future;
 
-use crate::{Server, until, work};
+use crate::{Server, handler, until, upstream, work};
 
 /// The resources that there are.
 pub(crate) struct Resources {
@@ -36,6 +37,7 @@ pub(crate) struct Process {
 pub(crate) struct Taken<'a> {
     _permit: Option<Permit<'a>>,
     _process: Option<Process>,
+    _call: Option<upstream::Call>,
 }
 
 // async-std: no `drop`, because a child of async-process is killed and reaped when it is dropped.
@@ -62,6 +64,8 @@ pub(crate) async fn run(
         }
         Outside::Process => process(ctx, job, slow.ticks(), true).await,
         Outside::ProcessUnkilled => process(ctx, job, slow.ticks(), false).await,
+        // What a call takes is held by no work but its own.
+        Outside::Upstream => Box::pin(call(server, ctx, job, slow)).await,
     }
 }
 
@@ -78,6 +82,7 @@ pub(crate) async fn take<'a>(
         Some(Outside::Permit) => taken._permit = Some(permit(server, ctx).await?),
         Some(Outside::Process) => taken._process = Some(start(job, panic.ticks(), true)?),
         Some(Outside::ProcessUnkilled) => taken._process = Some(start(job, panic.ticks(), false)?),
+        Some(Outside::Upstream) => taken._call = Some(begin(server, ctx, &panic.slow()).await?),
     }
     Ok(taken)
 }
@@ -110,4 +115,38 @@ fn start(job: &Job, ticks: Ticks, kills: bool) -> Result<Process, Refusal> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(kills);
     let child = command.spawn().map_err(|_| Refusal::Busy)?;
     Ok(Process { child, _counted: job.process() })
+}
+
+/// Lets the upstream do the work; waits for its answer or for the context, whichever is first. A call that is dropped
+/// closes its connection.
+async fn call(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
+    let called = called(server, ctx, job, slow).await;
+    if let Err(failure) = &called {
+        until(contract::upstream::due(&server.settings, failure, Instant::now(), ctx.deadline())).await;
+    }
+    called
+}
+
+/// The same, which may be out of time before the request is.
+async fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
+    let ask = ask(server, ctx, slow)?;
+    let (_counted, work, began) = (job.call(), job.start(), Instant::now());
+    work::race(ctx, upstream::call(ask)).await??;
+    Ok(work::worked(work, began))
+}
+
+/// Begins a call and gives it a tick to be sent.
+async fn begin(server: &Server, ctx: &Context, slow: &Slow) -> Result<upstream::Call, Failure> {
+    let mut call: upstream::Call = Box::pin(upstream::call(ask(server, ctx, slow)?));
+    let sent = async {
+        until(Instant::now() + slow.tick).await;
+        Ok(())
+    };
+    future::or(call.as_mut(), sent).await?;
+    Ok(call)
+}
+
+/// Returns what the upstream is asked for, and with what budget.
+fn ask(server: &Server, ctx: &Context, slow: &Slow) -> Result<Ask, Failure> {
+    contract::upstream::ask(&server.settings, handler::identity(ctx), slow, Instant::now(), ctx.deadline())
 }

@@ -261,6 +261,6 @@ fn done(conn: &Conn, mut counted: Counted, answer: Answer, upload: &Upload<'_>) 
 }
 
 /// The identity that a request's context carries.
-fn identity(ctx: &Context) -> &Identity {
+pub(crate) fn identity(ctx: &Context) -> &Identity {
     ctx.value::<Scope>().expect("a request's context carries its scope")
 }

@@ -22,6 +22,7 @@ mod hangup;
 mod outside;
 mod socket;
 mod threads;
+mod upstream;
 mod work;
 
 use std::net::TcpListener;

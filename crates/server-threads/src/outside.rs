@@ -7,6 +7,7 @@ use std::time::Instant;
 use std::{io, slice};
 
 use census::Job;
+use contract::upstream::Ask;
 use contract::{Failure, Outside, Panic, Reason, Refusal, Settings, Slow, Ticks, Worked};
 use ctx::Context;
 
@@ -15,7 +16,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 // threads: the `server` goes along, because it has the thread that starts children.
 use crate::threads::{self, Permits};
-use crate::{Server, work};
+use crate::{Server, handler, until, upstream, work};
 
 /// The resources that there are.
 pub(crate) struct Resources {
@@ -49,6 +50,7 @@ pub(crate) struct Process {
 pub(crate) struct Taken {
     _permit: Option<Permit>,
     _process: Option<Process>,
+    _call: Option<upstream::Call>,
 }
 
 // threads: only here, because a child of async-process is killed and reaped when it is dropped.
@@ -93,6 +95,7 @@ pub(crate) fn run(
         }
         Outside::Process => process(server, ctx, job, slow.ticks(), true),
         Outside::ProcessUnkilled => process(server, ctx, job, slow.ticks(), false),
+        Outside::Upstream => call(server, ctx, job, slow),
     }
 }
 
@@ -104,6 +107,7 @@ pub(crate) fn take(server: &Server, ctx: &Context, job: &Job, panic: &Panic) -> 
         Some(Outside::Permit) => taken._permit = Some(permit(server, ctx)?),
         Some(Outside::Process) => taken._process = Some(start(server, job, panic.ticks(), true)?),
         Some(Outside::ProcessUnkilled) => taken._process = Some(start(server, job, panic.ticks(), false)?),
+        Some(Outside::Upstream) => taken._call = Some(begin(server, ctx, &panic.slow())?),
     }
     Ok(taken)
 }
@@ -147,4 +151,38 @@ fn start(server: &Server, job: &Job, ticks: Ticks, kills: bool) -> Result<Proces
         return Err(Refusal::Busy);
     };
     Ok(Process { child, pidfd, kills, _counted: job.process() })
+}
+
+/// Lets the upstream do the work; waits for its answer or for the context, whichever is first. A call that is dropped
+/// closes its connection.
+fn call(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
+    let called = called(server, ctx, job, slow);
+    if let Err(failure) = &called {
+        until(contract::upstream::due(&server.settings, failure, Instant::now(), ctx.deadline()));
+    }
+    called
+}
+
+// threads: another body, because a thread reads the answer, and the request's own thread closes the connection.
+/// The same, which may be out of time before the request is.
+fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
+    let ask = ask(server, ctx, slow)?;
+    let (_counted, work, began) = (job.call(), job.start(), Instant::now());
+    let call = upstream::call(&ask, ctx.deadline())?;
+    work::race(server, ctx, call.answer()?)??;
+    Ok(work::worked(work, began))
+}
+
+// threads: another body, because a thread that asks is not polled.
+/// Begins a call and gives it a tick to be sent.
+fn begin(server: &Server, ctx: &Context, slow: &Slow) -> Result<upstream::Call, Failure> {
+    let ask = ask(server, ctx, slow)?;
+    let call = upstream::call(&ask, ctx.deadline())?;
+    ctx.wait_until(Instant::now() + slow.tick);
+    Ok(call)
+}
+
+/// Returns what the upstream is asked for, and with what budget.
+fn ask(server: &Server, ctx: &Context, slow: &Slow) -> Result<Ask, Failure> {
+    contract::upstream::ask(&server.settings, handler::identity(ctx), slow, Instant::now(), ctx.deadline())
 }

@@ -21,6 +21,7 @@ mod handler;
 mod outside;
 mod socket;
 mod streams;
+mod upstream;
 mod work;
 
 use std::io;

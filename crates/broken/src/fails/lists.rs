@@ -205,6 +205,7 @@ pub(super) const DIES_OF_PANICS: &[&str] = &[
     "log/unread-pipe",
     "outside/permit-panic",
     "outside/process-panic",
+    "outside/upstream-panic",
     "spared/neighbor-panics",
     "probe/panic",
 ];

@@ -47,3 +47,21 @@ pub(super) const WAITS_FOR_PROCESSES: &[&str] = &[
     "outside/process-shutdown",
     "outside/process-storm",
 ];
+
+pub(super) const LEAVES_CALLS: &[&str] = &[
+    "hops/fin",
+    "hops/rst",
+    "outside/upstream-deadline",
+    "outside/upstream-fin",
+    "outside/upstream-panic",
+    "outside/upstream-rst",
+];
+
+pub(super) const ANSWERS_FOR_UPSTREAMS: &[&str] = &[
+    "hops/deadline",
+    "outside/upstream-answers",
+    "outside/upstream-deadline",
+    "outside/upstream-no-budget",
+    "outside/upstream-shutdown",
+    "outside/upstream-unset",
+];

@@ -128,6 +128,7 @@ pub(super) const WORKS_TWICE: &[&str] = &[
     "disconnect/detach-many",
     "disconnect/detach-pipelined-rst",
     "disconnect/serve-half-close",
+    "hops/answers",
     "spared/body-64k",
     "spared/body-64k-dropped",
     "spared/body-64k-ignored",

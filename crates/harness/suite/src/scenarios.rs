@@ -10,6 +10,7 @@ mod disconnect;
 mod faults;
 mod group;
 mod h2;
+mod hops;
 mod leak;
 mod log;
 mod outside;
@@ -30,6 +31,7 @@ const AREAS: &[&[&[Scenario]]] = &[
     work::SCENARIOS,
     disconnect::SCENARIOS,
     outside::SCENARIOS,
+    hops::SCENARIOS,
     spared::SCENARIOS,
     timeouts::SCENARIOS,
     closing::SCENARIOS,

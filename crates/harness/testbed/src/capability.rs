@@ -77,6 +77,8 @@ capabilities! {
     StyleProcess = "style:process",
     /// Work in a child process that nobody kills.
     StyleProcessUnkilled = "style:process-unkilled",
+    /// Work that another server is asked for.
+    StyleUpstream = "style:upstream",
     /// `/values`.
     EndpointValues = "endpoint:/values",
     /// `/upload`.
@@ -101,6 +103,10 @@ capabilities! {
     FlagMaxConnections = "flag:--max-connections",
     /// `--permits`.
     FlagPermits = "flag:--permits",
+    /// `--upstream`.
+    FlagUpstream = "flag:--upstream",
+    /// `--reserve`.
+    FlagReserve = "flag:--reserve",
     /// `--request-timeout`.
     FlagRequestTimeout = "flag:--request-timeout",
     /// `--read-header-timeout`.

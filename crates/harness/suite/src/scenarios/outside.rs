@@ -4,6 +4,7 @@ use crate::scenario::Scenario;
 
 mod permit;
 mod process;
+pub(super) mod upstream;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] = &[permit::SCENARIOS, process::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[permit::SCENARIOS, process::SCENARIOS, upstream::SCENARIOS];
