@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
-use measure::plan::Plan;
+use measure::registry;
 use suite::profile::Profile;
 use testbed::capability::Capability;
 
@@ -262,7 +263,7 @@ pub(crate) struct Show {
     lab compare --quick              the same in short, in 45 s\n  \
     lab compare tokio threads        two of them, with all scenarios\n  \
     lab compare --full --peers       everything, often enough for medians\n  \
-    lab compare --measure-only=fast tokio go-context    nothing but the throughput and latency of these two\n\n\
+    lab compare --measure-only=throughput,latency tokio go-context    nothing but these, of these two\n\n\
     Exit status: 0; 1 when a scenario failed; 2 when something could not be run."
 )]
 pub(crate) struct Compare {
@@ -289,12 +290,23 @@ pub(crate) struct Compare {
         require_equals = true,
         value_delimiter = ',',
         default_missing_value = "all",
-        value_parser = clap::builder::PossibleValuesParser::new(Plan::MEASUREMENTS)
+        value_parser = clap::builder::PossibleValuesParser::new(measurements())
     )]
     pub(crate) measure_only: Option<Vec<String>>,
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
+}
+
+/// The values of `--measure-only`; old names are hidden.
+fn measurements() -> Vec<PossibleValue> {
+    let names = registry::ALL.iter().map(|(name, about)| PossibleValue::new(*name).help(*about));
+    let mut old: Vec<&str> =
+        registry::ALIASES.iter().flat_map(|(aliases, _)| aliases.iter().copied()).collect();
+    old.retain(|old| registry::ALL.iter().all(|(name, _)| name != old));
+    old.dedup();
+    let old = old.into_iter().map(|old| PossibleValue::new(old).hide(true));
+    std::iter::once(PossibleValue::new("all").help("All of them.")).chain(names).chain(old).collect()
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use measure::plan::Plan;
+use measure::measurement::Size;
+use measure::registry::{Measured, Plan};
 use measure::results::{Results, http_date};
 use measure::schedule;
 use report::export;
@@ -58,10 +59,8 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     }
 
     let plan = plan(args);
-    let (fast, memory) = (&plan.fast, &plan.memory);
-    let turns = fast.throughput_turns + fast.latency_turns + memory.idle_turns + memory.in_flight_turns;
     // A floor beside nobody says nothing.
-    let floors = if turns > 0 && !ready.is_empty() {
+    let floors = if plan.has_floors() && !ready.is_empty() {
         floors(&catalog, &stanzas, &root, args.no_build)
     } else {
         Vec::new()
@@ -138,11 +137,11 @@ fn floors(catalog: &Catalog, asked: &[Stanza], root: &Path, no_build: bool) -> V
 }
 
 fn plan(args: &Compare) -> Plan {
-    let plan = match args {
-        Compare { quick: true, .. } => Plan::quick(),
-        Compare { full: true, .. } => Plan::full(),
-        _ => Plan::standard(),
-    };
+    let plan = Plan::of(match args {
+        Compare { quick: true, .. } => Size::Quick,
+        Compare { full: true, .. } => Size::Full,
+        _ => Size::Standard,
+    });
     match &args.measure_only {
         Some(measurements) => plan.only(measurements),
         None => plan,
@@ -173,8 +172,8 @@ fn is_quick(scenario: &Scenario) -> bool {
     scenario.id == scenarios::GATE || scenario.id == "disconnect/fin" || (light && area)
 }
 
-fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant) -> schedule::Measured {
-    let meter = Meter::start("measuring", schedule::count(plan, subjects.len(), floors));
+fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant) -> Measured {
+    let meter = Meter::start("measuring", schedule::count(plan, subjects, floors));
     schedule::take(plan, subjects, floors, since, &mut |server, what| {
         meter.step(&format!("{server}: {what}"))
     })

@@ -79,10 +79,12 @@ fn say(row: &Row) -> String {
 
 fn say_latency(name: &str, latency: &Latency) -> String {
     let Latency { count, p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = latency;
+    let quantiles = [(p90_ms, "p90"), (p99_ms, "p99"), (p999_ms, "p99.9")];
+    let quantiles = quantiles.map(|(ms, name)| ms.map_or(String::new(), |ms| format!("{ms:.3} ({name}), ")));
     format!(
-        "{name:>5}: {} in {p50_ms:.3} ms (p50), {p90_ms:.3} (p90), {p99_ms:.3} (p99), {p999_ms:.3} (p99.9), {max_ms:.3} \
-        (worst)",
-        number(*count)
+        "{name:>5}: {} in {p50_ms:.3} ms (p50), {}{max_ms:.3} (worst)",
+        number(*count),
+        quantiles.concat()
     )
 }
 

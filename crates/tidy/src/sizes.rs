@@ -17,9 +17,7 @@ const FUNCTION: usize = 60;
 const LONGER: &[(&str, &str, usize)] = &[
     ("crates/ctx/src/node/tests/order.rs", "apply", 71),
     ("crates/ctx/tests/loom.rs", "", 477),
-    ("crates/harness/measure/src/schedule.rs", "take", 75),
     ("crates/harness/report/src/terminal/tables.rs", "print", 93),
-    ("crates/harness/report/src/terminal/tables/held.rs", "memory", 64),
     ("crates/lab/src/compare.rs", "compare", 67),
     ("crates/server-async-std/src/connection.rs", "exchange", 75),
     ("crates/server-smol/src/connection.rs", "exchange", 75),

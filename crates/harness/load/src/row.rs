@@ -125,12 +125,12 @@ pub struct Latency {
     pub mean_ms: f64,
     /// The median.
     pub p50_ms: f64,
-    /// The 90th percentile.
-    pub p90_ms: f64,
-    /// The 99th percentile.
-    pub p99_ms: f64,
-    /// The 99.9th percentile.
-    pub p999_ms: f64,
+    /// The 90th percentile; null with fewer than 30 samples.
+    pub p90_ms: Option<f64>,
+    /// The 99th percentile; null with fewer than 300 samples.
+    pub p99_ms: Option<f64>,
+    /// The 99.9th percentile; null with fewer than 3,000 samples.
+    pub p999_ms: Option<f64>,
     /// The greatest.
     pub max_ms: f64,
     /// The whole histogram: microseconds (exact to three digits) and how often, ascending.
@@ -138,16 +138,17 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Sums up a histogram; `None` when it is empty.
+    /// Sums up a histogram; `None` when it is empty. A percentile stands only where three samples lie beyond it.
     pub fn of(histogram: &Latencies) -> Option<Self> {
         let at = |part: f64| histogram.value_at_quantile(part) as f64 / 1e3;
+        let beyond = |samples: u64, part: f64| (histogram.len() >= samples).then(|| at(part));
         (!histogram.is_empty()).then(|| Self {
             count: histogram.len(),
             mean_ms: histogram.mean() / 1e3,
             p50_ms: at(0.5),
-            p90_ms: at(0.9),
-            p99_ms: at(0.99),
-            p999_ms: at(0.999),
+            p90_ms: beyond(30, 0.9),
+            p99_ms: beyond(300, 0.99),
+            p999_ms: beyond(3000, 0.999),
             max_ms: histogram.max() as f64 / 1e3,
             counts_us: histogram
                 .iter_recorded()
@@ -256,5 +257,18 @@ mod tests {
         assert_eq!((latency.count, latency.p50_ms), (5, 0.071));
         assert_eq!(latency.histogram(), histogram);
         assert_eq!(Latency::of(&Latencies::new(3).unwrap()), None);
+    }
+
+    #[test]
+    fn a_percentile_stands_only_where_three_samples_lie_beyond_it() {
+        let of = |count| {
+            let mut histogram = Latencies::new(3).unwrap();
+            histogram.record_n(1000, count).unwrap();
+            let latency = Latency::of(&histogram).unwrap();
+            [latency.p90_ms, latency.p99_ms, latency.p999_ms].map(|ms| ms.is_some())
+        };
+        assert_eq!([of(29), of(30)], [[false; 3], [true, false, false]]);
+        assert_eq!([of(299), of(300)], [[true, false, false], [true, true, false]]);
+        assert_eq!([of(2999), of(3000)], [[true, true, false], [true; 3]]);
     }
 }

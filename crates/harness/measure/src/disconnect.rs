@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::document::Series;
 use suite::verdict::Failure;
 use testbed::capability::Capability;
 use testbed::server::Server;
@@ -11,8 +12,12 @@ use testbed::witness::{Witness, Word};
 use wire::trace::Trace;
 use wire::{Leave, Request, Wire};
 
-use crate::plan;
-use crate::stats::ms_between;
+use crate::measurement::{Measurement, Size, millis};
+use crate::registry::Measured;
+use crate::results::Results;
+use crate::schedule::{Slot, Taker, named};
+use crate::series::{Gathered, Sample};
+use crate::stats::{Summary, ms_between};
 use crate::zombie::How;
 
 /// The time for which work is watched past its natural end.
@@ -70,18 +75,95 @@ pub const ACTIONS: &[Action] = &[
 
 /// Returns the name of one action's measurement in a [`Gap`](suite::document::Gap).
 pub fn gap(action: &str) -> String {
-    format!("leaving by {action}")
+    named("disconnect", action)
+}
+
+/// Clients that disconnect in every way there is, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The work that a request asks for.
+    pub work_ms: u64,
+    /// Clients of each way, per round.
+    pub tries: usize,
+    /// Rounds of each server.
+    pub rounds: usize,
+}
+
+/// Measures how soon work is canceled when its client disconnects.
+#[derive(Debug)]
+pub struct Measure;
+
+impl Measurement for Measure {
+    type Record = Disconnect;
+    type Plan = Plan;
+
+    const ALIASES: &'static [&'static str] = &["leaving"];
+
+    fn plan(size: Size) -> Plan {
+        Plan { work_ms: 900, tries: 10, rounds: size.pick(1, 3, 3) }
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Disconnect> {
+        let mut step = taker.step("", plan.rounds);
+        step.supports = vec![Capability::Witness, Capability::StyleContext];
+        let taken = taker.take(&step, |slot| {
+            let met = |action: &&Action| action.needs.iter().all(|need| slot.subject.supports(*need));
+            watch(slot, &ACTIONS.iter().filter(met).copied().collect::<Vec<_>>(), plan)
+        });
+        for round in &taken {
+            for action in &round.found.unborn {
+                let why = "the work of such a request does not begin, so there is none to cancel";
+                taker.gap(round.subject, action.name, &Failure::unsupported(why));
+            }
+        }
+        taken.into_iter().flat_map(|round| round.found.disconnects).collect()
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        let mut all = Gathered::default();
+        for one in &results.measured.disconnect {
+            let canceled = one.how == Some(How::Canceled);
+            let (took, missed) = (format!("time to cancel, {}", one.action), f64::from(u8::from(!canceled)));
+            let sample = |what, value| Sample { server: &one.server, what, round: one.round, value };
+            all.less(sample(took, canceled.then_some(one.last_ms)), "ms", results.noise.p99_ms);
+            all.less(sample(format!("not canceled, {}", one.action), Some(missed)), "share", 0.0);
+        }
+        for series in all.0.iter_mut().filter(|series| series.unit == "share") {
+            for round in series.rounds.iter_mut().filter(|round| !round.is_empty()) {
+                *round = vec![round.iter().sum::<f64>() / round.len() as f64];
+            }
+        }
+        all.0
+    }
+}
+
+impl Measured {
+    /// Returns what became of the work of one server's clients that disconnected in one way.
+    pub fn heard_of(&self, server: &str, action: &str) -> Option<Heard> {
+        let wanted = |one: &&Disconnect| one.server == server && one.action == action;
+        Heard::of(self.disconnect.iter().filter(wanted))
+    }
+
+    /// Returns the time to cancel of all work of one server that was canceled, in milliseconds.
+    pub fn canceled_of(&self, server: &str) -> Option<Summary> {
+        let heard = |one: &&Disconnect| one.server == server && one.how == Some(How::Canceled);
+        Summary::of(self.disconnect.iter().filter(heard).map(|one| one.last_ms))
+    }
 }
 
 /// One client that left; times are milliseconds since the moment just before it did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Departure {
+pub struct Disconnect {
     /// The server.
     pub server: String,
     /// The client's action, by the name of its [`Action`].
     pub action: String,
-    /// Which turn it was, from 0.
-    pub turn: usize,
+    /// The number of the round, from 0.
+    pub round: usize,
     /// The last sign of its work: its end, or a beat.
     pub last_ms: f64,
     /// The ending of the work; none when it never said so.
@@ -103,11 +185,11 @@ pub struct Heard {
 
 impl Heard {
     /// Sums up; `None` when there were none.
-    pub fn of<'a>(departures: impl IntoIterator<Item = &'a Departure>) -> Option<Self> {
+    pub fn of<'a>(disconnects: impl IntoIterator<Item = &'a Disconnect>) -> Option<Self> {
         let (mut tries, mut took) = (0, Vec::new());
-        for departure in departures {
+        for disconnect in disconnects {
             tries += 1;
-            took.extend((departure.how == Some(How::Canceled)).then_some(departure.last_ms));
+            took.extend((disconnect.how == Some(How::Canceled)).then_some(disconnect.last_ms));
         }
         took.sort_by(f64::total_cmp);
         let (median_ms, worst_ms) = match took[..] {
@@ -118,35 +200,26 @@ impl Heard {
     }
 }
 
-/// A turn of departures.
-#[derive(Debug, Default)]
-pub struct Watched {
+/// A round.
+struct Watched {
     /// Every client that left.
-    pub departures: Vec<Departure>,
+    disconnects: Vec<Disconnect>,
     /// The actions that could not be taken, because the work of their request does not begin: there is nothing to leave.
-    pub unborn: Vec<Action>,
+    unborn: Vec<Action>,
 }
 
 /// Lets `plan.tries` clients leave in each of `actions`, side by side, and watches their work to its end. One client of each
 /// goes before, to see whose work begins at all.
-///
-/// # Errors
-/// When the server has no witness or the sockets fail.
-pub fn watch(
-    server: &Server,
-    name: &str,
-    actions: &[Action],
-    plan: &plan::Leave,
-    turn: usize,
-) -> Result<Watched, Failure> {
+fn watch(slot: &Slot<'_>, actions: &[Action], plan: &Plan) -> Result<Watched, Failure> {
+    let (server, round) = (slot.server, slot.round);
     let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
-    let (actions, unborn) = born(server, witness, actions, plan, turn)?;
-    let give_up_at = Instant::now() + plan.work + PATIENCE;
+    let (actions, unborn) = born(slot, witness, actions, plan)?;
+    let give_up_at = Instant::now() + millis(plan.work_ms) + PATIENCE;
     let mut clients = Vec::new();
     for number in 0..plan.tries {
         for (row, action) in actions.iter().enumerate() {
-            let id = format!("leave-{turn}-{row}-{number}");
-            clients.push(Client::send(server, *action, id, plan.work, give_up_at)?);
+            let id = format!("disconnect-{round}-{row}-{number}");
+            clients.push(Client::send(server, *action, id, millis(plan.work_ms), give_up_at)?);
         }
     }
     for client in &mut clients {
@@ -157,23 +230,21 @@ pub fn watch(
         std::thread::sleep(APART);
         left.push(client.leave());
     }
-    let departures =
-        left.into_iter().filter_map(|left| left.watched(witness, name, turn, give_up_at)).collect();
-    Ok(Watched { departures, unborn })
+    let disconnects = left.into_iter().filter_map(|left| left.watched(witness, slot, give_up_at)).collect();
+    Ok(Watched { disconnects, unborn })
 }
 
 /// The actions whose work begins, and those whose work does not.
 fn born(
-    server: &Server,
+    slot: &Slot<'_>,
     witness: &Witness,
     actions: &[Action],
-    plan: &plan::Leave,
-    turn: usize,
+    plan: &Plan,
 ) -> Result<(Vec<Action>, Vec<Action>), Failure> {
     let give_up_at = Instant::now() + PATIENCE;
-    let id = |row: usize| format!("leave-{turn}-{row}-first");
-    let send =
-        |(row, action): (usize, &Action)| Client::send(server, *action, id(row), plan.work, give_up_at);
+    let (server, work) = (slot.server, millis(plan.work_ms));
+    let id = |row: usize| format!("disconnect-{}-{row}-first", slot.round);
+    let send = |(row, action): (usize, &Action)| Client::send(server, *action, id(row), work, give_up_at);
     let clients = actions.iter().enumerate().map(send).collect::<Result<Vec<_>, _>>()?;
     let rows = (0..actions.len()).map(|row| {
         // The time is one for all: whoever has not begun when it is over does not begin.
@@ -244,14 +315,14 @@ struct Left {
 }
 
 impl Left {
-    /// Returns the ending of its work; `None` when that had ended before, on a machine too busy to disconnect in time.
-    fn watched(self, witness: &Witness, server: &str, turn: usize, give_up_at: Instant) -> Option<Departure> {
+    /// Returns what became of its work; `None` when that had ended before, on a machine too busy to leave in time.
+    fn watched(self, witness: &Witness, slot: &Slot<'_>, give_up_at: Instant) -> Option<Disconnect> {
         let ended = witness.wait_end(&self.id, give_up_at.saturating_duration_since(Instant::now()));
         let last_at = ended.map(|(at, _)| at).or_else(|| witness.last(&self.id)).unwrap_or(self.at);
-        (ended.is_none() || last_at >= self.at).then(|| Departure {
-            server: server.to_owned(),
+        (ended.is_none() || last_at >= self.at).then(|| Disconnect {
+            server: slot.subject.name().to_owned(),
             action: self.action.name.to_owned(),
-            turn,
+            round: slot.round,
             last_ms: ms_between(self.at, last_at),
             how: ended.and_then(|(_, word)| match word {
                 Word::Completed => Some(How::Completed),
@@ -267,18 +338,18 @@ impl Left {
 mod tests {
     use super::*;
 
-    fn departure(last_ms: f64, how: Option<How>) -> Departure {
-        Departure { server: "x".into(), action: "FIN".into(), turn: 0, last_ms, how }
+    fn disconnect(last_ms: f64, how: Option<How>) -> Disconnect {
+        Disconnect { server: "x".into(), action: "FIN".into(), round: 0, last_ms, how }
     }
 
     #[test]
     fn only_what_was_canceled_has_a_time_to_cancel() {
-        let canceled = |ms| departure(ms, Some(How::Canceled));
+        let canceled = |ms| disconnect(ms, Some(How::Canceled));
         let all = [
             canceled(3.0),
-            departure(900.0, Some(How::Completed)),
+            disconnect(900.0, Some(How::Completed)),
             canceled(1.0),
-            departure(5.0, None),
+            disconnect(5.0, None),
             canceled(2.0),
         ];
         let heard = Heard { tries: 5, canceled: 3, median_ms: 2.0, worst_ms: 3.0 };

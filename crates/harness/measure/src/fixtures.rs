@@ -9,21 +9,18 @@ use suite::verdict::Verdict;
 use testbed::machine::Machine;
 use testbed::noise::Noise;
 
-use crate::disconnect::Departure;
-use crate::footprint::{self, Memory, State};
-use crate::interference::{Slot, Strip};
+use crate::disconnect::Disconnect;
+use crate::footprint::{self, Footprint, State};
+use crate::interference::{Interference, Slot};
 use crate::leak::{Leak, Round};
+use crate::measurement::Size;
 use crate::overshoot::Overshoot;
-use crate::plan::Plan;
+use crate::registry::{Measured, Plan};
 use crate::results::Results;
-use crate::schedule::Measured;
 use crate::stats::Summary;
 use crate::storm::{Reading, Storm};
 use crate::throughput::Fast;
 use crate::zombie::{How, Life};
-
-/// The document of a quick run of one server.
-pub const RUN: &str = include_str!("fixtures/run.json");
 
 /// Results of these servers with nothing measured.
 pub fn empty(names: &[&str]) -> Results {
@@ -43,7 +40,16 @@ pub fn empty(names: &[&str]) -> Results {
         measurements: Vec::new(),
         gaps: Vec::new(),
     };
-    Results::new(document, Plan::quick(), Measured::default())
+    Results::new(document, Plan::of(Size::Quick), Measured::default())
+}
+
+/// A quick run of one server and one scenario, in which the lateness of 500 requests at once was measured.
+pub fn run(rounds: &[&[f64]]) -> Results {
+    let mut results = empty(&["x"]);
+    let row = document::Row::whole_server("x", "work/drop", Verdict::Pass, "seen");
+    results.results = vec![document::Row { attempts: 1, ..row }];
+    results.measured.overshoot = vec![latenesses("x", rounds)];
+    results
 }
 
 /// Results of one server with one record of every measurement, two of disconnects.
@@ -52,13 +58,13 @@ pub fn everything() -> Results {
     let measured = &mut results.measured;
     measured.overshoot = vec![latenesses("x", &[&[0.5, 1.5]])];
     measured.spread = vec![latenesses("x", &[&[0.25]])];
-    measured.tails = vec![life("x", "drop", 5.0)];
-    let departure =
-        |last_ms, how| Departure { server: "x".into(), action: "FIN".into(), turn: 0, last_ms, how };
-    measured.departures = vec![departure(2.5, Some(How::Canceled)), departure(900.0, Some(How::Completed))];
-    measured.storms = vec![storm("x", 0, 5)];
+    measured.zombie = vec![life("x", "drop", 5.0)];
+    let disconnect =
+        |last_ms, how| Disconnect { server: "x".into(), action: "FIN".into(), round: 0, last_ms, how };
+    measured.disconnect = vec![disconnect(2.5, Some(How::Canceled)), disconnect(900.0, Some(How::Completed))];
+    measured.storm = vec![storm("x", 0, 5)];
     let row = Row { per_second: 1000.0, ..Row::default() };
-    let fast = Fast { server: "x".into(), floor: false, turn: 0, at_ms: None, row: row.clone() };
+    let fast = Fast { server: "x".into(), floor: false, round: 0, at_ms: None, row: row.clone() };
     (measured.throughput, measured.latency) = (vec![fast.clone()], vec![fast]);
     let reading = |held: usize| footprint::Reading {
         held,
@@ -67,12 +73,12 @@ pub fn everything() -> Results {
         threads: 1,
         descriptors: 1,
     };
-    measured.memory = vec![Memory::of("x", State::Idle, 0, vec![reading(0), reading(100)])];
+    measured.footprint = vec![Footprint::of("x", State::Idle, 0, vec![reading(0), reading(100)])];
     let slot = |at_ms| Slot { at_ms, answered: 50, missing: 0, latency_ms: Summary::of([1.0]) };
-    measured.strips = vec![Strip {
+    measured.interference = vec![Interference {
         server: "x".into(),
         style: "drop".into(),
-        turn: 0,
+        round: 0,
         requests: 500,
         burst_ms: 50.0,
         answered_ms: None,
@@ -80,7 +86,7 @@ pub fn everything() -> Results {
         row,
     }];
     let round = |threads| Round { work: 0, threads, descriptors: 9, pss: 1, anonymous: 1 };
-    measured.leaks = vec![Leak::of("x", &results.plan.leak, vec![round(4), round(5), round(6)])];
+    measured.leak = vec![Leak::of("x", &results.plan.leak, vec![round(4), round(5), round(6)])];
     results
 }
 
@@ -92,11 +98,11 @@ pub fn life(server: &str, style: &str, tail: f64) -> Life {
     life
 }
 
-/// The lateness of 504s of 500 requests at once: a list for each turn.
-pub fn latenesses(server: &str, turns: &[&[f64]]) -> Overshoot {
+/// The lateness of 504s of 500 requests at once: a list for each round.
+pub fn latenesses(server: &str, rounds: &[&[f64]]) -> Overshoot {
     let mut overshoot = Overshoot::new(server, 500, Duration::from_millis(400));
-    overshoot.turns_ms = turns.iter().map(|turn| turn.to_vec()).collect();
-    overshoot.summary_ms = Summary::of(overshoot.turns_ms.iter().flatten().copied());
+    overshoot.rounds_ms = rounds.iter().map(|round| round.to_vec()).collect();
+    overshoot.summary_ms = Summary::of(overshoot.rounds_ms.iter().flatten().copied());
     overshoot
 }
 
@@ -116,8 +122,8 @@ pub fn whole() -> Results {
     ];
     results.measured.overshoot =
         vec![latenesses("tokio", &[&[0.5; 20]]), latenesses("threads", &[&[9.0; 20]])];
-    results.measured.tails = vec![life("tokio", "drop", 0.1), life("threads", "drop", 2699.0)];
-    results.measured.storms = vec![storm("tokio", 0, 5), storm("threads", 500, 1004)];
+    results.measured.zombie = vec![life("tokio", "drop", 0.1), life("threads", "drop", 2699.0)];
+    results.measured.storm = vec![storm("tokio", 0, 5), storm("threads", 500, 1004)];
     results
 }
 
@@ -135,7 +141,7 @@ pub fn storm(server: &str, left: u64, threads: u64) -> Storm {
     Storm {
         server: server.to_owned(),
         style: "drop".into(),
-        turn: 0,
+        round: 0,
         requests: 500,
         answered_504: 500,
         answered_ms: 500.0,

@@ -8,23 +8,94 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::document::Series;
 use suite::verdict::Failure;
+use testbed::capability::Capability;
 use testbed::proc;
 use testbed::server::Server;
 use wire::Request;
 use wire::burst::Storm;
 
-use crate::plan;
+use crate::measurement::{Measurement, Size};
+use crate::results::Results;
+use crate::schedule::Taker;
+use crate::series::{Gathered, Sample};
 use crate::stats::Line;
 
 /// The flags of every server: a deadline that no held request meets.
-pub const FLAGS: &[(&str, &str)] = &[("--request-timeout", "60s")];
-/// The time in which the memory must come to rest.
+const FLAGS: &[(&str, &str)] = &[("--request-timeout", "60s")];
+/// The time in which the memory comes to rest.
 const REST: Duration = Duration::from_secs(6);
 /// From one reading to the next.
 const EVERY: Duration = Duration::from_millis(60);
 
-/// The states of the held connections.
+/// Connections that are held, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The numbers of connections, a reading each, ascending.
+    pub held: Vec<usize>,
+    /// Rounds of each server with idle connections.
+    pub idle_rounds: usize,
+    /// Rounds of each server with requests in flight.
+    pub in_flight_rounds: usize,
+}
+
+/// Measures the memory of a connection, idle and with a request in flight.
+#[derive(Debug)]
+pub struct Measure;
+
+impl Measurement for Measure {
+    type Record = Footprint;
+    type Plan = Plan;
+
+    const ALIASES: &'static [&'static str] = &["memory"];
+    const FLOORS: bool = true;
+
+    fn plan(size: Size) -> Plan {
+        Plan {
+            held: size.pick(vec![0, 100, 1000], vec![0, 100, 1000], vec![0, 100, 1000, 5000, 10_000]),
+            idle_rounds: size.pick(0, 0, 2),
+            in_flight_rounds: size.pick(1, 1, 5),
+        }
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.idle_rounds, &mut plan.in_flight_rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Footprint> {
+        let process = Capability::Process;
+        let in_flight = vec![process, Capability::FlagRequestTimeout];
+        let mut all = Vec::new();
+        for (state, what, rounds, supports, flags) in [
+            (State::Idle, "idle", plan.idle_rounds, vec![process], &[][..]),
+            (State::InFlight, "in flight", plan.in_flight_rounds, in_flight, FLAGS),
+        ] {
+            let mut step = taker.step(what, rounds);
+            (step.supports, step.flags) = (supports, flags);
+            let able: Vec<_> = taker.floors().iter().filter(|floor| step.suits(floor)).collect();
+            step.servers.extend(able);
+            let taken = taker.take(&step, |slot| watch(slot.server, &plan.held, state));
+            all.extend(taken.into_iter().map(|r| Footprint::of(r.subject.name(), state, r.number, r.found)));
+        }
+        all
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        let mut all = Gathered::default();
+        for memory in &results.measured.footprint {
+            let what = match memory.state {
+                State::Idle => "memory of one idle connection",
+                State::InFlight => "memory of one request in flight",
+            };
+            let (what, value) = (what.to_owned(), memory.pss.map(|line| line.slope));
+            all.less(Sample { server: &memory.server, what, round: memory.round, value }, "bytes", 500.0);
+        }
+        all.0
+    }
+}
+
+/// The state of the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -36,13 +107,13 @@ pub enum State {
 
 /// The memory of one server by what it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Memory {
+pub struct Footprint {
     /// The server.
     pub server: String,
     /// The state of its connections.
     pub state: State,
-    /// Which turn it was, from 0.
-    pub turn: usize,
+    /// The number of the round, from 0.
+    pub round: usize,
     /// A reading for each number of connections, ascending.
     pub readings: Vec<Reading>,
     /// Proportional set size in bytes by connections; none when there are fewer than two readings.
@@ -70,7 +141,7 @@ pub struct Reading {
 ///
 /// # Errors
 /// When the server is not our process, or sockets cannot be made.
-pub fn watch(server: &Server, plan: &plan::Memory, state: State) -> Result<Vec<Reading>, Failure> {
+fn watch(server: &Server, numbers: &[usize], state: State) -> Result<Vec<Reading>, Failure> {
     let pid = server.pid().ok_or_else(|| Failure::unsupported("not our process"))?;
     let request = match state {
         State::Idle => Request::get("/fast"),
@@ -81,7 +152,7 @@ pub fn watch(server: &Server, plan: &plan::Memory, state: State) -> Result<Vec<R
     Storm::launch(server.address(), vec![Request::get("/fast")], give_up_at)?.finish()?;
     let (mut storms, mut readings): (Vec<Storm>, Vec<Reading>) = (Vec::new(), Vec::new());
     let mut launched = 0;
-    for held in &plan.held {
+    for held in numbers {
         let more = vec![request.clone(); held.saturating_sub(launched)];
         launched = launched.max(*held);
         if !more.is_empty() {
@@ -130,15 +201,15 @@ fn held_by(storm: &Storm, state: State) -> usize {
     }
 }
 
-impl Memory {
+impl Footprint {
     /// Fits lines through the readings.
-    pub fn of(server: &str, state: State, turn: usize, readings: Vec<Reading>) -> Self {
+    pub fn of(server: &str, state: State, round: usize, readings: Vec<Reading>) -> Self {
         let line = |of: fn(&Reading) -> u64| {
             let points = readings.iter().map(|reading| (reading.held as f64, of(reading) as f64));
             Line::through(&points.collect::<Vec<_>>())
         };
         let (pss, anonymous) = (line(|reading| reading.pss), line(|reading| reading.anonymous));
-        Self { server: server.to_owned(), state, turn, readings, pss, anonymous }
+        Self { server: server.to_owned(), state, round, readings, pss, anonymous }
     }
 }
 
@@ -155,13 +226,13 @@ mod tests {
             threads: 4,
             descriptors: 9,
         };
-        let memory = Memory::of("x", State::InFlight, 0, [0, 100, 1000].map(reading).to_vec());
+        let memory = Footprint::of("x", State::InFlight, 0, [0, 100, 1000].map(reading).to_vec());
         let (pss, anonymous) = (memory.pss.unwrap(), memory.anonymous.unwrap());
         assert_eq!(
             (pss.slope.round(), pss.base.round(), anonymous.slope.round()),
             (12_000.0, 3_000_000.0, 10_000.0)
         );
         assert!(pss.r2 > 0.999_999);
-        assert_eq!(Memory::of("x", State::Idle, 0, vec![reading(0)]).pss, None);
+        assert_eq!(Footprint::of("x", State::Idle, 0, vec![reading(0)]).pss, None);
     }
 }

@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 use load::{Load, Pace, Row, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::document::Series;
 use suite::verdict::Failure;
 use testbed::server::Server;
 use wire::Request;
 use wire::burst::Storm;
 
-use crate::plan::{self, Burst};
+use crate::measurement::{Measurement, Size, millis};
+use crate::results::Results;
+use crate::schedule::{self, Taker, styled};
+use crate::series;
 use crate::stats::{Summary, ms_between};
 
 /// The time for which answers are waited for beyond the work.
@@ -18,15 +22,99 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Connections of the requests that are watched: enough that they wait for the server and not for each other.
 const CONNECTIONS: usize = 64;
 
+/// `/fast` in step, the bursts beside it, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// Requests of `/fast` a second.
+    pub rate: f64,
+    /// The time for which they are sent.
+    pub lasting_ms: u64,
+    /// When the burst is sent.
+    pub burst_after_ms: u64,
+    /// The deadline of the burst.
+    pub deadline_ms: u64,
+    /// The length of a slot of time.
+    pub slot_ms: u64,
+    /// The bursts, one in each round.
+    pub bursts: Vec<Burst>,
+    /// Rounds of each server and burst.
+    pub rounds: usize,
+}
+
+/// Requests that are let loose together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Burst {
+    /// The style of their work.
+    pub style: String,
+    /// Their number.
+    pub requests: usize,
+    /// The work that each asks for.
+    pub work_ms: u64,
+}
+
+/// Measures `/fast` under a burst of `/slow`.
+#[derive(Debug)]
+pub struct Measure;
+
+impl Measurement for Measure {
+    type Record = Interference;
+    type Plan = Plan;
+
+    const ALIASES: &'static [&'static str] = &["strip"];
+
+    fn plan(size: Size) -> Plan {
+        let burst = |style: &str, requests, work_ms| Burst { style: style.to_owned(), requests, work_ms };
+        let full = [burst("drop", 500, 1200), burst("context", 500, 1200), burst("spin", 1, 1200)];
+        let short = vec![burst("drop", 500, 600)];
+        Plan {
+            rate: 1000.0,
+            lasting_ms: size.pick(1200, 1200, 2400),
+            burst_after_ms: 400,
+            deadline_ms: 400,
+            slot_ms: 100,
+            bursts: size.pick(short.clone(), short, full.into()),
+            rounds: size.pick(0, 1, 3),
+        }
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Interference> {
+        let mut all = Vec::new();
+        for burst in &plan.bursts {
+            let mut step = taker.step(&burst.style, plan.rounds);
+            step.supports = vec![styled(&burst.style)];
+            all.extend(taker.take(&step, |slot| watch(slot, plan, burst)));
+        }
+        all.into_iter().map(|round| round.found).collect()
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        let mut all = series::Gathered::default();
+        for strip in &results.measured.interference {
+            let (before, during) = strip.before_and_during();
+            for (when, slots) in [("before", before), ("beside", during)] {
+                let what = format!("slowest /fast {when} a burst of {}", strip.style);
+                let value = worst(&slots);
+                let sample = series::Sample { server: &strip.server, what, round: strip.round, value };
+                all.less(sample, "ms", results.noise.max_ms);
+            }
+        }
+        all.0
+    }
+}
+
 /// One run of `/fast` beside a burst.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Strip {
+pub struct Interference {
     /// The server.
     pub server: String,
     /// The style of the burst's work.
     pub style: String,
-    /// Which turn it was, from 0.
-    pub turn: usize,
+    /// The number of the round, from 0.
+    pub round: usize,
     /// Requests of the burst.
     pub requests: usize,
     /// When the burst was sent, milliseconds.
@@ -53,48 +141,37 @@ pub struct Slot {
 }
 
 /// Asks `/fast` in step, and lets `burst` loose after a while.
-///
-/// # Errors
-/// When sockets cannot be made.
-pub fn watch(
-    server: &Server,
-    name: &str,
-    plan: &plan::Strip,
-    burst: &Burst,
-    turn: usize,
-) -> Result<Strip, Failure> {
-    let requests = (plan.rate * plan.lasting.as_secs_f64()).round() as usize;
+fn watch(slot: &schedule::Slot<'_>, plan: &Plan, burst: &Burst) -> Result<Interference, Failure> {
+    let server = slot.server;
+    let requests = (plan.rate * millis(plan.lasting_ms).as_secs_f64()).round() as usize;
     let pace = Pace::Rate { per_second: plan.rate, requests };
     let mut load = Load::new(server.address(), server.pid(), Request::get("/fast"), CONNECTIONS, pace);
-    (load.keep, load.patience) = (true, burst.work + PATIENCE);
+    (load.keep, load.patience) = (true, millis(burst.work_ms) + PATIENCE);
     let (done, storm) = std::thread::scope(|scope| {
         let beside = scope.spawn(|| let_loose(server, plan, burst));
         (load.run(), beside.join().expect("the burst does not panic"))
     });
     let (done, (sent_at, answered_at)) = (done?, storm?);
-    Ok(Strip {
-        server: name.to_owned(),
+    Ok(Interference {
+        server: slot.subject.name().to_owned(),
         style: burst.style.clone(),
-        turn,
+        round: slot.round,
         requests: burst.requests,
         burst_ms: ms_between(done.begin_at, sent_at),
         answered_ms: answered_at.map(|at| ms_between(done.begin_at, at)),
-        slots: slots(&pace, plan.slot, done.begin_at, &done.samples),
+        slots: slots(&pace, millis(plan.slot_ms), done.begin_at, &done.samples),
         row: done.row,
     })
 }
 
 /// Sends the burst; gives when, and when its last answer had come.
-fn let_loose(
-    server: &Server,
-    plan: &plan::Strip,
-    burst: &Burst,
-) -> Result<(Instant, Option<Instant>), Failure> {
-    std::thread::sleep(plan.burst_after);
-    let (style, work) = (&burst.style, burst.work.as_millis());
-    let request = Request::get(format!("/slow?style={style}&work={work}ms&tick=10ms")).timeout(plan.deadline);
+fn let_loose(server: &Server, plan: &Plan, burst: &Burst) -> Result<(Instant, Option<Instant>), Failure> {
+    std::thread::sleep(millis(plan.burst_after_ms));
+    let (style, work) = (&burst.style, burst.work_ms);
+    let request = Request::get(format!("/slow?style={style}&work={work}ms&tick=10ms"))
+        .timeout(millis(plan.deadline_ms));
     let sent_at = Instant::now();
-    let give_up_at = sent_at + burst.work + PATIENCE;
+    let give_up_at = sent_at + millis(burst.work_ms) + PATIENCE;
     let mut storm = Storm::launch(server.address(), vec![request; burst.requests], give_up_at)?;
     let all = storm.drive(give_up_at)?;
     let last = storm.shots().iter().filter_map(|shot| shot.done_at).max();
@@ -123,7 +200,7 @@ fn slots(pace: &Pace, slot: Duration, begin_at: Instant, samples: &[Sample]) -> 
     latencies.into_iter().enumerate().map(one).collect()
 }
 
-impl Strip {
+impl Interference {
     /// The slots before the burst, and those from it to its last answer.
     pub fn before_and_during(&self) -> (Vec<&Slot>, Vec<&Slot>) {
         let width = self.slots.get(1).map_or(f64::INFINITY, |slot| slot.at_ms);
@@ -167,10 +244,10 @@ mod tests {
     #[test]
     fn slots_before_the_burst_know_nothing_of_it() {
         let slot = |at_ms| Slot { at_ms, answered: 0, missing: 0, latency_ms: None };
-        let strip = Strip {
+        let strip = Interference {
             server: "x".into(),
             style: "spin".into(),
-            turn: 0,
+            round: 0,
             requests: 1,
             burst_ms: 210.0,
             answered_ms: Some(350.0),

@@ -2,17 +2,17 @@
 //!
 //! # Words
 //! - *Overshoot*: from the deadline, counted from when the request was meant to be sent, to the 504's first byte.
-//! - *Tail*: from when the 504 was read to the last sign of life of its work. Longer than
-//!   [`Limits::zombie_ms`](suite::document::Limits::zombie_ms), the work is a *zombie*.
+//! - *Zombie*: work whose last sign of life comes later after the 504 than
+//!   [`Limits::zombie_ms`](suite::document::Limits::zombie_ms).
 //! - *Quiesce*: from the storm's last answer until no work is left.
 //!
 //! # Layout
-//! - [`plan`]: what is measured, how often, in which order; [`schedule`]: does it.
-//! - [`overshoot`], [`zombie`], [`disconnect`], [`storm`], [`throughput`], [`footprint`], [`interference`], [`leak`]: a
-//!   measurement each; [`stats`]: what becomes of samples.
-//! - [`told`]: the one measurement of intermediaries, for every way to leave.
-//! - [`results`]: a run with its measurements in their own types; [`plain`]: the same as plain data of the document;
-//!   [`series`]: every sample in one list.
+//! - [`measurement`]: the trait of a measurement; [`registry`]: the list of all, and the plan and the records made of it;
+//!   [`schedule`]: takes the rounds of a plan.
+//! - [`zombie`], [`storm`], [`overshoot`], [`disconnect`], [`footprint`], [`interference`], [`leak`], [`throughput`]: the
+//!   measurements; [`told`]: the one measurement of intermediaries, for every way to leave.
+//! - [`results`]: a run with its measurements in their own types; [`series`]: every sample in one list; [`stats`]: what
+//!   becomes of samples.
 
 pub mod disconnect;
 #[cfg(any(test, feature = "fixtures"))]
@@ -20,9 +20,9 @@ pub mod fixtures;
 pub mod footprint;
 pub mod interference;
 pub mod leak;
+pub mod measurement;
 pub mod overshoot;
-pub mod plain;
-pub mod plan;
+pub mod registry;
 pub mod results;
 pub mod schedule;
 pub mod series;

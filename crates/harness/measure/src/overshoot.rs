@@ -7,16 +7,159 @@ use load::tally::Outcome;
 use load::{self, Load, Pace};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::document::{Better, Series};
 use suite::verdict::Failure;
 use testbed::server::Server;
 use wire::burst::Storm;
 use wire::trace::Trace;
 use wire::{Request, Wire};
 
+use crate::measurement::{Measurement, Size, millis};
+use crate::results::Results;
+use crate::schedule::{Round, Taker};
+use crate::series;
 use crate::stats::{Summary, ms_between};
 
 /// The time for which an answer is waited for after its deadline.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Requests one by one and at once, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The deadline of a request sent alone.
+    pub alone_deadline_ms: u64,
+    /// Requests in a row, per round.
+    pub alone: usize,
+    /// The deadline of requests sent at once.
+    pub deadline_ms: u64,
+    /// Numbers of requests at once, ascending.
+    pub at_once: Vec<usize>,
+    /// Rounds of each server.
+    pub rounds: usize,
+}
+
+/// Measures how late 504s are, one by one and many at once.
+#[derive(Debug)]
+pub struct Measure;
+
+impl Measurement for Measure {
+    type Record = Overshoot;
+    type Plan = Plan;
+
+    fn plan(size: Size) -> Plan {
+        Plan {
+            alone_deadline_ms: 50,
+            alone: size.pick(10, 15, 20),
+            deadline_ms: 400,
+            at_once: size.pick(vec![500], vec![1000], vec![100, 1000, 5000]),
+            rounds: size.pick(1, 3, 5),
+        }
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Overshoot> {
+        let mut all = gather(taker, "1 at once", plan.rounds, (1, plan.alone_deadline_ms), |server| {
+            alone(server, plan.alone, millis(plan.alone_deadline_ms))
+        });
+        for many in plan.at_once.iter().copied() {
+            let what = format!("{many} at once");
+            all.extend(gather(taker, &what, plan.rounds, (many, plan.deadline_ms), |server| {
+                at_once(server, many, millis(plan.deadline_ms))
+            }));
+        }
+        all
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        lateness(results, &results.measured.overshoot, "at once")
+    }
+
+    /// An answer before its deadline breaks the check.
+    fn is_broken(results: &Results) -> bool {
+        results.measured.overshoot.iter().any(|overshoot| overshoot.early > 0)
+    }
+}
+
+/// Requests in step over one second, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SpreadPlan {
+    /// The deadline.
+    pub deadline_ms: u64,
+    /// Numbers of requests in the second.
+    pub requests: Vec<usize>,
+    /// Rounds of each server.
+    pub rounds: usize,
+}
+
+/// Measures how late 504s are that are due one by one over a second.
+#[derive(Debug)]
+pub struct Spread;
+
+impl Measurement for Spread {
+    type Record = Overshoot;
+    type Plan = SpreadPlan;
+
+    fn plan(size: Size) -> SpreadPlan {
+        SpreadPlan { deadline_ms: 400, requests: vec![1000], rounds: size.pick(0, 0, 5) }
+    }
+
+    fn rounds(plan: &mut SpreadPlan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &SpreadPlan, taker: &mut Taker<'_>) -> Vec<Overshoot> {
+        let mut all = Vec::new();
+        for requests in plan.requests.iter().copied() {
+            let (what, kind) = (format!("{requests} in a second"), (requests, plan.deadline_ms));
+            all.extend(gather(taker, &what, plan.rounds, kind, |server| {
+                spread(server, requests, millis(plan.deadline_ms))
+            }));
+        }
+        all
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        lateness(results, &results.measured.spread, "in step over 1 s")
+    }
+}
+
+/// Takes the rounds of one number of requests and deadline, and gathers them by server.
+fn gather(
+    taker: &mut Taker<'_>,
+    what: &str,
+    rounds: usize,
+    (requests, deadline_ms): (usize, u64),
+    measure: impl Fn(&Server) -> Result<Vec<Sample>, Failure> + Sync,
+) -> Vec<Overshoot> {
+    let step = taker.step(what, rounds);
+    let taken: Vec<Round<'_, Vec<Sample>>> = taker.take(&step, |slot| measure(slot.server));
+    let mut all: Vec<Overshoot> = Vec::new();
+    for subject in step.servers.iter().filter(|_| !taken.is_empty()) {
+        let mut one = Overshoot::new(subject.name(), requests, millis(deadline_ms));
+        for round in taken.iter().filter(|round| round.subject.name() == subject.name()) {
+            one.add(&round.found, round.at_ms);
+        }
+        all.push(one);
+    }
+    all
+}
+
+/// One series for each record.
+fn lateness(results: &Results, measured: &[Overshoot], how: &str) -> Vec<Series> {
+    let series = |o: &Overshoot| {
+        let what = format!("lateness of the 504, {} {how}", o.at_once);
+        Series {
+            latency_from: Some(o.deadline_ms),
+            rounds: o.rounds_ms.clone(),
+            rounds_at_ms: o.rounds_at_ms.clone(),
+            ..series::empty(&o.server, what, "ms", results.noise.p99_ms, Better::Less)
+        }
+    };
+    measured.iter().map(series).collect()
+}
 
 /// The overshoot of one server at one concurrency.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -33,12 +176,11 @@ pub struct Overshoot {
     pub others: BTreeMap<String, usize>,
     /// All samples in short.
     pub summary_ms: Option<Summary>,
-    /// Every sample: a list for each turn.
-    pub turns_ms: Vec<Vec<f64>>,
-    /// When each turn began, in milliseconds since the run did; empty in old runs.
-    #[serde(default)]
-    pub turns_at_ms: Vec<f64>,
-    /// The reasons why rounds could not be measured.
+    /// Every sample: a list for each round.
+    pub rounds_ms: Vec<Vec<f64>>,
+    /// The start of each round, in milliseconds since that of the run.
+    pub rounds_at_ms: Vec<f64>,
+    /// The faults that kept a round from being measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
 }
@@ -66,19 +208,19 @@ impl Overshoot {
             early: 0,
             others: BTreeMap::new(),
             summary_ms: None,
-            turns_ms: Vec::new(),
-            turns_at_ms: Vec::new(),
+            rounds_ms: Vec::new(),
+            rounds_at_ms: Vec::new(),
             errors: Vec::new(),
         }
     }
 
-    /// Adds a turn that began at `at_ms` of the run. An answer that is no 504 is no sample of lateness, and is counted apart.
+    /// Adds a round that began at `at_ms` of the run. An answer that is no 504 is no sample of lateness, and is counted apart.
     pub fn add(&mut self, samples: &[Sample], at_ms: f64) {
-        let mut turn = Vec::with_capacity(samples.len());
+        let mut round = Vec::with_capacity(samples.len());
         for sample in samples {
             match (sample.status, sample.first_byte_at) {
                 (Some(504), Some(at)) => {
-                    turn.push(round(ms_between(sample.intended_at, at) - self.deadline_ms));
+                    round.push(micros(ms_between(sample.intended_at, at) - self.deadline_ms));
                     self.early += usize::from(ms_between(sample.sent_at, at) < self.deadline_ms);
                 }
                 (status, _) => {
@@ -87,13 +229,20 @@ impl Overshoot {
                 }
             }
         }
-        self.turns_ms.push(turn);
-        self.turns_at_ms.push(at_ms);
-        self.summary_ms = Summary::of(self.turns_ms.iter().flatten().copied());
+        self.rounds_ms.push(round);
+        self.rounds_at_ms.push(at_ms);
+        self.summary_ms = Summary::of(self.rounds_ms.iter().flatten().copied());
     }
 }
 
-fn round(ms: f64) -> f64 {
+impl Overshoot {
+    /// Returns the 99th percentile of each round that has enough samples for one, summed up.
+    pub fn p99_of_rounds(&self) -> Option<Summary> {
+        Summary::of(self.rounds_ms.iter().filter_map(|round| Summary::of(round.iter().copied())?.p99))
+    }
+}
+
+fn micros(ms: f64) -> f64 {
     (ms * 1e3).round() / 1e3
 }
 
@@ -187,14 +336,14 @@ mod tests {
     #[test]
     fn lateness_counts_from_the_intended_time() {
         let overshoot = measured(&[sample(504, 5, 101), sample(504, 0, 103)]);
-        assert_eq!(overshoot.turns_ms, [[6.0, 3.0]]);
+        assert_eq!(overshoot.rounds_ms, [[6.0, 3.0]]);
         assert_eq!((overshoot.early, overshoot.summary_ms.unwrap().max), (0, 6.0));
     }
 
     #[test]
     fn an_early_answer_is_seen_even_when_it_was_sent_late() {
         let overshoot = measured(&[sample(504, 50, 99)]);
-        assert_eq!((overshoot.early, &overshoot.turns_ms[0][..]), (1, &[49.0][..]));
+        assert_eq!((overshoot.early, &overshoot.rounds_ms[0][..]), (1, &[49.0][..]));
     }
 
     #[test]
@@ -202,6 +351,6 @@ mod tests {
         let lost = Sample { status: None, first_byte_at: None, ..sample(504, 0, 0) };
         let overshoot = measured(&[sample(503, 0, 1), lost, sample(504, 0, 101)]);
         assert_eq!(overshoot.others, BTreeMap::from([("503".into(), 1), ("no answer".into(), 1)]));
-        assert_eq!(overshoot.turns_ms, [[1.0]]);
+        assert_eq!(overshoot.rounds_ms, [[1.0]]);
     }
 }

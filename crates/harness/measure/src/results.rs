@@ -5,9 +5,8 @@ use std::ops::{Deref, DerefMut};
 use suite::document::{Document, Limits};
 use testbed::noise::Noise;
 
-use crate::plain;
-use crate::plan::Plan;
-use crate::schedule::Measured;
+use crate::measurement::Size;
+use crate::registry::{self, Measured, Plan};
 
 /// A run whose measurements have been read back. It derefs to the rest of its document.
 #[derive(Debug, Clone)]
@@ -24,7 +23,7 @@ pub struct Results {
 
 /// Two ticks, in which work that looks at its context stops, and what the scheduler adds; at least 25 ms.
 pub fn limits(plan: &Plan, noise: &Noise) -> Limits {
-    let ticks = 2.0 * plan.tail.tick.as_secs_f64() * 1e3;
+    let ticks = 2.0 * plan.zombie.tick_ms as f64;
     Limits { zombie_ms: (ticks + noise.max_ms).max(25.0).round() }
 }
 
@@ -41,19 +40,19 @@ impl Results {
     /// A sentence that names the measurement and the field that is missing or wrong.
     pub fn of(mut document: Document) -> Result<Self, String> {
         let plan = match document.plan.take() {
-            Some(plan) => plain::typed("plan", plan)?,
-            None => Plan::quick().only(&[]),
+            Some(plan) => registry::typed("plan", plan)?,
+            None => Plan::of(Size::Quick).only(&[]),
         };
-        let measured = plain::take(&mut document)?;
+        let measured = registry::take(&mut document)?;
         Ok(Self::new(document, plan, measured))
     }
 
     /// The whole document.
     pub fn document(&self) -> Document {
         Document {
-            plan: Some(plain::value(&self.plan)),
+            plan: Some(registry::value(&self.plan)),
             limits: Some(self.limits),
-            measurements: plain::measurements(self),
+            measurements: registry::measurements(self),
             gaps: self.measured.gaps.clone(),
             ..self.document.clone()
         }
@@ -61,7 +60,7 @@ impl Results {
 
     /// 1 when a promise was broken, 2 when something could not be run, else 0.
     pub fn exit_code(&self) -> u8 {
-        if self.measured.early() > 0 { 1 } else { self.document().exit_code() }
+        if registry::is_broken(self) { 1 } else { self.document().exit_code() }
     }
 
     /// Reads a document back.
@@ -110,7 +109,7 @@ mod tests {
     fn a_run_is_read_back_as_it_was_written() {
         let mut results = whole();
         results.results.push(Row::whole_server("x", "a/c", Verdict::Xfail, "late"));
-        results.measured.tails = vec![life("x", "drop", 2699.0)];
+        results.measured.zombie = vec![life("x", "drop", 2699.0)];
         results.plan.flags = vec![("--threads".to_owned(), "2".to_owned())];
         let text = results.json();
         assert_eq!(Results::parse(&text).unwrap().json(), text);
@@ -131,7 +130,7 @@ mod tests {
         let mut document = empty(&["x"]).document();
         (document.plan, document.limits) = (None, None);
         let results = Results::of(document).unwrap();
-        assert_eq!((results.plan.storm.turns, results.limits.zombie_ms), (0, 25.0));
+        assert_eq!((results.plan.storm.rounds, results.limits.zombie_ms), (0, 25.0));
     }
 
     #[test]

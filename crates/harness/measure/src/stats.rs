@@ -13,11 +13,17 @@ pub struct Summary {
     pub min: f64,
     /// The median.
     pub p50: f64,
-    /// The 99th percentile; with fewer than 100 samples it is the greatest, or near it.
-    pub p99: f64,
+    /// The 99th percentile; null with fewer than 300 samples, of which at most three lie above it.
+    pub p99: Option<f64>,
     /// The greatest.
     pub max: f64,
 }
+
+/// The samples that a 99th percentile needs: three beyond it, `3 / (1 - 0.99)`.
+pub const ENOUGH: usize = 300;
+
+/// The rounds that a comparison needs on both sides.
+pub const ROUNDS: usize = 3;
 
 impl Summary {
     /// Sums up `samples`; `None` when there are none.
@@ -25,8 +31,14 @@ impl Summary {
         let mut sorted: Vec<f64> = samples.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
-        let (p50, p99) = (quantile(&sorted, 0.5), quantile(&sorted, 0.99));
-        Some(Self { count: sorted.len(), min, p50, p99, max })
+        let p99 = (sorted.len() >= ENOUGH).then(|| quantile(&sorted, 0.99));
+        Some(Self { count: sorted.len(), min, p50: quantile(&sorted, 0.5), p99, max })
+    }
+
+    /// Returns true when two lists of rounds differ beyond their spread: each has at least [`ROUNDS`], and their ranges have
+    /// no value in common. Only then may a sentence call one of them greater.
+    pub fn parts_from(&self, other: &Self) -> bool {
+        self.count.min(other.count) >= ROUNDS && (self.max < other.min || other.max < self.min)
     }
 }
 
@@ -80,8 +92,23 @@ mod tests {
 
     #[test]
     fn a_summary_does_not_depend_on_the_order_of_the_samples() {
-        let summary = Summary::of((0..=100).rev().map(f64::from)).unwrap();
-        assert_eq!(summary, Summary { count: 101, min: 0.0, p50: 50.0, p99: 99.0, max: 100.0 });
+        let summary = Summary::of((0..=1000).rev().map(f64::from)).unwrap();
+        assert_eq!(summary, Summary { count: 1001, min: 0.0, p50: 500.0, p99: Some(990.0), max: 1000.0 });
+    }
+
+    #[test]
+    fn fewer_than_300_samples_have_no_99th_percentile() {
+        let of = |count: u32| Summary::of((0..count).map(f64::from)).unwrap().p99;
+        assert_eq!((of(299), of(300).is_some()), (None, true));
+    }
+
+    #[test]
+    fn ranges_part_only_when_each_has_three_rounds_and_none_holds_a_value_of_the_other() {
+        let of = |values: &[f64]| Summary::of(values.iter().copied()).unwrap();
+        let (low, high) = (of(&[1.0, 2.0, 3.0]), of(&[4.0, 5.0, 6.0]));
+        assert!(low.parts_from(&high) && high.parts_from(&low));
+        assert!(!low.parts_from(&of(&[3.0, 5.0, 6.0])), "a value in common");
+        assert!(!low.parts_from(&of(&[4.0, 5.0])), "two rounds");
     }
 
     #[test]
@@ -92,7 +119,7 @@ mod tests {
     #[test]
     fn one_sample_is_all_of_its_quantiles() {
         let summary = Summary::of([-2.5]).unwrap();
-        assert_eq!((summary.min, summary.p50, summary.p99, summary.max), (-2.5, -2.5, -2.5, -2.5));
+        assert_eq!((summary.min, summary.p50, summary.max), (-2.5, -2.5, -2.5));
     }
 
     #[test]

@@ -5,15 +5,20 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::document::Series;
 use suite::verdict::Failure;
+use testbed::capability::Capability;
 use testbed::census::Census;
 use testbed::proc;
-use testbed::server::Server;
 use wire::burst as client;
 use wire::trace::Trace;
 use wire::{Request, Wire};
 
-use crate::plan;
+use crate::measurement::{Measurement, Size, millis};
+use crate::registry::Measured;
+use crate::results::Results;
+use crate::schedule::{Slot, Taker, styled};
+use crate::series::{Gathered, Sample};
 use crate::stats::ms_between;
 
 /// The time for which work may run on past its natural end before the storm counts as never quiet.
@@ -23,6 +28,93 @@ const EVERY: Duration = Duration::from_millis(25);
 /// The time for which the server is left alone before the last reading.
 const SETTLE: Duration = Duration::from_millis(250);
 
+/// Requests that time out together, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The deadline.
+    pub deadline_ms: u64,
+    /// The work that a request asks for.
+    pub work_ms: u64,
+    /// Requests at once.
+    pub requests: usize,
+    /// Styles, a storm each.
+    pub styles: Vec<String>,
+    /// Rounds of each server and style.
+    pub rounds: usize,
+}
+
+/// Measures what a storm of timeouts costs.
+#[derive(Debug)]
+pub struct Measure;
+
+impl Measurement for Measure {
+    type Record = Storm;
+    type Plan = Plan;
+
+    const ALIASES: &'static [&'static str] = &["storms"];
+
+    fn plan(size: Size) -> Plan {
+        let styles: &[&str] = size.pick(&["drop"], &["drop"], &["drop", "context", "detached"]);
+        Plan {
+            deadline_ms: 400,
+            work_ms: size.pick(900, 1200, 1200),
+            requests: 500,
+            styles: styles.iter().map(|style| (*style).to_owned()).collect(),
+            rounds: size.pick(1, 1, 5),
+        }
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Storm> {
+        let mut storms = Vec::new();
+        for style in &plan.styles {
+            let mut step = taker.step(style, plan.rounds);
+            step.supports = vec![Capability::Admin, Capability::Process, styled(style)];
+            storms.extend(taker.take(&step, |slot| watch(slot, style, plan)));
+        }
+        storms.into_iter().map(|round| round.found).collect()
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        let mut all = Gathered::default();
+        let forgiven = results.limits.zombie_ms;
+        for storm in &results.measured.storm {
+            let (before, peak) = (storm.before(), storm.peak());
+            let grown = peak.pss.saturating_sub(before.pss) as f64;
+            // One in twenty may be caught between its answer and its end by the reading.
+            let few = storm.requests as f64 / 20.0;
+            let figures = [
+                ("work left over", "works", few, Some(storm.left_behind() as f64)),
+                (
+                    "zombie area",
+                    "task-seconds",
+                    storm.requests as f64 * forgiven / 1e3,
+                    Some(storm.zombie_area()),
+                ),
+                ("quiet after", "ms", forgiven, storm.quiesce_ms()),
+                ("most threads", "threads", few, Some(peak.threads as f64)),
+                ("most descriptors", "descriptors", few, Some(peak.descriptors as f64)),
+                ("growth of memory", "bytes", 1e6, Some(grown)),
+            ];
+            for (what, unit, least, value) in figures {
+                let what = format!("storm, {}: {what}", storm.style);
+                all.less(Sample { server: &storm.server, what, round: storm.round, value }, unit, least);
+            }
+        }
+        all.0
+    }
+}
+
+impl Measured {
+    /// The storms of one server and style, in the order of rounds.
+    pub fn storms_of(&self, server: &str, style: &str) -> Vec<&Storm> {
+        self.storm.iter().filter(|storm| storm.server == server && storm.style == style).collect()
+    }
+}
+
 /// One storm.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Storm {
@@ -30,8 +122,8 @@ pub struct Storm {
     pub server: String,
     /// The style of the work.
     pub style: String,
-    /// Which turn it was, from 0.
-    pub turn: usize,
+    /// The number of the round, from 0.
+    pub round: usize,
     /// Requests at once.
     pub requests: usize,
     /// The number of requests that were answered 504.
@@ -111,16 +203,8 @@ impl Storm {
 }
 
 /// Lets `plan.requests` requests of work in `style` time out together, and reads the server all the while.
-///
-/// # Errors
-/// When the server has no census, is not our process, or dies.
-pub fn watch(
-    server: &Server,
-    name: &str,
-    style: &str,
-    plan: &plan::Storm,
-    turn: usize,
-) -> Result<Storm, Failure> {
+fn watch(slot: &Slot<'_>, style: &str, plan: &Plan) -> Result<Storm, Failure> {
+    let server = slot.server;
     let admin = server.admin().ok_or_else(|| Failure::unsupported("no census"))?;
     let pid = server.pid().ok_or_else(|| Failure::unsupported("not our process"))?;
     let waiting = AtomicUsize::new(0);
@@ -143,11 +227,11 @@ pub fn watch(
         .ask(&Request::get("/fast").header("Connection", "close"))?;
     let mut readings = vec![read(None)?];
 
-    let (work, tick) = (plan.work.as_millis(), plan.work.as_millis() / 10);
-    let request =
-        Request::get(format!("/slow?style={style}&work={work}ms&tick={tick}ms")).timeout(plan.deadline);
+    let (work, tick) = (plan.work_ms, plan.work_ms / 10);
+    let request = Request::get(format!("/slow?style={style}&work={work}ms&tick={tick}ms"))
+        .timeout(millis(plan.deadline_ms));
     let start_at = Instant::now();
-    let give_up_at = start_at + plan.work + PATIENCE;
+    let give_up_at = start_at + millis(plan.work_ms) + PATIENCE;
     waiting.store(plan.requests, Ordering::Relaxed);
     let over = AtomicBool::new(false);
     let (shots, quiet_ms, seen) = std::thread::scope(|scope| {
@@ -163,9 +247,9 @@ pub fn watch(
     readings.push(read(Some(start_at))?);
     let answered = shots.iter().filter_map(|(_, done_at)| *done_at).max().unwrap_or(start_at);
     Ok(Storm {
-        server: name.to_owned(),
+        server: slot.subject.name().to_owned(),
         style: style.to_owned(),
-        turn,
+        round: slot.round,
         requests: plan.requests,
         answered_504: shots.iter().filter(|(status, _)| *status == Some(504)).count(),
         answered_ms: ms_between(start_at, answered),
@@ -235,7 +319,7 @@ mod tests {
         Storm {
             server: "x".into(),
             style: "drop".into(),
-            turn: 0,
+            round: 0,
             requests: 10,
             answered_504: 10,
             answered_ms: 500.0,

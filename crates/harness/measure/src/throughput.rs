@@ -3,15 +3,163 @@
 use load::{Load, Pace, Row, validity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::document::{Better, Series};
 use suite::verdict::Failure;
 use testbed::server::Server;
 use wire::Request;
 
-use crate::plan;
-use crate::stats::Summary;
+use crate::measurement::{Interval, Measurement, Size, millis};
+use crate::results::Results;
+use crate::schedule::{Round, Step, Taker};
+use crate::series::{Gathered, Sample};
+use crate::stats::{ROUNDS, Summary};
 
 /// The number of tries of a round in step, when its requests leave late.
 const TRIES: usize = 3;
+
+/// A load of `/fast`, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// Connections.
+    pub connections: usize,
+    /// The time for which a round asks before it counts.
+    pub warm_up_ms: u64,
+    /// The time for which a round counts.
+    pub lasting_ms: u64,
+    /// Requests a second of the open loop; null in the closed one.
+    pub rate: Option<f64>,
+    /// Rounds of each server.
+    pub rounds: usize,
+}
+
+impl Plan {
+    fn of(size: Size, rate: Option<f64>, rounds: usize) -> Self {
+        let (warm_up_ms, lasting_ms) = (size.pick(100, 100, 200), size.pick(300, 400, 2000));
+        Self { connections: 64, warm_up_ms, lasting_ms, rate, rounds }
+    }
+}
+
+/// Measures how many `/fast` are answered, back to back.
+#[derive(Debug)]
+pub struct Measure;
+
+impl Measurement for Measure {
+    type Record = Fast;
+    type Plan = Plan;
+
+    const ALIASES: &'static [&'static str] = &["fast"];
+    const FLOORS: bool = true;
+
+    fn plan(size: Size) -> Plan {
+        Plan::of(size, None, size.pick(1, 5, 6))
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Fast> {
+        let step = beside_floors(taker, plan);
+        let taken = taker.take(&step, |slot| throughput(slot.server, plan).map(|row| vec![row]));
+        rows(taker, taken)
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        fast(results, &results.measured.throughput, "back to back")
+    }
+
+    fn histograms(results: &Results) -> Vec<Interval> {
+        intervals(&results.measured.throughput, "back-to-back")
+    }
+}
+
+/// Measures how fast `/fast` is answered, in step with a schedule.
+#[derive(Debug)]
+pub struct Latency;
+
+impl Measurement for Latency {
+    type Record = Fast;
+    type Plan = Plan;
+
+    const ALIASES: &'static [&'static str] = &["fast"];
+    const FLOORS: bool = true;
+
+    fn plan(size: Size) -> Plan {
+        Plan::of(size, Some(5000.0), size.pick(0, 3, 5))
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Fast> {
+        let step = beside_floors(taker, plan);
+        let taken = taker.take(&step, |slot| latency(slot.server, plan));
+        rows(taker, taken)
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        fast(results, &results.measured.latency, "in step")
+    }
+
+    fn histograms(results: &Results) -> Vec<Interval> {
+        intervals(&results.measured.latency, "in-step")
+    }
+}
+
+/// The floors, and behind them the servers.
+fn beside_floors<'a>(taker: &Taker<'a>, plan: &Plan) -> Step<'a> {
+    let mut step = taker.step("", plan.rounds);
+    step.servers.splice(..0, taker.floors());
+    step
+}
+
+/// The rows of all rounds.
+fn rows(taker: &Taker<'_>, taken: Vec<Round<'_, Vec<Row>>>) -> Vec<Fast> {
+    let of = |round: Round<'_, Vec<Row>>| {
+        let (server, floor) = (round.subject.name().to_owned(), round.index < taker.floors().len());
+        let (number, at_ms) = (round.number, Some(round.at_ms));
+        let of = move |row| Fast { server: server.clone(), floor, round: number, at_ms, row };
+        round.found.into_iter().map(of)
+    };
+    taken.into_iter().flat_map(of).collect()
+}
+
+/// Every answer of the loads, by status.
+fn intervals(rounds: &[Fast], name: &str) -> Vec<Interval> {
+    let mut all = Vec::new();
+    for Fast { server, at_ms, row, .. } in rounds {
+        for (status, latency) in [("200", &row.ok), ("504", &row.timeout), ("other", &row.other)] {
+            all.extend(latency.as_ref().map(|latency| Interval {
+                tag: format!("{server}/fast-{name}-{status}"),
+                at_ms: *at_ms,
+                lasted_ms: Some(row.window_ms),
+                latencies: latency.histogram(),
+            }));
+        }
+    }
+    all
+}
+
+/// The figures of each row that may be believed.
+fn fast(results: &Results, rounds: &[Fast], name: &str) -> Vec<Series> {
+    let mut all = Gathered::default();
+    // A row that may not be believed is no sample of the server; it stands in the document with its reason.
+    for one in rounds.iter().filter(|one| one.row.is_valid()) {
+        let (ok, noise) = (one.row.ok.as_ref(), results.noise.p99_ms);
+        let figures = [
+            ("answers a second", "1/s", 0.0, Better::More, Some(one.row.per_second)),
+            ("median latency", "ms", noise, Better::Less, ok.map(|latency| latency.p50_ms)),
+            ("p99 latency", "ms", noise, Better::Less, ok.and_then(|latency| latency.p99_ms)),
+            ("processor time of a request", "µs", 0.0, Better::Less, one.row.cost.map(|cost| cost.cpu_us)),
+        ];
+        for (what, unit, least, better, value) in figures {
+            let what = format!("/fast {name}: {what}");
+            all.add(Sample { server: &one.server, what, round: one.round, value }, unit, least, better);
+        }
+    }
+    all.0
+}
 
 /// One turn of one server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,10 +168,9 @@ pub struct Fast {
     pub server: String,
     /// True for a server that is there only to compare with.
     pub floor: bool,
-    /// Which turn it was, from 0.
-    pub turn: usize,
-    /// When it began, in milliseconds since the run did; not known of old runs.
-    #[serde(default)]
+    /// The number of the round, from 0.
+    pub round: usize,
+    /// The start, in milliseconds since that of the run; null where it is not known.
     pub at_ms: Option<f64>,
     /// The generator's row.
     pub row: Row,
@@ -33,9 +180,9 @@ pub struct Fast {
 ///
 /// # Errors
 /// When the connections cannot be opened.
-pub fn throughput(server: &Server, plan: &plan::Fast) -> Result<Row, Failure> {
+fn throughput(server: &Server, plan: &Plan) -> Result<Row, Failure> {
     warm_up(server, plan)?;
-    load(server, plan, Pace::BackToBack { lasting: plan.lasting })
+    load(server, plan, Pace::BackToBack { lasting: millis(plan.lasting_ms) })
 }
 
 /// Asks `plan.rate` times a second, whether the server keeps up or not, after a warm-up that does not count. A generator that
@@ -43,12 +190,13 @@ pub fn throughput(server: &Server, plan: &plan::Fast) -> Result<Row, Failure> {
 ///
 /// # Errors
 /// When the connections cannot be opened.
-pub fn latency(server: &Server, plan: &plan::Fast) -> Result<Vec<Row>, Failure> {
+fn latency(server: &Server, plan: &Plan) -> Result<Vec<Row>, Failure> {
     warm_up(server, plan)?;
-    let requests = (plan.rate * plan.lasting.as_secs_f64()).round() as usize;
+    let rate = plan.rate.unwrap_or_default();
+    let requests = (rate * millis(plan.lasting_ms).as_secs_f64()).round() as usize;
     let mut rows = Vec::new();
     for _ in 0..TRIES {
-        let row = load(server, plan, Pace::Rate { per_second: plan.rate, requests })?;
+        let row = load(server, plan, Pace::Rate { per_second: rate, requests })?;
         let held_up = validity::is_only_late(&row);
         rows.push(row);
         if !held_up {
@@ -58,16 +206,16 @@ pub fn latency(server: &Server, plan: &plan::Fast) -> Result<Vec<Row>, Failure> 
     Ok(rows)
 }
 
-fn warm_up(server: &Server, plan: &plan::Fast) -> Result<(), Failure> {
-    load(server, plan, Pace::BackToBack { lasting: plan.warm_up }).map(drop)
+fn warm_up(server: &Server, plan: &Plan) -> Result<(), Failure> {
+    load(server, plan, Pace::BackToBack { lasting: millis(plan.warm_up_ms) }).map(drop)
 }
 
-fn load(server: &Server, plan: &plan::Fast, pace: Pace) -> Result<Row, Failure> {
+fn load(server: &Server, plan: &Plan, pace: Pace) -> Result<Row, Failure> {
     let load = Load::new(server.address(), server.pid(), Request::get("/fast"), plan.connections, pace);
     Ok(load.run().map(|done| done.row)?)
 }
 
-/// All turns of one server.
+/// All rounds of one server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing<'a> {
     /// The server.
@@ -78,13 +226,19 @@ pub struct Standing<'a> {
     pub rows: Vec<&'a Row>,
     /// The number of rounds, those included that were tried again.
     pub turns: usize,
-    /// Its place among the servers, from 1; none for a floor and for one without a turn that may be believed.
+    /// Its place among the servers, from 1: how many servers are better by ranges that part, and one. None for a floor, and
+    /// for a server with too few turns that may be believed to be ranked.
     pub rank: Option<usize>,
     /// Why turns may not be believed, each reason once.
     pub invalid: Vec<&'a str>,
 }
 
 impl Standing<'_> {
+    /// Returns true when the turns that it is judged by may be believed.
+    pub fn is_believed(&self) -> bool {
+        self.rows.iter().all(|row| row.is_valid())
+    }
+
     /// A figure of its turns: median, least and most.
     pub fn figure(&self, of: impl Fn(&Row) -> Option<f64>) -> Option<Summary> {
         Summary::of(self.rows.iter().filter_map(|row| of(row)))
@@ -100,14 +254,16 @@ pub fn standings(turns: &[Fast], better: impl Fn(&Row) -> Option<f64>) -> Vec<St
         }
     }
     let score = |standing: &Standing<'_>| standing.figure(&better).map_or(f64::NEG_INFINITY, |sum| sum.p50);
-    let is_valid = |standing: &Standing<'_>| standing.rows.iter().all(|row| row.is_valid());
-    standings.sort_by(|a, b| is_valid(b).cmp(&is_valid(a)).then_with(|| score(b).total_cmp(&score(a))));
-    let mut place = 0;
-    for standing in &mut standings {
-        if !standing.floor && standing.rows.iter().all(|row| row.is_valid()) {
-            place += 1;
-            standing.rank = Some(place);
-        }
+    standings
+        .sort_by(|a, b| b.is_believed().cmp(&a.is_believed()).then_with(|| score(b).total_cmp(&score(a))));
+    let ranked = |standing: &Standing<'_>| {
+        let rounds = standing.figure(&better)?;
+        (!standing.floor && standing.is_believed() && rounds.count >= ROUNDS).then_some(rounds)
+    };
+    let rounds: Vec<Option<Summary>> = standings.iter().map(ranked).collect();
+    for (standing, own) in standings.iter_mut().zip(&rounds) {
+        let beats = |own: &Summary, other: &Summary| other.parts_from(own) && other.p50 > own.p50;
+        standing.rank = own.map(|own| 1 + rounds.iter().flatten().filter(|other| beats(&own, other)).count());
     }
     standings
 }
@@ -141,7 +297,7 @@ mod tests {
     fn turn(server: &str, per_second: f64, invalid: &[&str]) -> Fast {
         let invalid = invalid.iter().map(|reason| (*reason).to_owned()).collect();
         let row = Row { per_second, invalid, ..Row::default() };
-        Fast { server: server.to_owned(), floor: server == "floor", turn: 0, at_ms: None, row }
+        Fast { server: server.to_owned(), floor: server == "floor", round: 0, at_ms: None, row }
     }
 
     fn ranks(turns: &[Fast]) -> Vec<(&str, Option<usize>, f64)> {
@@ -159,22 +315,46 @@ mod tests {
         standings.iter().map(|standing| (standing.server, standing.rank, median(standing))).collect()
     }
 
+    /// Three turns of a server.
+    fn three(server: &str, per_second: [f64; 3]) -> [Fast; 3] {
+        per_second.map(|per_second| turn(server, per_second, &[]))
+    }
+
     #[test]
     fn servers_are_ranked_by_their_median_and_floors_are_not() {
         let turns = [
-            turn("slow", 10.0, &[]),
-            turn("floor", 99.0, &[]),
-            turn("quick", 30.0, &[]),
-            turn("slow", 50.0, &[]),
-            turn("slow", 20.0, &[]),
+            three("slow", [10.0, 25.0, 20.0]),
+            three("floor", [99.0; 3]),
+            three("quick", [30.0, 40.0, 35.0]),
         ];
-        assert_eq!(ranks(&turns), [("floor", None, 99.0), ("quick", Some(1), 30.0), ("slow", Some(2), 20.0)]);
+        assert_eq!(
+            ranks(turns.as_flattened()),
+            [("floor", None, 99.0), ("quick", Some(1), 35.0), ("slow", Some(2), 20.0)]
+        );
+    }
+
+    #[test]
+    fn servers_whose_ranges_overlap_share_a_place() {
+        let turns = [
+            three("first", [50.0, 60.0, 70.0]),
+            three("second", [40.0, 45.0, 55.0]),
+            three("third", [10.0, 42.0, 43.0]),
+        ];
+        let places: Vec<_> =
+            ranks(turns.as_flattened()).into_iter().map(|(name, rank, _)| (name, rank)).collect();
+        assert_eq!(places, [("first", Some(1)), ("second", Some(1)), ("third", Some(2))]);
+    }
+
+    #[test]
+    fn two_rounds_rank_nothing() {
+        let turns = [turn("x", 1.0, &[]), turn("x", 1.0, &[]), turn("y", 9.0, &[]), turn("y", 9.0, &[])];
+        assert_eq!(ranks(&turns), [("y", None, 9.0), ("x", None, 1.0)]);
     }
 
     #[test]
     fn a_server_whose_rows_are_all_invalid_is_shown_last_and_not_ranked() {
         let turns = [turn("starved", 100.0, &["sent 5 of 10 requests a second"]), turn("sound", 1.0, &[])];
-        assert_eq!(ranks(&turns), [("sound", Some(1), 1.0), ("starved", None, 100.0)]);
+        assert_eq!(ranks(&turns), [("sound", None, 1.0), ("starved", None, 100.0)]);
     }
 
     #[test]
@@ -185,7 +365,7 @@ mod tests {
             turn("x", 900.0, &["requests left late: 4.5 ms (p99)"]),
         ];
         let standings = standings(&turns, |row| Some(row.per_second));
-        assert_eq!((standings[0].rank, standings[0].rows.len(), standings[0].turns), (Some(1), 1, 3));
+        assert_eq!((standings[0].is_believed(), standings[0].rows.len(), standings[0].turns), (true, 1, 3));
         assert_eq!(standings[0].invalid, ["requests left late: 3.0 ms (p99)"]);
     }
 }

@@ -11,7 +11,7 @@ use suite::document::{Better, Document, Gap, Measurement, Series};
 use testbed::server::Server;
 use wire::trace::Trace;
 
-use crate::plain;
+use crate::registry;
 use crate::stats::Summary;
 
 /// The measurement's name in the document.
@@ -139,7 +139,7 @@ fn record(server: &str, way: &Way, state: Sent, outcome: departure::Told) -> Tol
 
 /// Puts the records of a run in its document.
 pub fn put(document: &mut Document, told: &[Told]) {
-    let records = told.iter().map(plain::value).collect();
+    let records = told.iter().map(registry::value).collect();
     document.measurements.push(Measurement { name: NAME.to_owned(), series: series(told), records });
 }
 
@@ -148,7 +148,7 @@ pub fn put(document: &mut Document, told: &[Told]) {
 /// # Errors
 /// A sentence that names the field that is missing or wrong.
 pub fn of(document: &Document) -> Result<Vec<Told>, String> {
-    plain::records(&mut document.clone(), NAME)
+    registry::records(&mut document.clone(), NAME)
 }
 
 /// Returns the times until upstreams were told, by intermediary, state and way.

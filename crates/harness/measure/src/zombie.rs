@@ -4,17 +4,103 @@ use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use suite::document::Series;
 use suite::verdict::Failure;
-use testbed::server::Server;
+use testbed::capability::Capability;
 use testbed::witness::{Witness, Word};
 use wire::Request;
 use wire::burst::{Shot, Storm};
 
-use crate::plan;
+use crate::measurement::{Measurement, Size, millis};
+use crate::registry::Measured;
+use crate::results::Results;
+use crate::schedule::{Slot, Taker, styled};
+use crate::series::{Gathered, Sample};
 use crate::stats::ms_between;
 
-/// The time for which the work is watched past its natural end before it counts as "still running".
+/// The styles of work, in the order of every table.
+pub const STYLES: &[&str] = &["context", "drop", "polling", "detached", "blocking", "spin"];
+/// The style that keeps a processor busy.
+const SPIN: &str = "spin";
+/// The time for which work is watched past its natural end before it counts as "still running".
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Requests of each style, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The deadline.
+    pub deadline_ms: u64,
+    /// The work that a request asks for, the same in every style.
+    pub work_ms: u64,
+    /// A unit of work: it beats, and may look at its context, once in this time.
+    pub tick_ms: u64,
+    /// Requests of each style, per round.
+    pub each: usize,
+    /// Rounds of each server.
+    pub rounds: usize,
+}
+
+/// Measures how long work goes on after its answer.
+#[derive(Debug)]
+pub struct Measure;
+
+impl Measurement for Measure {
+    type Record = Life;
+    type Plan = Plan;
+
+    const ALIASES: &'static [&'static str] = &["tails"];
+
+    fn plan(size: Size) -> Plan {
+        let work_ms = size.pick(1500, 3000, 3000);
+        Plan { deadline_ms: 300, work_ms, tick_ms: 10, each: size.pick(1, 1, 2), rounds: 1 }
+    }
+
+    fn rounds(plan: &mut Plan) -> Vec<&mut usize> {
+        vec![&mut plan.rounds]
+    }
+
+    fn run(plan: &Plan, taker: &mut Taker<'_>) -> Vec<Life> {
+        // Work that waits leaves the machine to others; work that spins does not.
+        let mut waiting = taker.step("", plan.rounds);
+        (waiting.abreast, waiting.supports) = (2, vec![Capability::Witness]);
+        let mut lives = taker.take(&waiting, |slot| {
+            let supported = |style: &&str| *style != SPIN && slot.subject.supports(styled(style));
+            watch(slot, &STYLES.iter().copied().filter(supported).collect::<Vec<_>>(), plan)
+        });
+        let mut spinning = taker.step(SPIN, plan.rounds);
+        spinning.supports = vec![Capability::Witness, Capability::StyleSpin];
+        // The round before has told what lacks a witness, and spinning is not asked of every server.
+        let servers = std::mem::take(&mut spinning.servers).into_iter();
+        spinning.servers = servers.filter(|subject| spinning.suits(subject)).collect();
+        lives.extend(taker.take(&spinning, |slot| watch(slot, &[SPIN], plan)));
+        lives.into_iter().flat_map(|round| round.found).collect()
+    }
+
+    fn series(results: &Results) -> Vec<Series> {
+        let mut all = Gathered::default();
+        let (noise, forgiven) = (results.noise.p99_ms, results.limits.zombie_ms);
+        for life in &results.measured.zombie {
+            let sample = |what: &str, value| Sample {
+                server: &life.server,
+                what: format!("{what}, {}", life.style),
+                round: life.round,
+                value,
+            };
+            all.less(sample("work after its answer", life.tail_ms()), "ms", forgiven);
+            if let Some(series) = all.less(sample("lateness of the answer", life.late_ms()), "ms", noise) {
+                series.latency_from = Some(life.deadline_ms);
+            }
+        }
+        all.0
+    }
+}
+
+impl Measured {
+    /// The lives of one server and style, in the order of rounds.
+    pub fn lives_of(&self, server: &str, style: &str) -> Vec<&Life> {
+        self.zombie.iter().filter(|life| life.server == server && life.style == style).collect()
+    }
+}
 
 /// One request and the life of its work; times are milliseconds since the request was sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,8 +109,8 @@ pub struct Life {
     pub server: String,
     /// The style of the work.
     pub style: String,
-    /// Which turn it was, from 0.
-    pub turn: usize,
+    /// The number of the round, from 0.
+    pub round: usize,
     /// The deadline.
     pub deadline_ms: f64,
     /// The answer's status; none when the connection ended without an answer.
@@ -149,11 +235,11 @@ impl Life {
     }
 
     /// A request of which nothing is known yet.
-    pub fn unknown(server: &str, style: &str, turn: usize, deadline: Duration) -> Self {
+    pub fn unknown(server: &str, style: &str, round: usize, deadline: Duration) -> Self {
         Self {
             server: server.to_owned(),
             style: style.to_owned(),
-            turn,
+            round,
             deadline_ms: deadline.as_secs_f64() * 1e3,
             status: None,
             answered_ms: None,
@@ -168,66 +254,48 @@ impl Life {
     }
 }
 
-/// Sends `plan.each` requests of each of `styles`, side by side except for `spin`, and watches their work to its end.
-///
-/// # Errors
-/// When the server has no witness or the sockets fail.
-pub fn watch(
-    server: &Server,
-    name: &str,
-    styles: &[&'static str],
-    plan: &plan::Tail,
-    turn: usize,
-) -> Result<Vec<Life>, Failure> {
-    let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
-    let sent = |style: &'static str| (0..plan.each).map(move |number| Sent { style, turn, number });
-    // A spinning request takes a processor from the others, so it goes alone.
-    let (spin, waiting): (Vec<Sent>, Vec<Sent>) =
-        styles.iter().copied().flat_map(sent).partition(|sent| sent.style == "spin");
-    let mut lives = group(server, witness, name, &waiting, plan.work, plan)?;
-    for one in spin {
-        lives.extend(group(server, witness, name, &[one], plan.spin_work, plan)?);
-    }
-    Ok(lives)
+/// Sends `plan.each` requests of each of `styles` side by side, and watches their work to its end.
+fn watch(slot: &Slot<'_>, styles: &[&'static str], plan: &Plan) -> Result<Vec<Life>, Failure> {
+    let witness = slot.server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let sent =
+        |style: &'static str| (0..plan.each).map(move |number| Sent { style, round: slot.round, number });
+    let sent: Vec<Sent> = styles.iter().copied().flat_map(sent).collect();
+    // A spinning request takes a processor from the others, so each goes alone.
+    let at_once = if styles == [SPIN] { 1 } else { sent.len().max(1) };
+    let groups = sent.chunks(at_once).map(|sent| group(slot, witness, sent, plan));
+    Ok(groups.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// One request of a turn.
+/// One request of a round.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     style: &'static str,
-    turn: usize,
+    round: usize,
     number: usize,
 }
 
 impl Sent {
     fn id(&self) -> String {
-        format!("tail-{}-{}-{}", self.turn, self.style, self.number)
+        format!("zombie-{}-{}-{}", self.round, self.style, self.number)
     }
 }
 
 /// Sends these requests at once and waits for the end of their work.
-fn group(
-    server: &Server,
-    witness: &Witness,
-    name: &str,
-    sent: &[Sent],
-    work: Duration,
-    plan: &plan::Tail,
-) -> Result<Vec<Life>, Failure> {
+fn group(slot: &Slot<'_>, witness: &Witness, sent: &[Sent], plan: &Plan) -> Result<Vec<Life>, Failure> {
     let request = |sent: &Sent| {
-        let (work, tick) = (work.as_millis(), plan.tick.as_millis());
+        let (work, tick) = (plan.work_ms, plan.tick_ms);
         let target = format!("/slow?style={}&work={work}ms&tick={tick}ms", sent.style);
-        Request::get(target).timeout(plan.deadline).id(sent.id())
+        Request::get(target).timeout(millis(plan.deadline_ms)).id(sent.id())
     };
-    let give_up_at = Instant::now() + work + PATIENCE;
-    let mut storm = Storm::launch(server.address(), sent.iter().map(request).collect(), give_up_at)?;
+    let give_up_at = Instant::now() + millis(plan.work_ms) + PATIENCE;
+    let mut storm = Storm::launch(slot.server.address(), sent.iter().map(request).collect(), give_up_at)?;
     storm.drive(give_up_at)?;
     for one in sent {
         witness.wait_end(&one.id(), give_up_at.saturating_duration_since(Instant::now()));
     }
     let until = Instant::now();
     let life = |(sent, shot): (&Sent, &Shot)| {
-        let mut life = Life::unknown(name, sent.style, sent.turn, plan.deadline);
+        let mut life = Life::unknown(slot.subject.name(), sent.style, sent.round, millis(plan.deadline_ms));
         life.status = shot.status();
         life.read(shot.sent_at, shot.done_at, &witness.events(&sent.id()), until)
     };

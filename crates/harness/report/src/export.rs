@@ -6,7 +6,7 @@
 //! | `report.html` | the report, with nothing from outside | a browser |
 //! | `trace.json` | requests, work and storms over time | <https://ui.perfetto.dev> |
 //! | `samples.csv` | every sample, one a line | a spreadsheet |
-//! | `latency.hlog` | latencies as HdrHistograms, one for each turn | HdrHistogram's tools |
+//! | `latency.hlog` | latencies as HdrHistograms, one for each round | HdrHistogram's tools |
 
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,7 @@ mod tests {
         let document = serde_json::from_str(&document).unwrap();
         let errors: Vec<String> = schema
             .iter_errors(&document)
+            .take(3)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
         assert_eq!(errors, [""; 0]);

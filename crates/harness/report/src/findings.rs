@@ -92,7 +92,7 @@ pub struct Reason {
     pub text: String,
     /// Where that is written: addresses, or paths from the root of the repository.
     pub sources: Vec<String>,
-    /// The observation in the first of the cells.
+    /// The observation in the first of the cells, and on which server.
     pub seen: String,
 }
 
@@ -204,8 +204,9 @@ fn number(row: &Row, reasons: &mut Vec<Reason>) -> usize {
             (format!("not explained: {}{known}", row.observed), Vec::new())
         }
     };
-    let index = reasons.iter().position(|reason| reason.text == text).unwrap_or_else(|| {
-        let seen = row.observed.clone();
+    let same = |reason: &Reason| reason.text == text && reason.sources == sources;
+    let index = reasons.iter().position(same).unwrap_or_else(|| {
+        let seen = format!("{} (on {})", row.observed, row.server);
         reasons.push(Reason { servers: Vec::new(), cells: 0, text, sources, seen });
         reasons.len() - 1
     });

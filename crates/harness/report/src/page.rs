@@ -1,8 +1,8 @@
 //! The report: one HTML file with everything inside, for a reader who has never heard of cancellation.
 
 use askama::Template;
-use measure::plan::STYLES;
 use measure::results::Results;
+use measure::zombie::STYLES;
 use measure::zombie::{Fate, How, Life};
 use suite::document::Row;
 use suite::verdict::Verdict;
@@ -110,8 +110,8 @@ struct StormOf<'a> {
 pub fn render(results: &Results) -> Result<String, String> {
     let page = Page {
         results,
-        deadline: planned(results.plan.tail.deadline),
-        work: planned(results.plan.tail.work),
+        deadline: planned(results.plan.zombie.deadline_ms),
+        work: planned(results.plan.zombie.work_ms),
         verdict: summary::verdict(results).iter().map(|text| tied(text)).collect(),
         gantts: gantt::all(results),
         areas: results.areas(),
@@ -140,12 +140,8 @@ pub fn render(results: &Results) -> Result<String, String> {
 }
 
 /// A planned duration, which is a round one.
-fn planned(duration: std::time::Duration) -> String {
-    tied(&if duration.subsec_millis() == 0 {
-        format!("{} s", duration.as_secs())
-    } else {
-        format!("{} ms", duration.as_millis())
-    })
+fn planned(ms: u64) -> String {
+    tied(&if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") })
 }
 
 /// Returns the promises that were not kept: those that must not be overlooked, or the rest.
@@ -173,7 +169,7 @@ fn tails(results: &Results) -> Vec<Tail<'_>> {
     for style in STYLES {
         for name in results.names() {
             let worst = summary::worst(results, name, style);
-            let lives = results.measured.tails_of(name, style);
+            let lives = results.measured.lives_of(name, style);
             let Some(life) = lives.into_iter().find(|life| Some(life.fate(limit)) == worst) else { continue };
             let (class, fate) = match life.fate(limit) {
                 Fate::Stopped(_) => ("good", "stopped".to_owned()),
@@ -201,7 +197,10 @@ fn tails(results: &Results) -> Vec<Tail<'_>> {
 
 fn late(results: &Results) -> Vec<Late<'_>> {
     let line = |o: &'_ measure::overshoot::Overshoot| {
-        let figures = o.summary_ms.map(|s| [s.p50, s.p99, s.max].map(|ms| format!("{ms:.2} ms")));
+        let figures = o.summary_ms.map(|s| {
+            let say = |ms: f64| format!("{ms:.2} ms");
+            [say(s.p50), summary::percentile(s.p99, say), say(s.max)]
+        });
         (o.summary_ms.map_or(0, |summary| summary.count), figures.unwrap_or_default())
     };
     results

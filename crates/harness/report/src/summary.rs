@@ -6,17 +6,9 @@ use measure::stats::Summary;
 use measure::storm::Storm;
 use measure::zombie::Fate;
 
-/// Returns the behavior of a style's work, to follow "work that".
-pub fn style(style: &str) -> &'static str {
-    match style {
-        "context" => "waits for its next tick or its context, whichever is first",
-        "drop" => "knows no context and is abandoned at the deadline, in the runtime's own way",
-        "polling" => "blocks a thread and asks its context at every tick",
-        "detached" => "knows no context and was spawned and let go",
-        "blocking" => "knows no context and blocks a thread",
-        "spin" => "burns CPU and never yields",
-        _ => "is of a kind of its own",
-    }
+/// A 99th percentile, or a dash where too few samples have none.
+pub fn percentile(p99: Option<f64>, say: impl Fn(f64) -> String) -> String {
+    p99.map_or_else(|| "–".to_owned(), say)
 }
 
 /// A span of time as people say it.
@@ -85,7 +77,7 @@ fn those(names: &[&str], everybody: usize) -> String {
 
 /// The worst that became of a server's work in a style; `None` when it was not measured.
 pub fn worst(results: &Results, server: &str, style: &str) -> Option<Fate> {
-    let fates = results.measured.tails_of(server, style);
+    let fates = results.measured.lives_of(server, style);
     let fates = fates.iter().map(|life| life.fate(results.limits.zombie_ms));
     fates.max_by(|a, b| severity(*a).total_cmp(&severity(*b)))
 }
@@ -97,47 +89,85 @@ fn severity(fate: Fate) -> f64 {
         Fate::Stopped(ms) => ms,
         Fate::HeldAnswer(ms) => KIND + ms,
         Fate::Unborn => 2.0 * KIND,
-        Fate::Zombie(ms) => 3.0 * KIND + ms,
-        Fate::Endless(ms) => 4.0 * KIND + ms,
-        Fate::NoTimeout => 5.0 * KIND,
+        Fate::NoTimeout => 3.0 * KIND,
+        Fate::Zombie(ms) => 4.0 * KIND + ms,
+        Fate::Endless(ms) => 5.0 * KIND + ms,
+    }
+}
+
+/// The fate of a server's work, style by style: what the headline says of it.
+#[derive(Default, PartialEq)]
+struct Claim {
+    /// Styles whose work went on after the answer.
+    zombies: Vec<&'static str>,
+    /// Styles whose work ended with the answer, or before it.
+    clean: Vec<&'static str>,
+    /// Styles whose requests were not timed out.
+    untimed: Vec<&'static str>,
+    /// Styles of whose work no start was heard.
+    unheard: Vec<&'static str>,
+}
+
+impl Claim {
+    /// The claim of a server and the longest of its zombies; `None` when nothing was measured of it.
+    fn of(results: &Results, server: &str) -> Option<(Self, f64)> {
+        let (mut claim, mut longest) = (Self::default(), 0.0_f64);
+        for style in measure::zombie::STYLES {
+            match worst(results, server, style) {
+                None => {}
+                Some(Fate::Zombie(ms) | Fate::Endless(ms)) => {
+                    claim.zombies.push(style);
+                    longest = longest.max(ms);
+                }
+                Some(Fate::Stopped(_) | Fate::HeldAnswer(_)) => claim.clean.push(style),
+                Some(Fate::NoTimeout) => claim.untimed.push(style),
+                Some(Fate::Unborn) => claim.unheard.push(style),
+            }
+        }
+        (claim != Self::default()).then_some((claim, longest))
+    }
+
+    /// The sentence of the servers of which it is true. "No zombies" is said with the styles that were timed out.
+    fn say(&self, who: &str, longest: f64) -> String {
+        let mut text = match (&self.zombies[..], &self.clean[..]) {
+            ([], []) => format!("{who}: no work was timed out, so none could outlive its answer"),
+            ([], clean) if clean.len() == measure::zombie::STYLES.len() => {
+                format!("{who} left no zombies in any style of work")
+            }
+            ([], clean) => format!("{who} left no zombies in {} work, all that was timed out", list(clean)),
+            (zombies, _) => format!(
+                "{who} left zombies in {} work: it went on for up to {} after its 504",
+                list(zombies),
+                span(longest)
+            ),
+        };
+        for (styles, what) in
+            [(&self.untimed, "was not timed out"), (&self.unheard, "was not heard to start")]
+        {
+            if !styles.is_empty() {
+                text += &format!("; {} work {what}", list(styles));
+            }
+        }
+        text + "."
     }
 }
 
 /// Returns the servers that left zombies, with style and time: the answer to the lab's question.
 pub fn verdict(results: &Results) -> Vec<String> {
     let names = results.names();
-    let mut groups: Vec<(Vec<&str>, Vec<&str>, f64)> = Vec::new();
-    let mut clean = Vec::new();
-    for name in &names {
-        let tails = measure::plan::STYLES.iter().filter_map(|style| match worst(results, name, style)? {
-            Fate::Zombie(ms) | Fate::Endless(ms) => Some((*style, ms)),
-            _ => None,
-        });
-        let tails: Vec<_> = tails.collect();
-        let styles: Vec<&str> = tails.iter().map(|(style, _)| *style).collect();
-        let longest = tails.iter().map(|(_, ms)| *ms).fold(0.0, f64::max);
-        if styles.is_empty() {
-            clean.push(*name);
-        } else if let Some(group) = groups.iter_mut().find(|(_, have, _)| *have == styles) {
-            group.0.push(name);
-            group.2 = group.2.max(longest);
-        } else {
-            groups.push((vec![name], styles, longest));
+    let mut groups: Vec<(Vec<&str>, Claim, f64)> = Vec::new();
+    for (name, (claim, longest)) in names.iter().filter_map(|name| Some((*name, Claim::of(results, name)?))) {
+        match groups.iter_mut().find(|(_, have, _)| *have == claim) {
+            Some((who, _, most)) => {
+                who.push(name);
+                *most = most.max(longest);
+            }
+            None => groups.push((vec![name], claim, longest)),
         }
     }
-    if results.measured.tails.is_empty() {
-        return Vec::new();
-    }
-    let mut sentences: Vec<String> = groups
-        .into_iter()
-        .map(|(who, styles, longest)| {
-            let (who, styles, longest) = (list(&who), list(&styles), span(longest));
-            format!("{who} left zombies in {styles} work: it went on for up to {longest} after its 504.")
-        })
-        .collect();
-    if !clean.is_empty() {
-        sentences.push(format!("{} left no zombies.", list(&clean)));
-    }
+    groups.sort_by_key(|(_, claim, _)| claim.zombies.is_empty());
+    let mut sentences: Vec<String> =
+        groups.iter().map(|(who, claim, longest)| claim.say(&list(who), *longest)).collect();
     let mut others: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, said) in names.iter().filter_map(|name| Some((*name, otherwise(results, name)?))) {
         match others.iter_mut().find(|(alike, _)| *alike == said) {
@@ -151,7 +181,7 @@ pub fn verdict(results: &Results) -> Vec<String> {
 
 /// Returns a description of a server's answer at the deadline, when it is not 504.
 fn otherwise(results: &Results, server: &str) -> Option<String> {
-    let lives = results.measured.tails.iter().filter(|life| life.server == server);
+    let lives = results.measured.zombie.iter().filter(|life| life.server == server);
     let mut said: Vec<String> = lives
         .filter(|life| life.status != Some(504))
         .map(|life| life.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string()))
@@ -163,7 +193,7 @@ fn otherwise(results: &Results, server: &str) -> Option<String> {
 
 /// A sentence for each style: what became of the work on which server.
 pub fn tails(results: &Results) -> Vec<String> {
-    measure::plan::STYLES.iter().filter_map(|name| tail(results, name)).collect()
+    measure::zombie::STYLES.iter().filter_map(|name| tail(results, name)).collect()
 }
 
 /// Returns the fate of the work in one style.
@@ -226,7 +256,7 @@ pub fn overshoot(results: &Results) -> Vec<String> {
     if answered == 0 {
         return Vec::new();
     }
-    let mut sentences = match results.measured.early() {
+    let mut sentences = match all.iter().map(|o| o.early).sum::<usize>() {
         0 => {
             vec![format!("Never early: 0 of {} answers came before their deadline.", number(answered as u64))]
         }
@@ -243,31 +273,8 @@ pub fn overshoot(results: &Results) -> Vec<String> {
     }
     let noise = results.noise.p99_ms;
     let many = all.iter().map(|o| o.at_once).max().unwrap_or(1);
-    let mut ranked: Vec<(&str, f64)> = all
-        .iter()
-        .filter(|o| o.at_once == many)
-        .filter_map(|o| Some((o.server.as_str(), o.summary_ms?.p99)))
-        .collect();
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
-    if let ([first, .., last], true) = (&ranked[..], many > 1) {
-        let apart = last.1 - first.1;
-        sentences.push(if apart <= noise {
-            format!(
-                "With {} at once nobody is later than another by more than this machine's own {}.",
-                number(many as u64),
-                span(noise)
-            )
-        } else {
-            format!(
-                "With {} at once 99 of 100 were answered within {} by {}, and within {} by {}.",
-                number(many as u64),
-                span(first.1),
-                first.0,
-                span(last.1),
-                last.0
-            )
-        });
-    }
+    let crowd: Vec<&Overshoot> = all.iter().filter(|o| o.at_once == many && many > 1).collect();
+    sentences.extend(latest(&crowd, noise));
     sentences.push(format!(
         "The scheduler of this machine is late by {} itself (p99, measured just before): less than that is noise.",
         span(noise)
@@ -280,6 +287,37 @@ pub fn overshoot(results: &Results) -> Vec<String> {
     }
     sentences
 }
+
+/// The earliest and the latest server at one concurrency, by the 99th percentile; `None` for fewer than two servers. They
+/// are told apart only where the ranges of their rounds part, by more than the noise.
+pub fn latest(shown: &[&Overshoot], noise: f64) -> Option<String> {
+    let at_once = number(shown.first()?.at_once as u64);
+    let mut ranked: Vec<(&str, Summary)> =
+        shown.iter().filter_map(|o| Some((o.server.as_str(), o.p99_of_rounds()?))).collect();
+    ranked.sort_by(|a, b| a.1.p50.total_cmp(&b.1.p50));
+    if let [first, .., last] = &ranked[..]
+        && first.1.parts_from(&last.1)
+        && last.1.p50 - first.1.p50 > noise
+    {
+        let within = |(server, rounds): &(&str, Summary)| format!("within {} by {server}", span(rounds.p50));
+        return Some(format!(
+            "With {at_once} at once 99 of 100 were answered {}, and {}.",
+            within(first),
+            within(last)
+        ));
+    }
+    (shown.len() > 1).then(|| {
+        format!(
+            "With {at_once} at once no server is told to be later than another: {}, or differ by no more than this \
+             machine's own {}.",
+            ALIKE,
+            span(noise)
+        )
+    })
+}
+
+/// Why figures are not compared.
+pub const ALIKE: &str = "the ranges of their rounds overlap, are of fewer than three rounds";
 
 fn early(o: &Overshoot) -> String {
     let count = o.summary_ms.map_or(0, |summary| summary.count);

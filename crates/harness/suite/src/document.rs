@@ -17,7 +17,7 @@ pub use measurement::{Better, Gap, Measurement, Series};
 pub use row::Row;
 
 /// The version of the document's shape; it grows when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 4;
 
 /// A whole run. Times are milliseconds, sizes bytes; what is not known is null.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -161,13 +161,15 @@ impl Document {
             .fold((0, 0), |(passed, all), row| (passed + usize::from(row.verdict == Verdict::Pass), all + 1))
     }
 
-    /// Returns the rows that a reader must see, neither passed nor unsupported, each with the servers of which it is
-    /// true.
+    /// The results that are neither passed nor unsupported, each with the servers of which it is true. Servers share a row
+    /// only when the verdict, the observation and the reason of the expectation are the same.
     pub fn misses(&self) -> Vec<(Vec<&str>, &Row)> {
         let mut misses: Vec<(Vec<&str>, &Row)> = Vec::new();
         for row in &self.results {
             let alike = |have: &&mut (Vec<&str>, &Row)| {
-                (&have.1.id, have.1.verdict, &have.1.observed) == (&row.id, row.verdict, &row.observed)
+                let same =
+                    (&have.1.id, have.1.verdict, &have.1.observed) == (&row.id, row.verdict, &row.observed);
+                same && have.1.expected == row.expected
             };
             if matches!(row.verdict, Verdict::Pass | Verdict::Unsupported) {
                 continue;

@@ -1,12 +1,10 @@
 use super::*;
 
-/// A run of one server with these latenesses, turn by turn, and this verdict.
-fn run(turns: &[&[f64]], verdict: &str) -> Document {
-    let mut document: serde_json::Value =
-        serde_json::from_str(measure::fixtures::RUN).expect("the document is JSON");
-    document["measurements"][0]["series"][0]["rounds"] = turns.iter().map(|turn| turn.to_vec()).collect();
-    document["results"][0]["verdict"] = verdict.into();
-    Document::parse(&document.to_string()).expect("the document is a run")
+/// A run of one server with these latenesses, round by round, and this verdict.
+fn run(rounds: &[&[f64]], verdict: &str) -> Document {
+    let mut document = measure::fixtures::run(rounds).document();
+    document.results[0].verdict = serde_json::from_value(verdict.into()).expect("a verdict");
+    document
 }
 
 const BEFORE: &[&[f64]] = &[&[1.0], &[1.2], &[1.1]];
@@ -98,7 +96,19 @@ fn figures_of_unlike_runs_are_not_judged() {
 fn a_file_that_cannot_be_read_is_named_with_its_field() {
     let error = read(std::path::Path::new("/no/such.json")).unwrap_err();
     assert!(error.starts_with("failed to read `/no/such.json`"), "{error}");
-    let text = measure::fixtures::RUN.replace("\"cores\": 2", "\"cores\": \"two\"");
+    let text = measure::fixtures::run(&[]).json().replace("\"cores\":2", "\"cores\":\"two\"");
     let error = Document::parse(&text).unwrap_err();
     assert!(error.starts_with("field `machine.cores`: invalid type: string \"two\""), "{error}");
+}
+
+#[test]
+fn every_measurement_of_the_registry_is_compared() {
+    let before = measure::fixtures::everything().document();
+    for (name, _) in measure::registry::ALL {
+        let mut after = before.clone();
+        after.measurements.retain(|one| one.name != *name);
+        assert_eq!(after.measurements.len() + 1, before.measurements.len(), "{name}");
+        let difference = Difference::of(&before, &after, 20.0);
+        assert!(!difference.gone.is_empty() && difference.gone.len() == difference.regressions, "{name}");
+    }
 }

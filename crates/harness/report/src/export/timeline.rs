@@ -26,7 +26,7 @@ pub fn render(results: &Results) -> String {
             .push(json!({"ph": "M", "pid": pid, "name": "process_sort_index", "args": {"sort_index": pid}}));
     }
     let mut begin = 0.0;
-    for (_, lives) in group(&results.measured.tails, |life| life.turn) {
+    for (_, lives) in group(&results.measured.zombie, |life| life.round) {
         let last = lives.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
         let last = last.fold(0.0, f64::max);
         for (number, life) in lives.into_iter().enumerate() {
@@ -34,7 +34,7 @@ pub fn render(results: &Results) -> String {
         }
         begin += last + APART;
     }
-    for (_, storms) in group(&results.measured.storms, |storm| (storm.style.clone(), storm.turn)) {
+    for (_, storms) in group(&results.measured.storm, |storm| (storm.style.clone(), storm.round)) {
         let last = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
         for storm in storms {
             timeline.storm(storm, begin);
@@ -92,7 +92,7 @@ impl Timeline<'_> {
 
     /// One request, its work, and what of it nobody waited for.
     fn life(&mut self, life: &Life, number: usize, begin: f64) {
-        let id = format!("tail-{}-{number}-{}", life.turn, life.style);
+        let id = format!("tail-{}-{number}-{}", life.round, life.style);
         let at = Track { id: &id, style: &life.style, pid: self.pid(&life.server), begin };
         let answered = life.answered_ms.unwrap_or(life.watched_ms);
         let request =

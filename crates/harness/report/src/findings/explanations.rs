@@ -96,7 +96,7 @@ fn because(style: &str, fate: &Fate) -> &'static str {
 
 /// True when no request of that server and style was answered at all.
 pub(super) fn unanswered(results: &Results, server: &str, style: &str) -> bool {
-    results.measured.tails_of(server, style).iter().all(|life| life.status.is_none())
+    results.measured.lives_of(server, style).iter().all(|life| life.status.is_none())
 }
 
 /// Returns the fates of a style's work on all servers: those with the same fate share a sentence.

@@ -1,10 +1,10 @@
 //! The tables of what was measured.
 
 use measure::disconnect::{ACTIONS, Action};
-use measure::plan::STYLES;
 use measure::results::Results;
 use measure::storm::Storm;
 use measure::zombie::Fate;
+use measure::zombie::STYLES;
 use suite::document::Row;
 
 use super::{Cell, Line, Table, explanations};
@@ -28,7 +28,7 @@ pub(super) fn styles(results: &Results) -> Table {
         Some(Fate::Unborn) => Cell::new("none", "never began"),
         Some(Fate::NoTimeout) => Cell::new("odd", "no timeout"),
     };
-    let measured = |name: &&str| results.measured.tails.iter().any(|life| life.server == **name);
+    let measured = |name: &&str| results.measured.zombie.iter().any(|life| life.server == **name);
     let line = |name: &str| Line {
         head: name.to_owned(),
         note: String::new(),
@@ -62,7 +62,7 @@ pub(super) fn departures(results: &Results) -> Table {
         note: String::new(),
         cells: names.iter().map(|name| cell(name, action.name)).collect(),
     };
-    let actions = if results.measured.departures.is_empty() { &[][..] } else { ACTIONS };
+    let actions = if results.measured.disconnect.is_empty() { &[][..] } else { ACTIONS };
     Table {
         title: "How soon the work hears that its client left",
         note: "From the moment the client left to the last sign of the canceled work: median / worst of all tries. Never: the \
@@ -132,7 +132,7 @@ struct Twin<'a> {
 impl<'a> Twin<'a> {
     /// Returns a server's figures in style drop; `None` when one is missing or no work was left.
     fn of(results: &'a Results, name: &'a str) -> Option<Self> {
-        let lives = results.measured.tails_of(name, "drop");
+        let lives = results.measured.lives_of(name, "drop");
         let Fate::Zombie(zombie_ms) = summary::worst(results, name, "drop")? else { return None };
         let storms = results.measured.storms_of(name, "drop");
         let storm = summary::representative(&storms)?;

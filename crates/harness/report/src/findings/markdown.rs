@@ -77,7 +77,7 @@ fn why(reason: &Reason) -> String {
     let servers: Vec<&str> = reason.servers.iter().map(String::as_str).collect();
     let sources: Vec<String> = reason.sources.iter().map(|source| source_link(source)).collect();
     let sources = if sources.is_empty() { String::new() } else { format!(" ({})", sources.join(", ")) };
-    let seen = if reason.text.contains(&reason.seen) {
+    let seen = if reason.text.starts_with("not explained") || reason.text.starts_with("a SHOULD") {
         String::new()
     } else {
         format!(" Seen: {}.", plain(&reason.seen))

@@ -68,9 +68,9 @@ fn an_absent_server_is_a_row_with_its_reason() {
 #[test]
 fn threads_and_python_tell_the_same_story_only_when_they_do() {
     let mut results = empty(&["threads", "python-threading"]);
-    results.measured.tails = vec![life("threads", "drop", 2700.0), life("python-threading", "drop", 2690.0)];
+    results.measured.zombie = vec![life("threads", "drop", 2700.0), life("python-threading", "drop", 2690.0)];
     // Python is too slow for the storm; that is no other story.
-    results.measured.storms = vec![storm("threads", 500, 1000), storm("python-threading", 64, 600)];
+    results.measured.storm = vec![storm("threads", 500, 1000), storm("python-threading", 64, 600)];
     let hundred = |server, zombies| {
         let figures = vec![("zombies".to_owned(), zombies), ("zombie_ms".to_owned(), 1200.0)];
         Row { figures, ..row(server, "leak/zombies-of-100", Verdict::Pass, None) }
@@ -81,14 +81,14 @@ fn threads_and_python_tell_the_same_story_only_when_they_do() {
     results.results[1] = hundred("python-threading", 20.0);
     assert!(told(&results).contains("did not tell the same story"), "{}", told(&results));
     results.results[1] = hundred("python-threading", 100.0);
-    results.measured.tails[1] = life("python-threading", "drop", 500.0);
+    results.measured.zombie[1] = life("python-threading", "drop", 500.0);
     assert!(told(&results).contains("did not tell the same story"), "{}", told(&results));
 }
 
 #[test]
 fn a_page_has_as_many_cells_in_every_line() {
     let mut results = empty(&["a|b", "c"]);
-    results.measured.tails = vec![life("a|b", "drop", 0.0), life("c", "spin", 10.0)];
+    results.measured.zombie = vec![life("a|b", "drop", 0.0), life("c", "spin", 10.0)];
     results.results = vec![row("c", "timeouts/x", Verdict::Warn, None)];
     let page = markdown::page(&learn(&results));
     let width = |line: &str| line.replace("\\|", "").matches('|').count();

@@ -152,15 +152,16 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
     let picture = |at_once| {
         let mut shown: Vec<_> =
             all.iter().filter(|o| o.at_once == at_once && o.summary_ms.is_some()).collect();
-        let p99 = |o: &Overshoot| o.summary_ms.map_or(0.0, |summary| summary.p99);
-        shown.sort_by(|a, b| p99(a).total_cmp(&p99(b)));
+        let p99 = |o: &Overshoot| o.summary_ms.and_then(|summary| summary.p99);
+        let median = |o: &Overshoot| o.summary_ms.map_or(0.0, |summary| summary.p50);
+        shown.sort_by(|a, b| p99(a).unwrap_or(median(a)).total_cmp(&p99(b).unwrap_or(median(b))));
         let lines = shown.iter().map(|o| {
-            let mut samples: Vec<f64> = o.turns_ms.iter().flatten().copied().collect();
+            let mut samples: Vec<f64> = o.rounds_ms.iter().flatten().copied().collect();
             samples.sort_by(f64::total_cmp);
             LateLine {
                 name: o.server.clone(),
                 ink: super::ink(results, &o.server),
-                figure: summary::tied(&summary::span(p99(o))),
+                figure: summary::tied(&summary::percentile(p99(o), summary::span)),
                 points: staircase(&samples, &late, &share),
             }
         });
@@ -168,8 +169,8 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
             .iter()
             .filter_map(|o| {
                 let summary = o.summary_ms?;
-                let (p50, p99) = (summary::span(summary.p50), summary::span(summary.p99));
-                Some(format!("{} half within {p50}, 99 of 100 within {p99}", o.server))
+                let (p50, worst) = (summary::span(summary.p50), summary::span(summary.max));
+                Some(format!("{} half within {p50}, all within {worst}", o.server))
             })
             .collect();
         LatePicture {
@@ -180,7 +181,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
                 format!("{} at once", number(at_once as u64))
             },
             told: told.join("; "),
-            caption: summary::tied(&caption(&shown)),
+            caption: summary::tied(&caption(&shown, results.noise.p99_ms)),
             lines: lines.collect(),
             noise: round(late.at(results.noise.p99_ms) - LEFT),
             xs: late.ticks(0, |ms| format!("{ms} ms")),
@@ -190,23 +191,13 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
     concurrencies.into_iter().map(picture).collect()
 }
 
-/// Returns the earliest and the latest server, by the 99th percentile, in a sentence.
-fn caption(shown: &[&Overshoot]) -> String {
-    let mut ranked: Vec<(&str, f64)> =
-        shown.iter().filter_map(|o| Some((o.server.as_str(), o.summary_ms?.p99))).collect();
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
-    match ranked[..] {
-        [] => String::new(),
-        [(server, late)] => {
-            format!("99 of 100 answers of {server} came within {} of their deadline.", summary::span(late))
-        }
-        [first, .., last] => format!(
-            "99 of 100 answers came within {} of their deadline on {}, and within {} on {}.",
-            summary::span(first.1),
-            first.0,
-            summary::span(last.1),
-            last.0
-        ),
+/// The earliest and the latest server, where they can be told apart.
+fn caption(shown: &[&Overshoot], noise: f64) -> String {
+    match shown {
+        [one] => one.summary_ms.map_or(String::new(), |all| {
+            format!("All answers of {} came within {} of their deadline.", one.server, summary::span(all.max))
+        }),
+        _ => summary::latest(shown, noise).unwrap_or_default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The first picture: requests and their work as bars over time, one picture for each style of work.
 
-use measure::plan::STYLES;
 use measure::results::Results;
+use measure::zombie::STYLES;
 use measure::zombie::{Fate, Life};
 
 use super::scale::{Scale, Tick, round};
@@ -90,7 +90,7 @@ pub fn all(results: &Results) -> Vec<Gantt> {
 
 fn of(results: &Results, style: &'static str) -> Option<Gantt> {
     let told = summary::tail(results, style)?;
-    let lives = results.measured.tails.iter();
+    let lives = results.measured.zombie.iter();
     let last = lives.filter_map(|life| Some(life.answered_ms?.max(life.ended_ms.unwrap_or(life.watched_ms))));
     let longest = results.names().iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let left = (longest as f64 * CHARACTER + 10.0).min(WIDTH / 3.0);
@@ -104,7 +104,7 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
             bars: Vec::new(),
             labels: Vec::new(),
         };
-        let lives = results.measured.tails_of(name, style);
+        let lives = results.measured.lives_of(name, style);
         for life in lives.iter().take(MOST) {
             lanes.draw(life, results.limits.zombie_ms, &time, y);
             y += LANE;
@@ -117,14 +117,27 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
     let told = summary::tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
     Some(Gantt {
         style,
-        what: summary::style(style),
+        what: about(style),
         told,
         height: y + 18.0,
         bottom: y,
-        deadline: time.at(results.plan.tail.deadline.as_secs_f64() * 1e3),
+        deadline: time.at(results.plan.zombie.deadline_ms as f64),
         ticks: time.ticks(4, |ms| format!("{} s", ms / 1e3)),
         servers,
     })
+}
+
+/// Returns the behavior of a style's work, to follow "work that".
+fn about(style: &str) -> &'static str {
+    match style {
+        "context" => "waits for its next tick or its context, whichever is first",
+        "drop" => "knows no context and is abandoned at the deadline, in the runtime's own way",
+        "polling" => "blocks a thread and asks its context at every tick",
+        "detached" => "knows no context and was spawned and let go",
+        "blocking" => "knows no context and blocks a thread",
+        "spin" => "burns CPU and never yields",
+        _ => "is of a kind of its own",
+    }
 }
 
 fn capital(text: &str) -> String {
@@ -217,7 +230,7 @@ mod tests {
 
     fn drawn(tail: f64) -> Gantt {
         let mut results = empty(&["threads"]);
-        results.measured.tails = vec![life("threads", "drop", tail), life("threads", "detached", 2699.0)];
+        results.measured.zombie = vec![life("threads", "drop", tail), life("threads", "detached", 2699.0)];
         all(&results).remove(0)
     }
 
@@ -244,7 +257,7 @@ mod tests {
         let mut results = empty(&["threads"]);
         let mut late = life("threads", "drop", 0.0);
         (late.answered_ms, late.ended_ms, late.how) = (Some(3001.0), Some(3000.0), Some(How::Completed));
-        results.measured.tails = vec![late];
+        results.measured.zombie = vec![late];
         let label = &all(&results)[0].servers[0].labels[0];
         assert_eq!((label.class, label.text.as_str()), ("inside", "504 late by 2.70 s"));
         assert_eq!((instead(Some(200)).as_str(), instead(None).as_str()), ("200, no 504", "no answer"));

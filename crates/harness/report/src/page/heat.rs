@@ -1,8 +1,9 @@
 //! The sixth picture: what `/fast` feels while a burst of `/slow` times out beside it, a strip for each server, the hotter
 //! the later.
 
-use measure::interference::{Slot, Strip};
+use measure::interference::{Interference, Slot};
 use measure::results::Results;
+use measure::stats::Summary;
 
 use super::scale::{Scale, Tick};
 use crate::summary::{self, number, tied};
@@ -56,7 +57,7 @@ pub struct ServerStrip {
 /// A picture for each burst that was measured.
 pub fn all(results: &Results) -> Vec<HeatPicture> {
     let mut bursts: Vec<(&str, usize)> = Vec::new();
-    for strip in &results.measured.strips {
+    for strip in &results.measured.interference {
         if !bursts.contains(&(strip.style.as_str(), strip.requests)) {
             bursts.push((&strip.style, strip.requests));
         }
@@ -67,11 +68,17 @@ pub fn all(results: &Results) -> Vec<HeatPicture> {
 fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
     // Of several turns the last: a strip shows one course of events, and a median of them would be of none.
     let of = |name: &str| {
-        let strips = results.measured.strips.iter().rev();
+        let strips = results.measured.interference.iter().rev();
         strips.into_iter().find(|s| s.server == name && s.style == style && s.requests == requests)
     };
-    let shown: Vec<&Strip> = results.names().into_iter().filter_map(of).collect();
-    let last = |strip: &&Strip| Some(strip.slots.last()?.at_ms + width(strip));
+    let names = results.names();
+    let shown: Vec<&Interference> = names.iter().copied().filter_map(of).collect();
+    let rounds = |name: &&'_ str| {
+        let of = |s: &&Interference| s.server == *name && s.style == style && s.requests == requests;
+        Summary::of(results.measured.interference.iter().filter(of).filter_map(|strip| worst(strip, true)))
+    };
+    let rounds: Vec<(&str, Summary)> = names.iter().filter_map(|name| Some((*name, rounds(name)?))).collect();
+    let last = |strip: &&Interference| Some(strip.slots.last()?.at_ms + width(strip));
     let longest = shown.iter().map(|strip| strip.server.chars().count()).max().unwrap_or(0);
     let left = super::scale::round(longest as f64 * CHARACTER + 8.0);
     let time = Scale::linear(shown.iter().filter_map(last).fold(0.0, f64::max), left, RIGHT);
@@ -94,7 +101,7 @@ fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
         id: format!("{style}-{requests}"),
         title: format!("{} requests in style {style}", number(requests as u64)),
         told: told.join("; "),
-        caption: tied(&caption(&shown)),
+        caption: tied(&caption(&rounds)),
         burst: time.at(shown.first().map_or(0.0, |strip| strip.burst_ms)),
         bottom,
         height: bottom + 18.0,
@@ -103,12 +110,12 @@ fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
     }
 }
 
-/// Returns the length of a slot.
-fn width(strip: &Strip) -> f64 {
+/// The length of a slot.
+fn width(strip: &Interference) -> f64 {
     strip.slots.windows(2).next().map_or(0.0, |pair| pair[1].at_ms - pair[0].at_ms)
 }
 
-fn slots(strip: &Strip, time: &Scale) -> Vec<(f64, f64, usize)> {
+fn slots(strip: &Interference, time: &Scale) -> Vec<(f64, f64, usize)> {
     let slot = |slot: &Slot| {
         let (from, to) = (time.at(slot.at_ms), time.at(slot.at_ms + width(strip)));
         (from, super::scale::round(to - from), heat(slot))
@@ -124,32 +131,38 @@ fn heat(slot: &Slot) -> usize {
 }
 
 /// The worst latency of the slots on one side of the burst.
-fn worst(strip: &Strip, after: bool) -> Option<f64> {
+fn worst(strip: &Interference, after: bool) -> Option<f64> {
     let slots = strip.slots.iter().filter(|slot| (slot.at_ms + width(strip) > strip.burst_ms) == after);
     slots.filter_map(|slot| Some(slot.latency_ms?.max)).max_by(f64::total_cmp)
 }
 
-fn figures(strip: &Strip) -> [String; 3] {
+fn figures(strip: &Interference) -> [String; 3] {
     let say = |after| worst(strip, after).map_or("-".to_owned(), summary::span);
     let missing: usize = strip.slots.iter().map(|slot| slot.missing).sum();
     [say(false), say(true), number(missing as u64)]
 }
 
-fn caption(shown: &[&Strip]) -> String {
-    let mut ranked: Vec<(&str, f64)> =
-        shown.iter().filter_map(|strip| Some((strip.server.as_str(), worst(strip, true)?))).collect();
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
-    match ranked[..] {
+/// The slowest answers during the burst; servers are told apart only where the ranges of their rounds part.
+fn caption(rounds: &[(&str, Summary)]) -> String {
+    let mut ranked = rounds.to_vec();
+    ranked.sort_by(|a, b| a.1.p50.total_cmp(&b.1.p50));
+    match &ranked[..] {
         [] => String::new(),
         [(server, worst)] => {
-            format!("During the burst the slowest answer of {server} took {}.", summary::span(worst))
+            format!("During the burst the slowest answer of {server} took {}.", summary::span(worst.p50))
         }
-        [least, .., most] => format!(
+        [least, .., most] if least.1.parts_from(&most.1) => format!(
             "During the burst the slowest answer took {} on {}, and {} on {}.",
-            summary::span(least.1),
+            summary::span(least.1.p50),
             least.0,
-            summary::span(most.1),
+            summary::span(most.1.p50),
             most.0
+        ),
+        [least, .., most] => format!(
+            "During the burst the slowest answers took {} to {}; servers are not told apart by ranges that overlap, or of \
+             fewer than three rounds.",
+            summary::span(least.1.min),
+            summary::span(most.1.max)
         ),
     }
 }
@@ -158,7 +171,6 @@ fn caption(shown: &[&Strip]) -> String {
 mod tests {
     use load::Row;
     use measure::fixtures::empty;
-    use measure::stats::Summary;
 
     use super::*;
 
@@ -176,10 +188,10 @@ mod tests {
     #[test]
     fn a_strip_tells_before_from_after_the_burst() {
         let mut results = empty(&["x"]);
-        results.measured.strips = vec![Strip {
+        results.measured.interference = vec![Interference {
             server: "x".into(),
             style: "drop".into(),
-            turn: 0,
+            round: 0,
             requests: 500,
             burst_ms: 100.0,
             answered_ms: None,
@@ -194,5 +206,18 @@ mod tests {
         let picture = all(&results).remove(0);
         assert_eq!(picture.strips[0].figures, ["2.0 ms", "70 ms", "1"]);
         assert_eq!(picture.strips[0].slots.len(), 4);
+    }
+
+    #[test]
+    fn servers_are_told_apart_only_where_three_rounds_part() {
+        let of = |values: &[f64]| Summary::of(values.iter().copied()).unwrap();
+        let (low, high) = (("a", of(&[1.0, 2.0, 3.0])), ("b", of(&[70.0, 80.0, 90.0])));
+        assert_eq!(
+            caption(&[high, low]),
+            "During the burst the slowest answer took 2.0 ms on a, and 80 ms on b."
+        );
+        let overlap = caption(&[low, ("b", of(&[2.5, 80.0, 90.0]))]);
+        assert!(overlap.contains("not told apart"), "{overlap}");
+        assert!(caption(&[("a", of(&[1.0])), ("b", of(&[90.0]))]).contains("not told apart"));
     }
 }

@@ -1,7 +1,7 @@
 //! The fifth picture: scenarios by servers. A cell opens what stands behind it: its scenarios, and what each of them sent
 //! and received, which [`packed`](super::packed) holds.
 
-use measure::plan::STYLES;
+use measure::registry;
 use measure::results::Results;
 use suite::document::Row;
 use suite::verdict::Verdict;
@@ -120,39 +120,16 @@ pub fn told(results: &Results) -> String {
 
 /// Returns the rows that stand in no section, each with its reason.
 pub fn left_out(results: &Results) -> Vec<String> {
-    let measured = &results.measured;
-    let why = |turns: usize, word: &str| match turns {
-        0 => "this run did not ask for it".to_owned(),
-        _ => match measured.gaps.iter().find(|gap| gap.what.contains(word)) {
-            Some(gap) => format!("{}: {}", gap.server, gap.why),
-            None => "no server brought any".to_owned(),
-        },
+    let (asked, recorded) = (results.plan.asked(), results.measured.recorded());
+    let why = |name: &str| match results.measured.gaps.iter().find(|gap| gap.what.starts_with(name)) {
+        _ if !asked.contains(&name) => "this run did not ask for it".to_owned(),
+        Some(gap) => format!("{}: {}", gap.server, gap.why),
+        None => "no server brought any".to_owned(),
     };
-    let plan = &results.plan;
-    let mut missing = Vec::new();
-    if results.areas().is_empty() {
-        missing.push("Promises kept: this run judged no scenarios.".to_owned());
-    }
-    if !measured.tails.iter().any(|life| STYLES.contains(&life.style.as_str())) {
-        missing.push(format!("Requests and their work: {}.", why(plan.tail.turns, "tail")));
-    }
-    if measured.storms.is_empty() {
-        missing.push(format!("A storm of requests that time out: {}.", why(plan.storm.turns, "storm")));
-    }
-    if measured.overshoot.iter().all(|overshoot| overshoot.summary_ms.is_none()) {
-        missing.push(format!("Lateness of the 504: {}.", why(plan.overshoot.turns, "overshoot")));
-    }
-    if measured.throughput.is_empty() && measured.latency.is_empty() {
-        missing.push(format!("Speed of /fast: {}.", why(plan.fast.throughput_turns, "/fast")));
-    }
-    if measured.memory.is_empty() {
-        let turns = plan.memory.idle_turns + plan.memory.in_flight_turns;
-        missing.push(format!("Memory by connections: {}.", why(turns, "memory")));
-    }
-    if measured.strips.is_empty() {
-        missing.push(format!("What /fast feels of a burst: {}.", why(plan.strip.turns, "/fast beside")));
-    }
-    missing
+    let missing = registry::ALL.iter().filter(|(name, _)| !recorded.contains(name));
+    let missing = missing.map(|(name, about)| format!("{}: {}.", about.trim_end_matches('.'), why(name)));
+    let scenarios = results.areas().is_empty().then(|| "Scenarios: this run judged none.".to_owned());
+    scenarios.into_iter().chain(missing).collect()
 }
 
 #[cfg(test)]
@@ -180,10 +157,10 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_said_with_its_reason() {
-        assert_eq!(left_out(&empty(&["x"])).len(), 7);
-        assert_eq!(left_out(&whole()).len(), 3, "whole but for loads, memory and strips");
+        assert_eq!(left_out(&empty(&["x"])).len(), 1 + registry::ALL.len());
+        assert_eq!(left_out(&whole()).len(), registry::ALL.len() - 3, "it has lives, latenesses and storms");
         let mut results = empty(&["x"]);
-        results.plan.storm.turns = 0;
+        results.plan.storm.rounds = 0;
         assert!(left_out(&results)[2].ends_with("this run did not ask for it."));
     }
 }

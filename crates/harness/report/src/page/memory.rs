@@ -1,7 +1,8 @@
 //! The fourth picture: memory by requests in flight, the points, and the line whose slope is what a request costs.
 
-use measure::footprint::{Memory, State};
+use measure::footprint::{Footprint, State};
 use measure::results::Results;
+use measure::stats::Summary;
 use testbed::floor;
 
 use super::ink;
@@ -61,11 +62,12 @@ pub fn all(results: &Results) -> Vec<MemoryPicture> {
 }
 
 fn picture(results: &Results, state: State, id: &'static str, title: &'static str) -> Option<MemoryPicture> {
-    let of =
-        |name: &str| middle(results.measured.memory.iter().filter(|m| m.server == name && m.state == state));
+    let of = |name: &str| {
+        middle(results.measured.footprint.iter().filter(|m| m.server == name && m.state == state))
+    };
     let names = results.names();
     let floors = FLOORS.iter().copied().filter(|name| !names.contains(name));
-    let mut shown: Vec<&Memory> = names.iter().copied().chain(floors).filter_map(of).collect();
+    let mut shown: Vec<&Footprint> = names.iter().copied().chain(floors).filter_map(of).collect();
     shown.sort_by(|a, b| slope(b).total_cmp(&slope(a)));
     let readings = || shown.iter().flat_map(|memory| &memory.readings);
     let most = readings().map(|reading| reading.held).max()?;
@@ -75,13 +77,19 @@ fn picture(results: &Results, state: State, id: &'static str, title: &'static st
     let size = Scale::linear(highest as f64 / 1e6 * 1.05, BOTTOM, TOP);
     let fits: Vec<Fit> =
         shown.iter().filter_map(|m| fit(m, ink_of(results, &m.server), &held, &size)).collect();
+    let rounds = |name: &&str| {
+        let of = |m: &&Footprint| m.server == **name && m.state == state;
+        Summary::of(results.measured.footprint.iter().filter(of).filter_map(|m| Some(m.pss?.slope)))
+    };
+    let others = names.iter().filter(|name| !is_floor(name));
+    let rounds: Vec<(&str, Summary)> = others.filter_map(|name| Some((*name, rounds(name)?))).collect();
     let told: Vec<String> =
         fits.iter().map(|fit| format!("{} {} bytes each", fit.name, fit.figures[0])).collect();
     Some(MemoryPicture {
         id,
         title,
         told: told.join("; "),
-        caption: tied(&format!("{} {}", caption(&shown), floor_told(&shown))),
+        caption: tied(&format!("{} {}", caption(&rounds), floor_told(&shown))),
         fits,
         bare: size.at(bare / 1e6),
         xs: held.ticks(3, |count| number(count as u64)),
@@ -89,14 +97,14 @@ fn picture(results: &Results, state: State, id: &'static str, title: &'static st
     })
 }
 
-/// Returns the round with the median slope.
-fn middle<'a>(turns: impl Iterator<Item = &'a Memory>) -> Option<&'a Memory> {
-    let mut turns: Vec<(&Memory, f64)> = turns.filter_map(|turn| Some((turn, turn.pss?.slope))).collect();
+/// The round of several with the median slope.
+fn middle<'a>(turns: impl Iterator<Item = &'a Footprint>) -> Option<&'a Footprint> {
+    let mut turns: Vec<(&Footprint, f64)> = turns.filter_map(|turn| Some((turn, turn.pss?.slope))).collect();
     turns.sort_by(|a, b| a.1.total_cmp(&b.1));
     turns.get(turns.len() / 2).map(|(turn, _)| *turn)
 }
 
-fn slope(memory: &Memory) -> f64 {
+fn slope(memory: &Footprint) -> f64 {
     memory.pss.map_or(0.0, |line| line.slope)
 }
 
@@ -109,7 +117,7 @@ fn ink_of(results: &Results, server: &str) -> String {
     if is_floor(server) { "ink-floor".to_owned() } else { ink(results, server) }
 }
 
-fn fit(memory: &Memory, ink: String, held: &Scale, size: &Scale) -> Option<Fit> {
+fn fit(memory: &Footprint, ink: String, held: &Scale, size: &Scale) -> Option<Fit> {
     let line = memory.pss?;
     let most = memory.readings.iter().map(|reading| reading.held).max()? as f64;
     let at = |x: f64| size.at((line.base + line.slope * x) / 1e6);
@@ -130,22 +138,31 @@ fn fit(memory: &Memory, ink: String, held: &Scale, size: &Scale) -> Option<Fit> 
     })
 }
 
-fn caption(shown: &[&Memory]) -> String {
-    let ranked = shown.iter().filter(|memory| !is_floor(&memory.server));
-    let mut ranked: Vec<(&str, f64)> = ranked.map(|memory| (memory.server.as_str(), slope(memory))).collect();
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+/// The cost of each connection; servers are told apart only where the ranges of their rounds part.
+fn caption(rounds: &[(&str, Summary)]) -> String {
+    let mut ranked = rounds.to_vec();
+    ranked.sort_by(|a, b| a.1.p50.total_cmp(&b.1.p50));
     let say = |bytes: f64| number(bytes.max(0.0).round() as u64);
-    match ranked[..] {
+    match &ranked[..] {
         [] => String::new(),
-        [(server, slope)] => format!("Each costs {} bytes on {server}.", say(slope)),
-        [least, .., most] => {
-            format!("Each costs {} bytes on {}, and {} on {}.", say(least.1), least.0, say(most.1), most.0)
-        }
+        [(server, slope)] => format!("Each costs {} bytes on {server}.", say(slope.p50)),
+        [least, .., most] if least.1.parts_from(&most.1) => format!(
+            "Each costs {} bytes on {}, and {} on {}.",
+            say(least.1.p50),
+            least.0,
+            say(most.1.p50),
+            most.0
+        ),
+        [least, .., most] => format!(
+            "Each costs {} to {} bytes; servers are not told apart by ranges that overlap, or of fewer than three rounds.",
+            say(least.1.min),
+            say(most.1.max)
+        ),
     }
 }
 
-/// Returns a description of the floor, or says that there is none.
-fn floor_told(shown: &[&Memory]) -> String {
+/// Says which server is the floor, or that there is none.
+fn floor_told(shown: &[&Footprint]) -> String {
     let floor = FLOORS.iter().find_map(|name| shown.iter().find(|memory| memory.server == *name));
     match floor {
         Some(floor) => format!(
@@ -168,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    fn memory(server: &str, turn: usize, slope: f64) -> Memory {
+    fn memory(server: &str, round: usize, slope: f64) -> Footprint {
         let reading = |held: usize| Reading {
             held,
             pss: 1_000_000 + (slope * held as f64) as u64,
@@ -178,13 +195,13 @@ mod tests {
         };
         let pss = Some(Line { slope, base: 1e6, r2: 1.0 });
         let readings = vec![reading(0), reading(100), reading(1000)];
-        Memory { server: server.into(), state: State::InFlight, turn, readings, pss, anonymous: None }
+        Footprint { server: server.into(), state: State::InFlight, round, readings, pss, anonymous: None }
     }
 
     #[test]
     fn the_turn_in_the_middle_is_drawn_and_its_points_lie_on_its_line() {
         let mut results = empty(&["x"]);
-        results.measured.memory =
+        results.measured.footprint =
             vec![memory("x", 0, 9000.0), memory("x", 1, 5000.0), memory("x", 2, 7000.0)];
         let picture = all(&results).remove(0);
         let fit = &picture.fits[0];
@@ -200,7 +217,7 @@ mod tests {
     #[test]
     fn a_floor_is_gray_named_and_no_server_among_others() {
         let mut results = empty(&["x", "plain-hyper"]);
-        results.measured.memory = vec![memory("x", 0, 9000.0), memory("plain-hyper", 0, 5000.0)];
+        results.measured.footprint = vec![memory("x", 0, 9000.0), memory("plain-hyper", 0, 5000.0)];
         let picture = all(&results).remove(0);
         let inks: Vec<_> = picture.fits.iter().map(|fit| (fit.name.as_str(), fit.ink.as_str())).collect();
         assert_eq!(inks, [("x", "ink-0 dash-0"), ("plain-hyper", "ink-floor")]);
@@ -214,7 +231,7 @@ mod tests {
     #[test]
     fn a_floor_that_was_not_asked_for_as_a_server_is_drawn_too() {
         let mut results = empty(&["x"]);
-        results.measured.memory = vec![memory("x", 0, 9000.0), memory(floor::NAME, 0, 100.0)];
+        results.measured.footprint = vec![memory("x", 0, 9000.0), memory(floor::NAME, 0, 100.0)];
         assert_eq!(all(&results).remove(0).fits.len(), 2);
     }
 

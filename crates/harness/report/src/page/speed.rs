@@ -61,20 +61,23 @@ pub struct ServerBar {
 
 /// The pictures of a run that measured `/fast`.
 pub fn all(results: &Results) -> Vec<BarPicture> {
-    let plan = &results.plan.fast;
+    let plan = &results.plan;
     let mut pictures = Vec::new();
     pictures.extend(picture(
         "throughput",
-        format!("Answers a second, {} connections back to back", plan.connections),
+        format!("Answers a second, {} connections back to back", plan.throughput.connections),
         &results.measured.throughput,
         |row| Some(row.per_second),
         Order::MostFirst,
     ));
     pictures.extend(picture(
         "latency",
-        format!("99th percentile of latency in ms, {} requests a second", number(plan.rate as u64)),
+        format!(
+            "99th percentile of latency in ms, {} requests a second",
+            number(plan.latency.rate.unwrap_or_default() as u64)
+        ),
         &results.measured.latency,
-        |row| row.ok.as_ref().map(|latency| latency.p99_ms),
+        |row| row.ok.as_ref()?.p99_ms,
         Order::LeastFirst,
     ));
     pictures
@@ -100,7 +103,7 @@ fn picture(
     // One that may not be believed must not make all others too small to see.
     let believed: Vec<f64> = shown
         .iter()
-        .filter(|(standing, _)| standing.rank.is_some())
+        .filter(|(standing, _)| standing.is_believed() && !standing.floor)
         .map(|(_, summary)| summary.max)
         .collect();
     let all = shown.iter().map(|(_, summary)| summary.max).fold(0.0, f64::max);
@@ -113,15 +116,15 @@ fn picture(
         .iter()
         .enumerate()
         .map(|(index, (standing, summary))| ServerBar {
-            name: if standing.rank.is_none() && !standing.floor {
+            name: if !standing.is_believed() && !standing.floor {
                 format!("{} ⚠", standing.server)
             } else {
                 standing.server.to_owned()
             },
-            class: match (standing.rank, standing.floor) {
+            class: match (standing.is_believed(), standing.floor) {
                 (_, true) => "floor",
-                (Some(_), _) => "work",
-                (None, _) => "doubt",
+                (true, _) => "work",
+                (false, _) => "doubt",
             },
             y: TOP + index as f64 * LANE,
             width: round((scale.at(summary.p50) - left).max(1.0)),
@@ -150,8 +153,11 @@ fn caption(shown: &[(&Standing<'_>, Summary)], order: Order) -> String {
     let ranked: Vec<&(&Standing<'_>, Summary)> =
         shown.iter().filter(|(standing, _)| standing.rank.is_some()).collect();
     let ([best, .., last], true) = (&ranked[..], ranked.len() > 1) else {
-        return "No two servers have turns that may be believed, so nothing is ranked.".to_owned();
+        return "No two servers have three rounds that may be believed, so nothing is ranked.".to_owned();
     };
+    if !best.1.parts_from(&last.1) {
+        return "The ranges of the servers' rounds overlap, so none is called faster.".to_owned();
+    }
     let (high, low) = (best.1.p50.max(last.1.p50), best.1.p50.min(last.1.p50));
     let times = high / low.max(f64::MIN_POSITIVE);
     match order {
@@ -185,7 +191,7 @@ mod tests {
     fn turn(server: &str, per_second: f64, invalid: &[&str]) -> Fast {
         let invalid = invalid.iter().map(|reason| (*reason).to_owned()).collect();
         let row = Row { per_second, invalid, ..Row::default() };
-        Fast { server: server.to_owned(), floor: server == "floor", turn: 0, at_ms: None, row }
+        Fast { server: server.to_owned(), floor: server == "floor", round: 0, at_ms: None, row }
     }
 
     fn drawn(turns: &[Fast]) -> BarPicture {
@@ -198,7 +204,21 @@ mod tests {
             drawn(&[turn("slow", 100.0, &[]), turn("quick", 200.0, &[]), turn("quick", 400.0, &[])]);
         assert_eq!(picture.bars[0].name, "quick");
         assert!(picture.bars[0].from < picture.bars[0].to && picture.bars[0].to <= RIGHT);
-        assert!(picture.caption.starts_with("quick answers"), "{}", picture.caption);
+        assert!(
+            picture.caption.contains("nothing is ranked"),
+            "of two rounds and of one: {}",
+            picture.caption
+        );
+    }
+
+    #[test]
+    fn a_server_is_called_faster_only_when_the_ranges_of_three_rounds_part() {
+        let rounds = |quick: [f64; 3]| {
+            let slow = [100.0, 110.0, 120.0].map(|rate| turn("slow", rate, &[]));
+            drawn(&[slow, quick.map(|rate| turn("quick", rate, &[]))].concat()).caption
+        };
+        assert_eq!(rounds([330.0, 340.0, 300.0]), "quick answers 3.00 times as many as slow.");
+        assert!(rounds([119.0, 340.0, 330.0]).ends_with("so none is called faster."), "they overlap");
     }
 
     #[test]

@@ -2,8 +2,8 @@ use std::sync::LazyLock;
 
 use load::Row as LoadRow;
 use measure::fixtures::{empty, latenesses, life, storm};
-use measure::footprint::{Memory, Reading, State};
-use measure::interference::{Slot, Strip};
+use measure::footprint::{Footprint, Reading, State};
+use measure::interference::{Interference, Slot};
 use measure::stats::Summary;
 use measure::storm::Reading as StormReading;
 use measure::throughput::Fast;
@@ -12,7 +12,7 @@ use super::*;
 
 fn page() -> String {
     let mut results = empty(&["tokio", "thr<eads"]);
-    results.measured.tails = vec![life("tokio", "drop", 0.1), life("thr<eads", "drop", 2699.0)];
+    results.measured.zombie = vec![life("tokio", "drop", 0.1), life("thr<eads", "drop", 2699.0)];
     let row = Row::whole_server("tokio", "work/drop", Verdict::Pass, "ok");
     results.results = vec![Row { attempts: 1, ..row }];
     render(&results).unwrap()
@@ -55,7 +55,7 @@ fn measure(results: &mut Results, server: &str) {
     let measured = &mut results.measured;
     let samples: Vec<f64> = (1..2000).map(|n| f64::from(n) * 0.037).collect();
     measured.overshoot.push(latenesses(server, &[&samples, &samples]));
-    measured.tails.extend(STYLES.iter().map(|style| life(server, style, 2699.0)));
+    measured.zombie.extend(STYLES.iter().map(|style| life(server, style, 2699.0)));
     let reading = |n: u32| StormReading {
         at_ms: f64::from(n) * 7.3,
         requests: 500,
@@ -64,12 +64,12 @@ fn measure(results: &mut Results, server: &str) {
     };
     let mut course = storm(server, 500, 1004);
     course.readings = (0..300).map(reading).collect();
-    measured.storms.push(course);
+    measured.storm.push(course);
     let row = LoadRow { per_second: 1000.0, ..LoadRow::default() };
     measured.throughput.push(Fast {
         server: server.to_owned(),
         floor: false,
-        turn: 0,
+        round: 0,
         at_ms: None,
         row: row.clone(),
     });
@@ -80,17 +80,17 @@ fn measure(results: &mut Results, server: &str) {
         threads: 1,
         descriptors: 1,
     });
-    measured.memory.push(Memory::of(server, State::InFlight, 0, readings.to_vec()));
+    measured.footprint.push(Footprint::of(server, State::InFlight, 0, readings.to_vec()));
     let slot = |n: u32| Slot {
         at_ms: f64::from(n) * 50.0,
         answered: 50,
         missing: 0,
         latency_ms: Summary::of([f64::from(n)]),
     };
-    measured.strips.push(Strip {
+    measured.interference.push(Interference {
         server: server.to_owned(),
         style: "drop".into(),
-        turn: 0,
+        round: 0,
         requests: 500,
         burst_ms: 400.0,
         answered_ms: None,
@@ -157,9 +157,9 @@ fn the_parts_stand_in_the_order_in_which_they_are_understood() {
 #[test]
 fn a_run_without_scenarios_has_no_matrix_and_nothing_to_press() {
     let mut results = empty(&["tokio"]);
-    results.measured.tails = vec![life("tokio", "drop", 0.1)];
+    results.measured.zombie = vec![life("tokio", "drop", 0.1)];
     let page = render(&results).unwrap();
-    assert!(page.contains("this run judged no scenarios"));
+    assert!(page.contains("this run judged none"));
     for matrix in ["<h2>Promises kept", "<button", "<dialog", "<script"] {
         assert!(!page.contains(matrix), "{matrix}");
     }

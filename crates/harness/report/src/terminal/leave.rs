@@ -31,7 +31,7 @@ fn abreast<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
 }
 
 fn measured(results: &Results) -> Vec<&str> {
-    let heard = |name: &&str| results.measured.departures.iter().any(|one| one.server == *name);
+    let heard = |name: &&str| results.measured.disconnect.iter().any(|one| one.server == *name);
     results.names().into_iter().filter(heard).collect()
 }
 
@@ -76,7 +76,10 @@ fn canceled(results: &Results, name: &str) -> String {
     let missed = all.iter().filter(|heard| heard.canceled < heard.tries).count();
     let tries: usize = all.iter().map(|heard| heard.tries).sum();
     let took = results.measured.canceled_of(name);
-    let took = took.map(|took| format!("p99 {}, worst {}", span(took.p99), span(took.max)));
+    let took = took.map(|took| match took.p99 {
+        Some(p99) => format!("p99 {}, worst {}", span(p99), span(took.max)),
+        None => format!("median {}, worst {}", span(took.p50), span(took.max)),
+    });
     match (missed, took) {
         (0, Some(took)) => format!("{name}: the work of all {tries} clients that left was canceled: {took}."),
         (_, took) => {
@@ -109,7 +112,7 @@ fn unborn(results: &Results, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use measure::disconnect::Departure;
+    use measure::disconnect::Disconnect;
     use measure::zombie::How;
 
     use super::*;
@@ -124,18 +127,18 @@ mod tests {
         assert!(abreast(&[]).is_empty());
     }
 
-    /// A run in which 99 clients of x left by FIN and were heard, the last late, and none could leave by the last action.
+    /// A run in which 300 clients of x left by FIN and were heard, the last late, and none could leave by the last action.
     fn run() -> Results {
-        let mut results = Results::parse(measure::fixtures::RUN).expect("the document is a run");
-        let departure = |last_ms| Departure {
+        let mut results = measure::fixtures::run(&[]);
+        let departure = |last_ms| Disconnect {
             server: "x".into(),
             action: "FIN".into(),
-            turn: 0,
+            round: 0,
             last_ms,
             how: Some(How::Canceled),
         };
-        results.measured.departures =
-            (1..=99).map(|number| departure(if number < 99 { 0.2 } else { 9.0 })).collect();
+        results.measured.disconnect =
+            (1..=300).map(|number| departure(if number < 300 { 0.2 } else { 9.0 })).collect();
         let what = disconnect::gap("POST, whole unread, FIN");
         results.measured.gaps =
             vec![Gap { server: "x".into(), what, unsupported: true, why: "no work".into() }];
@@ -148,7 +151,7 @@ mod tests {
         let words = words(&results);
         assert_eq!(
             words[0],
-            "x: the work of all 99 clients that left was canceled: p99 0.2 ms, worst 9.0 ms."
+            "x: the work of all 300 clients that left was canceled: p99 0.2 ms, worst 9.0 ms."
         );
         assert!(words[1].starts_with("x: - behind POST, whole unread, FIN: the work"), "{words:?}");
         assert!(results.measured.gaps.iter().all(tells));

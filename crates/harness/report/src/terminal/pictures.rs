@@ -1,9 +1,9 @@
 //! The report's first three pictures in characters: requests and their work, storms over time, lateness as a curve.
 
 use comfy_table::{Cell, CellAlignment, Table};
-use measure::plan::STYLES;
 use measure::results::Results;
 use measure::storm::{Reading, Storm};
+use measure::zombie::STYLES;
 use measure::zombie::{Fate, Life};
 
 use super::tables::table;
@@ -23,7 +23,7 @@ const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 
 /// A bar for each server and style: the worst of its lives.
 pub(super) fn gantt(results: &Results, color: bool) -> Option<Table> {
-    let ends = results.measured.tails.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
+    let ends = results.measured.zombie.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
     let time = Scale::linear(ends.fold(0.0, f64::max), 0.0, BAR as f64);
     let mut table =
         left(&["style", "server", "█ work, ▒ work after its answer, ░ its answer is late", ""], color);
@@ -31,7 +31,7 @@ pub(super) fn gantt(results: &Results, color: bool) -> Option<Table> {
         for name in results.names() {
             let worst = summary::worst(results, name, style);
             let limit = results.limits.zombie_ms;
-            let lives = results.measured.tails_of(name, style);
+            let lives = results.measured.lives_of(name, style);
             let Some(life) = lives.into_iter().find(|life| Some(life.fate(limit)) == worst) else { continue };
             let (bar, said) = bar(life, life.fate(limit), &time);
             table.add_row([Cell::new(style), Cell::new(name), Cell::new(bar), Cell::new(said)]);
@@ -113,7 +113,7 @@ pub(super) fn late(results: &Results, color: bool) -> Option<Table> {
     let scale = Scale::logarithmic(LEAST, worst, 0.0, LATE as f64);
     let mut table = left(&["at once", "server", "share of answers by their lateness, log scale"], color);
     for o in all.iter().filter(|o| o.at_once == 1 || o.at_once == many) {
-        let samples: Vec<f64> = o.turns_ms.iter().flatten().copied().collect();
+        let samples: Vec<f64> = o.rounds_ms.iter().flatten().copied().collect();
         let share = |column: usize| {
             let within = samples.iter().filter(|late| scale.at(**late) <= (column + 1) as f64).count();
             level(within as f64 / samples.len().max(1) as f64)
@@ -160,7 +160,7 @@ mod tests {
         Storm {
             server: "x".into(),
             style: "drop".into(),
-            turn: 0,
+            round: 0,
             requests: 8,
             answered_504: 8,
             answered_ms: 50.0,

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
 };
-use measure::plan::STYLES;
+use measure::measurement::Size;
 use measure::results::Results;
 use measure::zombie::Fate;
+use measure::zombie::STYLES;
 use suite::document::{Row, Server, Status};
 use suite::verdict::Verdict;
 
@@ -39,7 +40,7 @@ pub fn print(results: &Results, color: bool) -> String {
         }
     };
     let chosen = &results.scenarios;
-    let quick = if results.plan.quick { "quick run: " } else { "" };
+    let quick = if results.plan.size == Size::Quick { "quick run: " } else { "" };
     let title =
         format!("Promises kept ({quick}{} of {} scenarios: {})", chosen.chosen, chosen.of, chosen.which);
     if chosen.chosen > 0 || !results.misses().is_empty() {
@@ -202,7 +203,7 @@ fn misses(results: &Results) -> Vec<String> {
 
 /// Servers by styles: whether the work stopped, and if not, for how long it went on.
 fn zombies(results: &Results, color: bool) -> Option<Table> {
-    if results.measured.tails.is_empty() {
+    if results.measured.zombie.is_empty() {
         return None;
     }
     let mut header = vec!["server"];
@@ -212,7 +213,7 @@ fn zombies(results: &Results, color: bool) -> Option<Table> {
         let mut cells = vec![Cell::new(name)];
         for style in STYLES {
             let worst = summary::worst(results, name, style);
-            let lives = results.measured.tails_of(name, style);
+            let lives = results.measured.lives_of(name, style);
             let beats = lives.iter().map(|life| life.beats_after).max().unwrap_or(0);
             cells.push(match worst {
                 Some(Fate::Stopped(ms)) => Cell::new(format!("stops\n{}", span(ms))).fg(Color::Green),
@@ -246,8 +247,10 @@ fn overshoot(results: &Results, color: bool) -> Option<Table> {
             Cell::new(number(o.summary_ms.map_or(0, |summary| summary.count) as u64)),
             if o.early > 0 { red(o.early) } else { Cell::new(0) },
         ];
-        if let Some(summary) = o.summary_ms {
-            cells.extend([summary.p50, summary.p99, summary.max].map(|ms| Cell::new(format!("{ms:.2} ms"))));
+        if let Some(figures) = o.summary_ms {
+            let say = |ms: f64| format!("{ms:.2} ms");
+            let p99 = summary::percentile(figures.p99, say);
+            cells.extend([say(figures.p50), p99, say(figures.max)].map(Cell::new));
         }
         table.add_row(cells);
     }

@@ -72,6 +72,20 @@ fn servers_that_miss_alike_share_a_line_and_the_red_ones_come_first() {
 }
 
 #[test]
+fn servers_that_miss_alike_for_other_reasons_have_lines_of_their_own() {
+    let why = |server: &str, why: &str| Row {
+        expected: Some(why.to_owned()),
+        ..row(server, Verdict::Xfail, "the work went on")
+    };
+    let run =
+        document(vec![why("actix", "it reads no more"), why("python", "a thread"), why("go", "a thread")]);
+    let misses: Vec<_> =
+        run.misses().into_iter().map(|(servers, row)| (servers.join("+"), row.expected.clone())).collect();
+    let of = |servers: &str, why: &str| (servers.to_owned(), Some(why.to_owned()));
+    assert_eq!(misses, [of("actix", "it reads no more"), of("python+go", "a thread")]);
+}
+
+#[test]
 fn a_document_is_read_back_as_it_was_written() {
     let mut first = row("x", Verdict::Pass, "ok");
     first.figures = vec![("z_ms".to_owned(), 1.5), ("a_ms".to_owned(), f64::NAN)];
@@ -94,9 +108,9 @@ fn a_document_is_read_back_as_it_was_written() {
 
 #[test]
 fn another_version_is_refused_by_its_number_and_what_is_no_run_is_told_so() {
-    let other = of(&[]).json().replace("\"schema\":2", "\"schema\":3");
+    let other = of(&[]).json().replace("\"schema\":4", "\"schema\":5");
     let error = Document::parse(&other).unwrap_err();
-    assert_eq!(error, "its `schema` is 3, and this lab reads 2; use the lab that wrote it");
+    assert_eq!(error, "its `schema` is 5, and this lab reads 4; use the lab that wrote it");
     assert_eq!(Document::parse("{}").unwrap_err(), "it has no `schema`, so it is no run of the lab");
     assert!(Document::parse("no").is_err());
 }

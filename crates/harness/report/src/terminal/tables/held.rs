@@ -1,14 +1,14 @@
 //! The tables of what a server holds: memory by connections, what `/fast` feels of a burst, what storms leave behind.
 
 use comfy_table::{Cell, Color};
-use measure::footprint::{Memory, State};
-use measure::interference::{self, Strip};
+use measure::footprint::{Footprint, State};
+use measure::interference::{self, Interference};
 use measure::results::Results;
 use measure::stats::Summary;
 
-use super::speed::Section;
+use super::speed::{ALIKE, Section, ratio};
 use super::{red, table};
-use crate::summary::{list, number, span};
+use crate::summary::{list, number, percentile, span};
 
 /// The share of the change of memory that a line must explain to be called one.
 const FIT: f64 = 0.98;
@@ -23,7 +23,7 @@ pub(super) fn sections(results: &Results, color: bool) -> Vec<Section> {
     ] {
         sections.extend(memory(results, state, title, color));
     }
-    for burst in &results.plan.strip.bursts {
+    for burst in &results.plan.interference.bursts {
         sections.extend(strips(results, &burst.style, color));
     }
     sections.extend(leaks(results, color));
@@ -44,7 +44,8 @@ fn spread(results: &Results, color: bool) -> Option<Section> {
             Cell::new(number(summary.count as u64)),
             if one.early > 0 { red(one.early) } else { Cell::new(0) },
         ];
-        cells.extend([summary.p50, summary.p99, summary.max].map(|ms| Cell::new(format!("{ms:.2} ms"))));
+        let say = |ms: f64| format!("{ms:.2} ms");
+        cells.extend([say(summary.p50), percentile(summary.p99, say), say(summary.max)].map(Cell::new));
         table.add_row(cells);
     }
     let sentence =
@@ -55,9 +56,9 @@ fn spread(results: &Results, color: bool) -> Option<Section> {
 
 /// Bytes a connection: the slope of a line through the process's memory by connections.
 fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<Section> {
-    let all: Vec<&Memory> = results
+    let all: Vec<&Footprint> = results
         .measured
-        .memory
+        .footprint
         .iter()
         .filter(|memory| memory.state == state && memory.pss.is_some())
         .collect();
@@ -72,7 +73,7 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
     // A floor has several turns, one after the other.
     servers.dedup();
     let base = servers.iter().copied().find(|name| name.starts_with("go-")).or(servers.first().copied())?;
-    let of_base = slopes(base)?.p50;
+    let of_base = slopes(base)?;
     let times = format!("× {base}");
     let header = ["server", "bytes each", "least", "most", &times, "heap and stacks", "fit, R²", "most held"];
     let mut table = table(&header, color);
@@ -95,7 +96,7 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
             whole(slope.p50),
             whole(slope.min),
             whole(slope.max),
-            Cell::new(format!("{:.2}", slope.p50 / of_base)),
+            Cell::new(if server == base { "1.00".to_owned() } else { ratio(&slope, &of_base) }),
             anonymous.map_or(Cell::new("-"), |anonymous| whole(anonymous.p50)),
             if fit < FIT {
                 Cell::new(format!("⚠ {fit:.4}")).fg(Color::Yellow)
@@ -105,13 +106,7 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
             Cell::new(number(held.unwrap_or(0) as u64)),
         ]);
     }
-    let numbers: Vec<String> = results.plan.memory.held.iter().map(|held| number(*held as u64)).collect();
-    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
-    let mut sentences = vec![format!(
-        "The slope of a line through the process's memory (PSS) with {} connections; what the kernel keeps for their sockets \
-        is not in it.",
-        list(&numbers)
-    )];
+    let mut sentences = vec![ALIKE.to_owned(), about_memory(results)];
     if !crooked.is_empty() {
         sentences
             .push(format!("⚠ {}: the readings lie on no line, so the slope says little.", list(&crooked)));
@@ -119,15 +114,26 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
     Some((title.to_owned(), Some(table), sentences))
 }
 
+fn about_memory(results: &Results) -> String {
+    let numbers: Vec<String> = results.plan.footprint.held.iter().map(|held| number(*held as u64)).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    format!(
+        "The slope of a line through the process's memory (PSS) with {} connections; what the kernel keeps for their sockets \
+         is not in it.",
+        list(&numbers)
+    )
+}
+
 /// Returns the section on the interference of a burst of one style with `/fast`.
 fn strips(results: &Results, style: &str, color: bool) -> Option<Section> {
-    let all: Vec<&Strip> = results.measured.strips.iter().filter(|strip| strip.style == style).collect();
+    let all: Vec<&Interference> =
+        results.measured.interference.iter().filter(|strip| strip.style == style).collect();
     let first = all.first()?;
     let header = ["server", "worst before", "worst beside", "not answered", "client's lag p99", "by slot"];
     let mut table = table(&header, color);
     let mut doubted = Vec::new();
     for server in results.names() {
-        let turns: Vec<&&Strip> = all.iter().filter(|strip| strip.server == server).collect();
+        let turns: Vec<&&Interference> = all.iter().filter(|strip| strip.server == server).collect();
         let Some(shown) = turns.first() else { continue };
         let worst = |during: bool| {
             let of = turns.iter().filter_map(|strip| {
@@ -149,22 +155,22 @@ fn strips(results: &Results, style: &str, color: bool) -> Option<Section> {
             Cell::new(shades(shown)),
         ]);
     }
-    let plan = &results.plan.strip;
+    let plan = &results.plan.interference;
     let title = format!(
         "What does /fast feel of {} /slow in style {style} that time out beside it?",
         number(first.requests as u64)
     );
     let sentence = format!(
-        "Asked {} times a second, come what may. By slot of {:?}, the worst latency: · under 2 ms, ░ under 10, ▒ under 50, ▓ \
+        "Asked {} times a second, come what may. By slot of {} ms, the worst latency: · under 2 ms, ░ under 10, ▒ under 50, ▓ \
         under 250, █ longer or no answer.",
         number(plan.rate as u64),
-        plan.slot
+        plan.slot_ms
     );
     Some((title, Some(table), std::iter::once(sentence).chain(doubted).collect()))
 }
 
 /// A character for each slot, by its worst latency.
-fn shades(strip: &Strip) -> String {
+fn shades(strip: &Interference) -> String {
     let shade = |ms: f64| match ms {
         ms if ms < 2.0 => '·',
         ms if ms < 10.0 => '░',
@@ -180,7 +186,7 @@ fn shades(strip: &Strip) -> String {
 
 /// The change per round of storms.
 fn leaks(results: &Results, color: bool) -> Option<Section> {
-    let all = &results.measured.leaks;
+    let all = &results.measured.leak;
     let first = all.first()?;
     let header = ["server", "rounds", "work", "threads", "descriptors", "heap and stacks, kB", "fit, R²"];
     let mut table = table(&header, color);

@@ -14,21 +14,21 @@ pub(super) type Section = (String, Option<Table>, Vec<String>);
 
 /// The sections of a run that measured `/fast`.
 pub(super) fn sections(results: &Results, color: bool) -> Vec<Section> {
-    let plan = &results.plan.fast;
+    let plan = &results.plan;
     let (throughput, latency) = (&results.measured.throughput, &results.measured.latency);
     let mut sections = Vec::new();
     if !throughput.is_empty() {
         let title = format!(
-            "How many /fast a second? (closed loop: {} connections, back to back for {:?}, {} turns)",
-            plan.connections, plan.lasting, plan.throughput_turns
+            "How many /fast a second? (closed loop: {} connections, back to back for {} ms, {} rounds)",
+            plan.throughput.connections, plan.throughput.lasting_ms, plan.throughput.rounds
         );
         sections.push((title, Some(how_many(throughput, color)), about_throughput(throughput)));
     }
     if !latency.is_empty() {
         let title = format!(
-            "How fast is /fast? (open loop: {} a second, come what may, {} turns)",
-            number(plan.rate as u64),
-            plan.latency_turns
+            "How fast is /fast? (open loop: {} a second, come what may, {} rounds)",
+            number(plan.latency.rate.unwrap_or_default() as u64),
+            plan.latency.rounds
         );
         let mut sentences = vec![
             "Latency counts from when a request was due; each figure is the median of the turns.".to_owned(),
@@ -40,7 +40,7 @@ pub(super) fn sections(results: &Results, color: bool) -> Vec<Section> {
 }
 
 fn p99(row: &Row) -> Option<f64> {
-    row.ok.as_ref().map(|latency| latency.p99_ms)
+    row.ok.as_ref()?.p99_ms
 }
 
 fn how_many(turns: &[Fast], color: bool) -> Table {
@@ -55,14 +55,17 @@ fn how_many(turns: &[Fast], color: bool) -> Table {
     for standing in &standings {
         let Some(rate) = per_second(standing) else { continue };
         let whole = |value: f64| Cell::new(number(value.round() as u64));
-        let ratio = of_base.map(|base: Summary| format!("{:.2}", rate.p50 / base.p50));
+        let times = match of_base {
+            Some(_) if Some(standing.server) == base => "1.00".to_owned(),
+            of_base => of_base.map(|of_base| ratio(&rate, &of_base)).unwrap_or_default(),
+        };
         table.add_row(vec![
             place(standing),
             name(standing),
             whole(rate.p50),
             whole(rate.min),
             whole(rate.max),
-            Cell::new(ratio.unwrap_or_default()),
+            Cell::new(times),
             median(standing, 1, |row| Some(row.cost?.cpu_us)),
             median(standing, 2, |row| Some(row.cost?.voluntary_switches + row.cost?.involuntary_switches)),
             median(standing, 0, |row| Some(row.generator_cpu * 100.0)),
@@ -100,8 +103,16 @@ fn how_fast(turns: &[Fast], color: bool) -> Table {
     table
 }
 
-/// Returns the server by whose figure the others are divided: the first of Go's servers, else the floor that does
-/// nothing.
+/// The meaning of `~` in a column of ratios.
+pub(super) const ALIKE: &str =
+    "~: a ratio of ranges that overlap, or of fewer than three rounds, which tells nobody apart.";
+
+/// One median as a multiple of another, marked where the ranges of the rounds do not part.
+pub(super) fn ratio(of: &Summary, base: &Summary) -> String {
+    format!("{}{:.2}", if of.parts_from(base) { "" } else { "~" }, of.p50 / base.p50)
+}
+
+/// Returns the server by whose figure the others are divided: the first of Go's servers, else the floor that does nothing.
 fn base(turns: &[Fast]) -> Option<&str> {
     let names = || turns.iter().map(|turn| turn.server.as_str());
     names().find(|name| name.starts_with("go-")).or_else(|| names().next())
@@ -110,7 +121,8 @@ fn base(turns: &[Fast]) -> Option<&str> {
 fn place(standing: &Standing<'_>) -> Cell {
     match standing.rank {
         Some(rank) => Cell::new(rank),
-        None if standing.rows.iter().all(|row| row.is_valid()) => Cell::new("floor"),
+        None if standing.floor => Cell::new("floor"),
+        None if standing.is_believed() => Cell::new("-"),
         None => Cell::new("⚠").fg(Color::Yellow),
     }
 }
@@ -127,6 +139,7 @@ fn median(standing: &Standing<'_>, digits: usize, of: impl Fn(&Row) -> Option<f6
 fn about_throughput(turns: &[Fast]) -> Vec<String> {
     let standings = standings(turns, |row| Some(row.per_second));
     let mut sentences = vec![
+        ALIKE.to_owned(),
         "Client and server share the machine's cores, so read the ratios. A closed loop hides stalls: it says how much, and \
         the next table how fast."
             .to_owned(),

@@ -22,7 +22,7 @@ fn thirteen() -> (Vec<&'static str>, Results) {
         "actix",
         "actix-no-half-closed",
     ];
-    let mut results = Results::parse(measure::fixtures::RUN).expect("the document is a run");
+    let mut results = measure::fixtures::run(&[]);
     let first = results.servers.remove(0);
     for name in &names {
         let server = (*name).to_owned();
@@ -31,7 +31,7 @@ fn thirteen() -> (Vec<&'static str>, Results) {
             let mut life = Life::unknown(name, style, 0, std::time::Duration::from_millis(300));
             (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.1));
             (life.ended_ms, life.how, life.beats_after) = (Some(3001.0), Some(How::Completed), 271);
-            results.measured.tails.push(life);
+            results.measured.zombie.push(life);
         }
         let most = Reading {
             at_ms: 1500.0,
@@ -42,10 +42,10 @@ fn thirteen() -> (Vec<&'static str>, Results) {
             pss: 107_900_000,
             ..Reading::default()
         };
-        results.measured.storms.push(Storm {
+        results.measured.storm.push(Storm {
             server: server.clone(),
             style: "drop".into(),
-            turn: 0,
+            round: 0,
             requests: 1000,
             answered_504: 1000,
             answered_ms: 400.0,
@@ -53,7 +53,7 @@ fn thirteen() -> (Vec<&'static str>, Results) {
             readings: vec![most, most, most],
         });
         let row = Load { per_second: 123_456.0, invalid: vec!["late".into()], ..Load::default() };
-        let fast = Fast { server, floor: false, turn: 0, at_ms: None, row };
+        let fast = Fast { server, floor: false, round: 0, at_ms: None, row };
         results.measured.throughput.push(fast.clone());
         results.measured.latency.push(fast);
     }
@@ -74,6 +74,29 @@ fn no_table_of_thirteen_servers_is_too_wide_or_breaks_a_name() {
         // The work six times, the storm twice, and two tables of speed; the sentences beside them do not count.
         assert!(lines.count() >= 1 + STYLES.len() + 2 + 2, "{name} is broken in\n{text}");
     }
+}
+
+#[test]
+fn thirty_samples_have_no_99th_percentile_in_a_table() {
+    let mut results = measure::fixtures::empty(&["few", "many"]);
+    results.measured.overshoot = vec![
+        measure::fixtures::latenesses("few", &[&[0.5; 15], &[0.5; 15]]),
+        measure::fixtures::latenesses("many", &[&[0.5; 300]]),
+    ];
+    let text = print(&results, false);
+    let line =
+        |name: &str| text.lines().find(|line| line.starts_with(&format!(" {name} "))).unwrap().to_owned();
+    assert!(line("few").contains("0.50 ms") && line("few").contains('–'), "{text}");
+    assert!(!line("many").contains('–'), "{text}");
+}
+
+#[test]
+fn a_ratio_of_ranges_that_do_not_part_is_marked() {
+    let of = |values: &[f64]| measure::stats::Summary::of(values.iter().copied()).unwrap();
+    let base = of(&[1.0, 2.0, 3.0]);
+    assert_eq!(speed::ratio(&of(&[4.0, 6.0, 8.0]), &base), "3.00");
+    assert_eq!(speed::ratio(&of(&[3.0, 6.0, 8.0]), &base), "~3.00", "they overlap");
+    assert_eq!(speed::ratio(&of(&[6.0]), &base), "~3.00", "one round");
 }
 
 #[test]

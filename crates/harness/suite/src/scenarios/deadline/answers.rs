@@ -169,13 +169,13 @@ fn overshoot(bench: &Bench) -> Outcome {
     }
     alone.sort_by(f64::total_cmp);
     storm.sort_by(f64::total_cmp);
-    let three = |list: &[f64]| [0.5, 0.99, 1.0].map(|part| quantile(list, part));
-    let ([a50, a99, a100], [s50, s99, s100]) = (three(&alone), three(&storm));
+    // Thirty samples have no 99th percentile.
+    let [a50, a100] = [0.5, 1.0].map(|part| quantile(&alone, part));
+    let [s50, s99, s100] = [0.5, 0.99, 1.0].map(|part| quantile(&storm, part));
     let text = format!(
-        "alone p50 {a50:.1} p99 {a99:.1} max {a100:.1} ms; 1,000 at once p50 {s50:.1} p99 {s99:.1} max {s100:.1} ms"
+        "alone p50 {a50:.1} max {a100:.1} ms; 1,000 at once p50 {s50:.1} p99 {s99:.1} max {s100:.1} ms"
     );
-    let figures =
-        Observed::new(text).with("alone_p50_ms", a50).with("alone_p99_ms", a99).with("alone_max_ms", a100);
+    let figures = Observed::new(text).with("alone_p50_ms", a50).with("alone_max_ms", a100);
     Ok(figures.with("storm_p50_ms", s50).with("storm_p99_ms", s99).with("storm_max_ms", s100))
 }
 
