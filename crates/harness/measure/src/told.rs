@@ -18,7 +18,7 @@ use crate::stats::Summary;
 pub const NAME: &str = "told";
 
 /// Clients at once. They leave one by one: each waits for its own request.
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 15;
 /// The time for which an upstream is watched that is not told.
 pub const WATCH: Duration = Duration::from_millis(1500);
 

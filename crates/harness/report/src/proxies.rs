@@ -1,10 +1,11 @@
 //! A run of intermediaries as a page of Markdown, for `docs/proxies.md`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use measure::told::{Cell, Sent, Told, WATCH};
 use suite::departure::WAYS;
-use suite::document::{Document, Row, Server, Status};
+use suite::document::{Document, Gap, Row, Server, Status};
 use suite::scenarios;
 use suite::verdict::Verdict;
 use testbed::proxies::Proxy;
@@ -72,8 +73,8 @@ fn is_broken(row: &Row) -> bool {
 /// Writes the page.
 pub fn page(run: &Run<'_>) -> String {
     let (document, machine) = (run.document, &run.document.machine);
-    let tries = run.told.iter().filter(|told| told.way == WAYS[0].name).count();
-    let tries = tries / (2 * run.ran().count().max(1));
+    let plan = document.plan.as_ref().and_then(|plan| plan.get("tries")?.as_u64());
+    let tries = plan.unwrap_or_default();
     let mut text = String::from(
         "<!-- Written by `lab proxies` from target/lab/through.json. Do not edit. -->\n\n# Between client and server: intermediaries\n\n",
     );
@@ -106,6 +107,7 @@ fn who(text: &mut String, run: &Run<'_>) {
         let proxy = run.proxy(&server.name);
         let knob = proxy.and_then(|proxy| proxy.knob.as_deref()).unwrap_or("–");
         let version = server.version.as_deref().unwrap_or("–");
+        let family = proxy.map_or(server.name.as_str(), |proxy| &proxy.family);
         let counts = match &server.error {
             Some(why) => format!("{}: {why}", server.status.word()),
             None => {
@@ -117,7 +119,6 @@ fn who(text: &mut String, run: &Run<'_>) {
                     .join(", ")
             }
         };
-        let family = proxy.map_or(server.name.as_str(), |proxy| &proxy.family);
         let name = format!("[{}]({CONFIGURATIONS}/{family})", server.name);
         let cells = [name.as_str(), &server.about, knob, version, &counts].map(cell);
         let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -154,6 +155,17 @@ fn ways(text: &mut String, run: &Run<'_>, sent: Sent) {
     for (number, note) in (1..).zip(&notes) {
         let _ = writeln!(text, "{number}. {note}");
     }
+    gaps(text, run, sent);
+}
+
+/// What stands in a cell with fewer clients than planned, or with none.
+fn gaps(text: &mut String, run: &Run<'_>, sent: Sent) {
+    let state = format!(", {}", sent.slug());
+    let of = |gap: &&Gap| gap.what.ends_with(&state);
+    let gaps: BTreeSet<_> = run.document.gaps.iter().filter(of).map(|gap| (&gap.server, &gap.why)).collect();
+    for (server, why) in gaps {
+        let _ = writeln!(text, "\nWhere clients of {server} are missing: {why}.");
+    }
 }
 
 fn way_cell(run: &Run<'_>, server: &str, id: &str, cell: Cell, notes: &mut Vec<String>) -> String {
@@ -180,10 +192,14 @@ fn way_cell(run: &Run<'_>, server: &str, id: &str, cell: Cell, notes: &mut Vec<S
     parts.join("; ")
 }
 
-/// The reason why an upstream is not told, and the knob that mends it.
+/// The reason why an upstream is not told, and the knob that mends it. A way that its scenario saw told, and the measurement
+/// not always, has the reason of the next way that is expected not to be.
 fn note(run: &Run<'_>, server: &str, id: &str) -> String {
-    let why =
-        run.row(server, id).and_then(|row| row.expected.as_deref()).unwrap_or("the reason is not known");
+    let expected = |id: &str| run.row(server, id).and_then(|row| row.expected.as_deref());
+    let state = id.split_once('-').map_or(id, |(state, _)| state);
+    let mut others = WAYS.iter().map(|way| format!("{state}-{}", way.slug));
+    let why = expected(id).or_else(|| others.find_map(|other| expected(&other)));
+    let why = why.unwrap_or("the reason is not known");
     format!("{server}: {why}. {}", remedy(run, server, id))
 }
 

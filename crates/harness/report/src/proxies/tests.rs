@@ -1,4 +1,4 @@
-//! The page of a run that was made up.
+//! The page of a run that was made up, and the page in the repository.
 
 use measure::fixtures;
 use measure::told::Outcome;
@@ -50,4 +50,39 @@ fn what_is_absent_is_a_row_with_its_reason_and_in_no_other_table() {
     let text = rendered();
     assert!(text.contains("absent: no `squid`"), "{text}");
     assert_eq!(text.matches("| squid |").count(), 0, "{text}");
+}
+
+/// The lines of the table below a heading, without its head and rule.
+fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let below = page.split(heading).nth(1).unwrap_or_else(|| panic!("no `{heading}`"));
+    let lines =
+        below.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    lines.skip(2).map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+#[test]
+fn the_page_in_the_repository_has_every_intermediary_every_way_and_a_reason_for_every_never() {
+    let root = catalog::root().unwrap();
+    let page = std::fs::read_to_string(root.join("docs/proxies.md")).unwrap();
+    let known = proxies::all(&root).unwrap();
+    let who = table(&page, "## Who ran");
+    for proxy in &known {
+        let is_there = who.iter().any(|line| line[0].starts_with(&format!("[{}]", proxy.name)));
+        assert!(is_there, "`{}` is not on the page; run scripts/long.sh through", proxy.name);
+    }
+    for heading in ["and its upstream has said nothing", "and its upstream streams"] {
+        let lines = table(&page, heading);
+        let families: std::collections::BTreeSet<_> = lines
+            .iter()
+            .filter_map(|line| known.iter().find(|proxy| proxy.name == line[0]))
+            .map(|proxy| proxy.family.as_str())
+            .collect();
+        assert!(families.len() >= 8, "{families:?}");
+        for line in lines {
+            assert_eq!(line.len(), 1 + WAYS.len(), "{line:?}");
+            let nevers = line.iter().filter(|cell| cell.contains("never"));
+            assert!(nevers.clone().all(|cell| cell.contains("<sup>")), "{line:?}");
+        }
+    }
+    assert!(!page.contains("the reason is not known"));
 }

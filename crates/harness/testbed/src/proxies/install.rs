@@ -114,7 +114,10 @@ pub fn version(proxy: &Proxy, root: &Path) -> Option<String> {
     // Some print it to stderr.
     let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     let text = String::from_utf8_lossy(&text).into_owned();
-    text.lines().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    // Some begin with the path that they were started by, which says nothing of the version.
+    let program = words[0].to_string_lossy();
+    Some(line.strip_prefix(&*program).unwrap_or(line).trim().to_owned())
 }
 
 #[cfg(test)]
