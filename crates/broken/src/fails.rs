@@ -73,6 +73,8 @@ table! {
     WaitsForAcks => &["baseline/no-stall"],
     PatientWithTrickles => &["timeouts/empty-lines", "timeouts/header-trickle"],
     KnowsNoLimit => &["closing/refused-connections", "faults/refused-in-numbers", "faults/too-many-connections"],
+    ForgetsKeepalive => FORGETS_KEEPALIVE,
+    ForgetsUserTimeout => &["vanish/stream"],
     SpinsOnAccept => &["faults/fd-exhaustion"],
     IgnoresSigterm => IGNORES_SIGTERM,
     DiesAtSigterm => DIES_AT_SIGTERM,

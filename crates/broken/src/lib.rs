@@ -49,6 +49,7 @@ pub const SUPPORTS: &[&str] = &[
     "flag:--read-timeout",
     "flag:--write-timeout",
     "flag:--idle-timeout",
+    "flag:--tcp-keepalive",
     "flag:--max-connections",
     "flag:--on-disconnect",
 ];
@@ -112,6 +113,10 @@ pub enum Fault {
     PatientWithTrickles,
     /// Knows no limit on connections.
     KnowsNoLimit,
+    /// Probes no silent connection.
+    ForgetsKeepalive,
+    /// Bounds no data that is not acknowledged.
+    ForgetsUserTimeout,
     /// Tries again at once when `accept` finds no descriptor, on each of its threads that accept.
     SpinsOnAccept,
     /// Goes on at SIGTERM as if nothing had come.

@@ -38,7 +38,7 @@ use contract::{Settings, limits};
 use rustix::event::PollFlags;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use crate::connection::Conn;
 use crate::outside::ORPHAN;
@@ -134,7 +134,7 @@ fn main() -> ExitCode {
 /// Serves until a signal stops it; returns whether all work has ended.
 fn serve(args: Args) -> io::Result<bool> {
     let Args { fault, settings } = args;
-    let listener = listen(&settings)?;
+    let listener = listen(&settings, fault)?;
     let (census, admin) = Census::start("broken", &settings, || None)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
     let admin = match fault {
@@ -180,11 +180,18 @@ fn serve(args: Args) -> io::Result<bool> {
     Ok(drain(&server, &closed, give_up))
 }
 
-fn listen(settings: &Settings) -> io::Result<TcpListener> {
+fn listen(settings: &Settings, fault: Fault) -> io::Result<TcpListener> {
     let address = settings.listen;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into()).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    if fault != Fault::ForgetsKeepalive {
+        let probes = TcpKeepalive::new().with_time(settings.tcp_keepalive).with_retries(limits::PROBES);
+        socket.set_tcp_keepalive(&probes.with_interval(settings.probe_interval()))?;
+    }
+    if fault != Fault::ForgetsUserTimeout {
+        socket.set_tcp_user_timeout(Some(settings.silence()))?;
+    }
     socket.listen(limits::BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())

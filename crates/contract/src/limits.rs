@@ -34,6 +34,8 @@ pub const REQUEST_ID: usize = 64;
 pub const SUBJECT: usize = 256;
 /// The backlog every listener asks for; std's 128 stalls a burst of 1,000 connects for seconds.
 pub const BACKLOG: i32 = 4096;
+/// The probes of a silent connection that may go unanswered before it ends.
+pub const PROBES: u32 = 3;
 /// The time for which a closing server goes on reading, so that the close does not turn into a reset that destroys the
 /// answer on its way. Go lingers as long.
 pub const LINGER: Duration = Duration::from_millis(500);

@@ -62,6 +62,9 @@ pub struct Settings {
     /// Longest time that a connection waits for its next request
     #[arg(long, env = "LAB_IDLE_TIMEOUT", value_name = "D", default_value = "60s", value_parser = timeout)]
     pub idle_timeout: Duration,
+    /// Silence of a client after which it is probed, in whole seconds, 3s or more
+    #[arg(long, env = "LAB_TCP_KEEPALIVE", value_name = "D", default_value = "15s", value_parser = keepalive)]
+    pub tcp_keepalive: Duration,
     /// Time for which SIGTERM lets running requests go on
     #[arg(long, env = "LAB_SHUTDOWN_TIMEOUT", value_name = "D", default_value = "5s", value_parser = timeout)]
     pub shutdown_timeout: Duration,
@@ -99,6 +102,19 @@ impl Settings {
         self.max_connections.map_or(default, NonZeroUsize::get)
     }
 
+    /// The time from one probe of a silent connection to the next: a third of `--tcp-keepalive`, in whole seconds.
+    #[must_use]
+    pub fn probe_interval(&self) -> Duration {
+        Duration::from_secs(self.tcp_keepalive.as_secs() / u64::from(limits::PROBES))
+    }
+
+    /// The longest time in which a client may acknowledge nothing, neither a probe nor data: the last probe ends it, and a
+    /// bound that lies between two probes would hold only at the next one. Twice `--tcp-keepalive`, or up to 2 s less.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.tcp_keepalive + limits::PROBES * self.probe_interval()
+    }
+
     /// The deadline of a request whose head was parsed at `now` and whose caller waits for `budget`.
     #[must_use]
     pub fn deadline(&self, now: Instant, budget: Option<Duration>) -> Instant {
@@ -118,6 +134,13 @@ fn timeout(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err(format!("takes {}, above zero", duration::TAKES)),
         timeout => Ok(timeout),
     }
+}
+
+fn keepalive(text: &str) -> Result<Duration, String> {
+    let keepalive = duration::parse(text)?;
+    // The kernel counts whole seconds, up to 32767.
+    let is_whole = keepalive.subsec_nanos() == 0 && (3..=32_767).contains(&keepalive.as_secs());
+    if is_whole { Ok(keepalive) } else { Err("takes whole seconds from 3s to 32767s".into()) }
 }
 
 fn count(text: &str) -> Result<NonZeroUsize, String> {
@@ -158,6 +181,7 @@ mod tests {
             (settings.read_timeout, 10),
             (settings.write_timeout, 10),
             (settings.idle_timeout, 60),
+            (settings.tcp_keepalive, 15),
             (settings.shutdown_timeout, 5),
         ];
         for (timeout, seconds) in seconds {
@@ -173,6 +197,9 @@ mod tests {
         for (args, name, takes) in [
             (&["--request-timeout", "2x"][..], "--request-timeout", "250ms"),
             (&["--request-timeout", "0s"], "--request-timeout", "above zero"),
+            (&["--tcp-keepalive", "2s"], "--tcp-keepalive", "from 3s"),
+            (&["--tcp-keepalive", "3500ms"], "--tcp-keepalive", "whole seconds"),
+            (&["--tcp-keepalive", "10h"], "--tcp-keepalive", "32767s"),
             (&["--threads", "0"], "--threads", "1 to 1024"),
             (&["--threads", "1025"], "--threads", "1 to 1024"),
             (&["--blocking-threads", "18446744073709551615"], "--blocking-threads", "1 to 10000"),
@@ -188,6 +215,20 @@ mod tests {
         ] {
             let error = parse(args).expect_err(name);
             assert!(error.contains(name) && error.contains(takes), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_silent_client_is_given_twice_the_keepalive_at_most() {
+        for seconds in 3..=40 {
+            let settings =
+                parse(&["--tcp-keepalive", &format!("{seconds}s")]).expect("the flag is well formed");
+            let (twice, silence) = (Duration::from_secs(2 * seconds), settings.silence());
+            assert!(
+                silence <= twice && twice - silence <= Duration::from_secs(2),
+                "{seconds} s: {silence:?}"
+            );
+            assert!(settings.probe_interval() >= Duration::from_secs(1));
         }
     }
 

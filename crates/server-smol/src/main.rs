@@ -42,7 +42,7 @@ use signal_hook::iterator::Signals;
 use smol::channel::{self, Receiver, Sender};
 use smol::net::TcpListener;
 use smol::{Async, Executor, Timer};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::hangup::Hangups;
 use crate::outside::Resources;
@@ -118,12 +118,17 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     Ok(drain(&server, closed, cancel).await)
 }
 
-/// Opens the listener, with the backlog that a burst needs.
+/// Opens the listener, with the backlog that a burst needs and with the probes that find a client which has vanished: every
+/// connection inherits them.
 fn listen(settings: &Settings) -> io::Result<TcpListener> {
     let address = settings.listen;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into()).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    let accepted = SockRef::from(&socket);
+    let probes = TcpKeepalive::new().with_time(settings.tcp_keepalive).with_retries(limits::PROBES);
+    accepted.set_tcp_keepalive(&probes.with_interval(settings.probe_interval()))?;
+    accepted.set_tcp_user_timeout(Some(settings.silence()))?;
     socket.listen(limits::BACKLOG)?;
     Ok(Async::new(std::net::TcpListener::from(socket))?.into())
 }

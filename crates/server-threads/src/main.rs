@@ -39,7 +39,7 @@ use ctx::{Cancel, Context};
 use rustix::event::{EventfdFlags, PollFlags, eventfd};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::connection::Dismissed;
 use crate::hangup::Hangups;
@@ -127,12 +127,17 @@ fn open(settings: Settings, census: Census, base: Context, stopping: Context) ->
     })
 }
 
-/// Opens the listener, with the backlog that a burst needs.
+/// Opens the listener, with the backlog that a burst needs and with the probes that find a client which has vanished: every
+/// connection inherits them.
 fn listen(settings: &Settings) -> io::Result<TcpListener> {
     let address = settings.listen;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into()).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    let accepted = SockRef::from(&socket);
+    let probes = TcpKeepalive::new().with_time(settings.tcp_keepalive).with_retries(limits::PROBES);
+    accepted.set_tcp_keepalive(&probes.with_interval(settings.probe_interval()))?;
+    accepted.set_tcp_user_timeout(Some(settings.silence()))?;
     socket.listen(limits::BACKLOG)?;
     // threads: whoever waits for the `socket` waits in `poll`, for more than it.
     socket.set_nonblocking(true)?;

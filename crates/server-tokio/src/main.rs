@@ -35,6 +35,7 @@ use ctx::{Cancel, Context};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use socket2::{SockRef, TcpKeepalive};
 // tokio: `select!` races its branches in place, where the others race futures that they name.
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
@@ -98,13 +99,18 @@ async fn serve(settings: Settings) -> io::Result<bool> {
     Ok(drain(&server, closed, cancel).await)
 }
 
-/// Opens the listener, with the backlog that a burst needs.
+/// Opens the listener, with the backlog that a burst needs and with the probes that find a client which has vanished: every
+/// connection inherits them.
 fn listen(settings: &Settings) -> io::Result<TcpListener> {
     let address = settings.listen;
     // tokio: the `socket` is one of the runtime's own.
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address).map_err(|error| contract::settings::taken("listen", address, &error))?;
+    let accepted = SockRef::from(&socket);
+    let probes = TcpKeepalive::new().with_time(settings.tcp_keepalive).with_retries(limits::PROBES);
+    accepted.set_tcp_keepalive(&probes.with_interval(settings.probe_interval()))?;
+    accepted.set_tcp_user_timeout(Some(settings.silence()))?;
     socket.listen(limits::BACKLOG.cast_unsigned())
 }
 

@@ -86,6 +86,7 @@ pub(super) const LOSES_A_ROUTE: &[&str] = &[
     "start/odd-flags",
     "probe/keep-alive",
     "probe/head",
+    "vanish/idle",
 ];
 
 pub(super) const STAMPS_ONE_ID: &[&str] = &[
@@ -141,6 +142,7 @@ pub(super) const STOPS_SHORT: &[&str] = &[
     "group/fail-beats-deadline",
     "group/fail-cancels-siblings",
     "work/completes-once",
+    "vanish/by-default",
 ];
 
 pub(super) const LOSES_VALUES: &[&str] = &[

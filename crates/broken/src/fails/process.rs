@@ -29,3 +29,13 @@ pub(super) const TRUSTS_ITS_PARSER: &[&str] = &[
     "faults/trailer-bytes",
     "faults/uri-too-long-anywhere",
 ];
+
+pub(super) const FORGETS_KEEPALIVE: &[&str] = &[
+    "vanish/behind-a-request",
+    "vanish/by-default",
+    "vanish/idle",
+    "vanish/many",
+    "vanish/others-untouched",
+    "vanish/stalled",
+    "vanish/upload",
+];

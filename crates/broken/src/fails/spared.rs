@@ -58,6 +58,8 @@ pub(super) const TAKES_BYTES_FOR_ENDS: &[&str] = &[
     "spared/ten-requests-behind",
     "timeouts/any-split",
     "timeouts/upload-behind-work",
+    "vanish/behind-a-request",
+    "vanish/upload",
 ];
 
 pub(super) const TAKES_SILENCE_FOR_ENDS: &[&str] = &[
@@ -67,6 +69,9 @@ pub(super) const TAKES_SILENCE_FOR_ENDS: &[&str] = &[
     "spared/silent-2s",
     "timeouts/idle-spares-work",
     "timeouts/slow-reader",
+    "vanish/comes-back",
+    "vanish/others-untouched",
+    "vanish/silent-spared",
 ];
 
 pub(super) const CANCELS_ON_REUSE: &[&str] = &[
@@ -94,6 +99,8 @@ pub(super) const TIMES_WORK: &[&str] = &[
     "timeouts/read-spares-work",
     "timeouts/slow-reader",
     "timeouts/upload-behind-work",
+    "vanish/others-untouched",
+    "vanish/silent-spared",
 ];
 
 pub(super) const ENDS_NEIGHBORS: &[&str] = &[
@@ -118,6 +125,7 @@ pub(super) const ENDS_NEIGHBORS: &[&str] = &[
     "spared/neighbor-rst",
     "spared/neighbor-times-out",
     "timeouts/any-split",
+    "vanish/others-untouched",
 ];
 
 pub(super) const WORKS_TWICE: &[&str] = &[

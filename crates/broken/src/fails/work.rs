@@ -111,6 +111,13 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "outside/upstream-rst",
     "shutdown/disconnect-while-draining",
     "timeouts/slow-reader",
+    "vanish/behind-a-request",
+    "vanish/by-default",
+    "vanish/many",
+    "vanish/others-untouched",
+    "vanish/stalled",
+    "vanish/stream",
+    "vanish/upload",
 ];
 
 pub(super) const LEAKS_THREADS: &[&str] =

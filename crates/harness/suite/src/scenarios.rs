@@ -21,6 +21,7 @@ mod start;
 mod through;
 mod timeouts;
 mod values;
+mod vanish;
 mod work;
 
 /// The areas in the order of the table: each a module, whose files are its topics.
@@ -42,6 +43,7 @@ const AREAS: &[&[&[Scenario]]] = &[
     start::SCENARIOS,
     log::SCENARIOS,
     shutdown::SCENARIOS,
+    vanish::SCENARIOS,
     leak::SCENARIOS,
 ];
 

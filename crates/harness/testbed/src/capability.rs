@@ -117,6 +117,8 @@ capabilities! {
     FlagWriteTimeout = "flag:--write-timeout",
     /// `--idle-timeout`.
     FlagIdleTimeout = "flag:--idle-timeout",
+    /// `--tcp-keepalive`.
+    FlagTcpKeepalive = "flag:--tcp-keepalive",
     /// `--shutdown-timeout`.
     FlagShutdownTimeout = "flag:--shutdown-timeout",
     /// `--on-disconnect`.

@@ -10,6 +10,7 @@
 //! - [`url`]: addresses as people write them.
 //! - [`guard`]: processes that cannot outlive us; [`port`]: ports for them.
 //! - [`proxies`]: the intermediaries; [`upstream`] and [`behind`]: the server behind them.
+//! - [`link`]: a network link that can be cut.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
@@ -23,6 +24,7 @@ mod command;
 mod error;
 pub mod floor;
 pub mod guard;
+pub mod link;
 pub mod machine;
 pub mod noise;
 pub mod port;

@@ -126,10 +126,30 @@ impl Wire {
         socket.connect_timeout(&to.into(), limit).map_err(refused)?;
         socket.set_tcp_nodelay(true).map_err(refused)?;
         socket.set_write_timeout(Some(limit)).map_err(refused)?;
+        Ok(Self::on(socket.into(), to, give_up_at, trace))
+    }
+
+    /// The same on a stream that is connected to `to`, however it came to be.
+    ///
+    /// # Errors
+    /// When the system refuses to set it up.
+    pub fn over(
+        stream: TcpStream,
+        to: SocketAddr,
+        give_up_at: Instant,
+        trace: &Trace,
+    ) -> Result<Self, Error> {
+        let limit = give_up_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let ready = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(limit)));
+        ready.map_err(|source| Error::Local { what: "set up a socket", source })?;
+        Ok(Self::on(stream, to, give_up_at, trace))
+    }
+
+    fn on(stream: TcpStream, to: SocketAddr, give_up_at: Instant, trace: &Trace) -> Self {
         let number = trace.next_connection();
         trace.say(number, "connected");
-        Ok(Self {
-            stream: socket.into(),
+        Self {
+            stream,
             number,
             host: to.to_string(),
             buffer: Vec::new(),
@@ -140,7 +160,7 @@ impl Wire {
             give_up_at,
             trace: trace.clone(),
             shows_bytes: true,
-        })
+        }
     }
 
     /// Sends `bytes` as they are, in one write if the kernel takes them.
