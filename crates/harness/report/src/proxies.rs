@@ -158,7 +158,7 @@ fn ways(text: &mut String, run: &Run<'_>, sent: Sent) {
     gaps(text, run, sent);
 }
 
-/// What stands in a cell with fewer clients than planned, or with none.
+/// Lists the reasons for cells with fewer clients than planned, or with none.
 fn gaps(text: &mut String, run: &Run<'_>, sent: Sent) {
     let state = format!(", {}", sent.slug());
     let of = |gap: &&Gap| gap.what.ends_with(&state);

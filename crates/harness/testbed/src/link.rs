@@ -20,9 +20,9 @@ use crate::guard::{Child, Launch};
 const RANGE: u32 = 0xC612_0000;
 /// The links that fit into the range.
 const LINKS: u32 = (1 << 17) / 4;
-/// How often another link of the range is tried, when one is taken.
+/// The most links of the range that are tried, when one is taken.
 const TRIES: usize = 8;
-/// How long the child may take to have its namespace.
+/// The time in which the child must have its namespace.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A link to a namespace that the harness made.

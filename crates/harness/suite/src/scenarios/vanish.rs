@@ -20,7 +20,7 @@ pub(super) const SCENARIOS: &[&[Scenario]] = &[noticed::SCENARIOS, spared::SCENA
 /// `--tcp-keepalive` of these scenarios, in seconds.
 const KEEPALIVE: u64 = 3;
 
-/// What these scenarios have in common: a server that can be reached by a link, and that nothing but its keepalive ends.
+/// The base of these scenarios: a server that can be reached by a link, and that nothing but its keepalive ends.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Witness, StyleContext, Process],
@@ -56,7 +56,7 @@ fn cut(bench: &Bench, link: &Link) -> Result<Instant, Failure> {
     Ok(cut_at)
 }
 
-/// How long a server with `--tcp-keepalive` of so many seconds may take to notice: twice as long, and a second.
+/// The bound on noticing with `--tcp-keepalive` of so many seconds: twice as long, and a second.
 fn promised(bench: &Bench, keepalive: u64) -> Duration {
     Duration::from_secs(2 * keepalive) + bench.ms(1000)
 }
