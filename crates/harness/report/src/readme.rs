@@ -40,7 +40,9 @@ pub fn check(readme: &str) -> Result<(), String> {
         if !lines.any(|line| line.starts_with(section)) {
             return Err(format!("the run in README.md has no section `{section}`, or not in its place"));
         }
-        if lines.by_ref().take(2).filter(|line| line.starts_with(' ')).count() < 2 {
+        // A long title is wrapped.
+        let table = lines.by_ref().skip_while(|line| !line.is_empty() && !line.starts_with(' '));
+        if table.take(2).filter(|line| line.starts_with(' ')).count() < 2 {
             return Err(format!("the section `{section}` of README.md has no table"));
         }
     }
@@ -54,7 +56,8 @@ fn adds_up(block: &str, fence: &str) -> Result<(), String> {
     let title = lines.next().unwrap_or_default();
     let chosen = title[SECTIONS[0].len()..].split(' ').find_map(number);
     let chosen = chosen.ok_or("the title of README.md's verdicts has no number of scenarios")?;
-    for row in lines.skip(1).take_while(|line| line.starts_with(' ')) {
+    let table = lines.skip_while(|line| !line.starts_with(' ')).skip(1);
+    for row in table.take_while(|line| line.starts_with(' ')) {
         let cells = row.split_whitespace().filter_map(|cell| cell.split_once('/'));
         let judged: usize = cells.filter_map(|(_, all)| number(all)).sum();
         let said = format!("{} of the {chosen} scenarios", chosen.abs_diff(judged));
@@ -114,10 +117,12 @@ fn excerpt(printed: &str) -> String {
     let sections = printed.trim_start_matches('\n').split("\n\n");
     let shown = sections.filter(|section| SECTIONS.iter().any(|title| section.starts_with(title)));
     let table = |section: &str| {
-        let (title, rest) = section.split_once('\n').unwrap_or((section, ""));
+        // A long title is wrapped.
+        let (title, rest) = section.split_once("\n ").unwrap_or((section, ""));
         // A table is indented by one space, and by more only where its first cell is empty; a sentence by two.
         let is_row =
             |line: &&str| line.starts_with(' ') && (!line.starts_with("  ") || line.starts_with("   "));
+        let rest = format!(" {rest}");
         let rows: Vec<&str> = rest.lines().take_while(is_row).collect();
         format!("{title}\n{}\n", rows.join("\n"))
     };
@@ -167,6 +172,10 @@ mod tests {
     #[test]
     fn a_block_whose_rows_add_up_is_sound() {
         assert_eq!(check(&readme("Promises kept (5 of 5 scenarios)", " x  2/2  1/3", "")), Ok(()));
+        assert_eq!(
+            check(&readme("Promises kept (5 of 5 scenarios\nof 2 areas)", " x  2/2  1/3", "")),
+            Ok(())
+        );
     }
 
     #[test]
@@ -193,8 +202,8 @@ mod tests {
     #[test]
     fn an_excerpt_has_the_tables_and_no_sentences() {
         let printed =
-            "\nPromises kept (1)\n server  a\n x     1/1\n         more\n  A sentence.\n\nOther\n y\n";
-        assert_eq!(excerpt(printed), "Promises kept (1)\n server  a\n x     1/1\n         more\n");
+            "\nPromises kept (1\nof 2)\n server  a\n x     1/1\n         more\n  A sentence.\n\nOther\n y\n";
+        assert_eq!(excerpt(printed), "Promises kept (1\nof 2)\n server  a\n x     1/1\n         more\n");
     }
 
     #[test]
