@@ -58,7 +58,7 @@ pub struct Slow {
     pub tick: Duration,
     /// The handler's use of the request's body.
     pub body: BodyUse,
-    /// How many servers the request of style `upstream` still passes: 1 is the last that asks another.
+    /// The number of servers that the request of style `upstream` still passes: 1 is the last that asks another.
     pub hops: u32,
 }
 
@@ -146,7 +146,7 @@ impl Panic {
         self.slow().ticks()
     }
 
-    /// What an upstream is asked for meanwhile.
+    /// The request to an upstream meanwhile.
     #[must_use]
     pub fn slow(&self) -> Slow {
         Slow { work: WORK, style: Style::Context, tick: TICK, body: BodyUse::Read, hops: 1 }

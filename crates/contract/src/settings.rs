@@ -80,7 +80,7 @@ pub struct Settings {
     /// The server that does the work of style `upstream`; without it the style is refused
     #[arg(long, env = "LAB_UPSTREAM", value_name = "ADDR")]
     pub upstream: Option<SocketAddr>,
-    /// What a call to the upstream leaves of the budget for the answer to it
+    /// Part of the budget that a call to the upstream leaves for the answer to it
     #[arg(long, env = "LAB_RESERVE", value_name = "D", default_value = "5ms", value_parser = duration::parse)]
     pub reserve: Duration,
     /// Where work sends its heartbeats, over UDP

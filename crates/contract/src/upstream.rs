@@ -12,7 +12,7 @@ use http::{Request, StatusCode, request};
 use crate::identity::{REQUEST_ID, TRACEPARENT};
 use crate::{Failure, Identity, Reason, Refusal, Settings, Slow, limits};
 
-/// What to ask, and of whom.
+/// A request to an upstream, and the address to send it to.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The upstream.

@@ -10,7 +10,7 @@ use async_std::net::TcpStream;
 use futures_lite::{AsyncRead, AsyncWrite};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-/// How much is read at once, in bytes: the streams read into no memory that holds no value yet.
+/// The number of bytes that are read at once: the streams read into no memory that holds no value yet.
 const READ: usize = 4 * 1024;
 
 /// A stream as hyper sees it.

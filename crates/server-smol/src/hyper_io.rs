@@ -10,7 +10,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
 
-/// How much is read at once, in bytes: the streams read into no memory that holds no value yet.
+/// The number of bytes that are read at once: the streams read into no memory that holds no value yet.
 const READ: usize = 4 * 1024;
 
 /// A stream as hyper sees it.

@@ -21,7 +21,7 @@ const SERVICES: &str =
     "a request to one service is a request to a dozen, and each of them works for the first one's client";
 const GRPC: &str = "https://grpc.io/docs/guides/cancellation/";
 
-/// What these scenarios have in common.
+/// The base of these scenarios.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Process, HasWitness, StyleContext, StyleUpstream, FlagUpstream, FlagReserve],

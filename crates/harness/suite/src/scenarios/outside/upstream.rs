@@ -24,7 +24,7 @@ const WASTE: &str = "a service that calls another wastes twice what it does for 
                      work behind it";
 const GRPC: &str = "https://grpc.io/docs/guides/deadlines/ (deadline propagation)";
 
-/// What these scenarios have in common: a server that is started for the purpose, with an upstream of the harness's.
+/// The base of these scenarios: a server that is started for the purpose, with an upstream of the harness's.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
     needs: &[Process, StyleUpstream, FlagUpstream, FlagReserve],
@@ -124,7 +124,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// What the harness's upstream does with a request.
+/// The answer of the harness's upstream to a request.
 #[derive(Clone, Copy)]
 pub(in crate::scenarios) enum Does {
     /// Reads it and never answers.
