@@ -24,6 +24,8 @@ pub const SUPPORTS: &[&str] = &[
     "timeout-header",
     "param:work",
     "param:body",
+    "param:tick",
+    "limits",
     "style:context",
     "style:drop",
     "style:blocking",

@@ -129,7 +129,7 @@ fn subject(fault: Fault) -> Result<Subject, Failed> {
 fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'static Scenario> {
     let only = std::env::var("LAB_BROKEN_ONLY").unwrap_or_else(|_| "*".to_owned());
     let asked = |scenario: &&Scenario| {
-        pattern::selects(&only, scenario.id) && scenario.lacking(|need| subject.supports(need)).is_none()
+        pattern::selects(&only, scenario.id) && scenario.lacking(|need| subject.supports(need)).is_empty()
     };
     let mut planned: Vec<_> = scenarios::all().into_iter().filter(asked).collect();
     match Breadth::asked() {

@@ -5,12 +5,22 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
 use measure::registry;
+use suite::exit::Exit;
 use suite::profile::Profile;
 use testbed::capability::Capability;
 
 mod load;
 
 pub(crate) use load::Load;
+/// What people ask for first.
+const EXAMPLES: &str = "Examples:\n  \
+    lab list                                  which servers and scenarios there are\n  \
+    lab check tokio --only deadline           judge one server, one area\n  \
+    lab check --only 'work/*' --format json   all servers, for a program to read\n  \
+    lab check --run 'python3 server.py'       judge a server of your own\n  \
+    lab compare --quick                       all servers side by side, in figures\n  \
+    lab diff before.json after.json           what changed between two runs\n  \
+    lab explain deadline/never-early          what a scenario sends and why";
 
 /// When a request times out, or its client leaves, does the work really stop?
 #[derive(Debug, Parser)]
@@ -18,15 +28,7 @@ pub(crate) use load::Load;
     name = "lab",
     version,
     arg_required_else_help = true,
-    after_help = "Examples:\n  \
-        lab list                                  which servers and scenarios there are\n  \
-        lab check tokio --only deadline           judge one server, one area\n  \
-        lab check --only 'work/*' --format json   all servers, for a program to read\n  \
-        lab check --run 'python3 server.py'       judge a server of your own\n  \
-        lab compare --quick                       all servers side by side, in figures\n  \
-        lab diff before.json after.json           what changed between two runs\n  \
-        lab explain deadline/never-early          what a scenario sends and why\n\n\
-        Exit status: 0; 1 when a scenario failed; 2 when something could not be run; 3 when one run is worse than another."
+    after_help = format!("{EXAMPLES}\n\n{}", Exit::help())
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -112,6 +114,9 @@ pub(crate) struct Check {
     /// Format of the results
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: CheckFormat,
+    /// Write results.json and the other files into this folder too
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Keep what every scenario sent and received in this folder, a file each
     #[arg(long, value_name = "DIR")]
     pub(crate) trace: Option<PathBuf>,
@@ -258,13 +263,13 @@ pub(crate) struct Show {
     after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in rounds: how late \
     the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, how many requests \
     they answer and how fast, and what one costs in memory. Tables and what they \
-    mean go to stdout; target/lab/results.json keeps every sample, target/lab/report.html the pictures.\n\nExamples:\n  \
+    mean go to stdout; results.json keeps every sample, report.html the pictures: those of the latest run in target/lab, \
+    those of every run in target/lab/<date and time>.\n\nExamples:\n  \
     lab compare                      the lab's own servers, in less than three minutes after the build\n  \
     lab compare --quick              the same in short, in 45 s\n  \
     lab compare tokio threads        two of them, with all scenarios\n  \
     lab compare --full --peers       everything, often enough for medians\n  \
-    lab compare --measure-only=throughput,latency tokio go-context    nothing but these, of these two\n\n\
-    Exit status: 0; 1 when a scenario failed; 2 when something could not be run."
+    lab compare --measure-only=throughput,latency tokio go-context    nothing but these, of these two"
 )]
 pub(crate) struct Compare {
     /// Servers of the list [default: the lab's own]
@@ -296,6 +301,9 @@ pub(crate) struct Compare {
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Write into this folder [default: target/lab/<date and time>, and target/lab for the latest]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// The values of `--measure-only`; old names are hidden.
@@ -342,8 +350,7 @@ pub(crate) struct Learned {
     worse by more than the threshold. A verdict that got worse always is, and so is a server, a scenario or a figure that is \
     gone. Figures of fewer than three rounds, or of runs on unlike machines, plans or loads, are not judged.\n\nExamples:\n  \
     lab diff before.json after.json\n  \
-    lab diff before.json after.json --threshold 5 --format json\n\n\
-    Exit status: 0; 2 when a file cannot be read or nothing could be compared; 3 when the second run is worse."
+    lab diff before.json after.json --threshold 5 --format json"
 )]
 pub(crate) struct Diff {
     /// The run before
@@ -374,6 +381,17 @@ pub(crate) enum Leave {
     Rst,
     /// It resets the stream by RST_STREAM, over HTTP/2
     Stream,
+}
+
+impl Leave {
+    /// The way in one word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Fin => "FIN",
+            Self::Rst => "RST",
+            Self::Stream => "RST_STREAM",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

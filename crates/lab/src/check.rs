@@ -1,17 +1,19 @@
 //! `lab check`: judges servers, one after another, and prints what came of it.
 
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use measure::results::http_date;
+use measure::results::{Results, http_date};
+use report::export::folder::{self, Folder};
 use report::formats;
-use suite::document::{Chosen, Document, Row, SCHEMA, Server, Status};
+use suite::document::{Chosen, Document, SCHEMA, Server, Status};
+use suite::exit::Exit;
 use suite::expect::Expectations;
 use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
-use suite::{probe, scenarios};
+use suite::{missing, probe, reach, scenarios};
 use testbed::capability::Supports;
 use testbed::catalog::{self, Catalog, Stanza};
 use testbed::machine::Machine;
@@ -20,6 +22,8 @@ use testbed::subject::{Setup, Subject};
 use testbed::{guard, toolchains};
 
 use crate::args::{Check, CheckFormat};
+use crate::compare;
+use crate::kept::Kept;
 use crate::prepare::{self, Ready};
 use crate::progress::{Progress, color, print, say};
 
@@ -27,47 +31,86 @@ use crate::progress::{Progress, color, print, say};
 const REACH: Duration = Duration::from_secs(5);
 
 /// Judges the servers asked for.
-pub(crate) fn check(args: &Check) -> Result<ExitCode, String> {
+pub(crate) fn check(args: &Check) -> Result<Exit, String> {
     let only = args.only.as_deref().unwrap_or("*");
     let chosen = scenarios::select(only)?;
     let candidates = candidates(args)?;
-    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    let out = args.out.as_deref().map(Folder::named).transpose()?;
+    if let Some(traces) = &args.trace {
+        folder::writable(traces)?;
+    }
     guard::limit_descriptors(None)
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
     let (taken_at, mut took) = (SystemTime::now(), Duration::ZERO);
     let noise = Noise::measure(300);
     say(&format!("noise floor: {noise}"));
-    let (mut servers, mut results) = (Vec::new(), Vec::new());
-    for candidate in &candidates {
-        let (server, ready) = ready(candidate, args);
-        results.extend(prepare::row(&server));
-        servers.push(server);
-        let begin_at = Instant::now();
-        results.extend(ready.into_iter().flat_map(|ready| rows(ready, args, &chosen)));
-        took += begin_at.elapsed();
-    }
     let which = if only == "*" { "the whole table".to_owned() } else { format!("`{only}`") };
-    let run = Document {
+    let head = Document {
         schema: SCHEMA,
         taken_at: http_date(taken_at),
-        took_ms: took.as_millis() as u64,
+        took_ms: 0,
         command: std::env::args().collect(),
         machine: Machine::here(&catalog::root().unwrap_or_else(|_| PathBuf::from("."))),
         noise,
         profile: args.profile,
         scenarios: Chosen { chosen: chosen.len(), of: scenarios::all().len(), which },
-        servers,
-        results,
+        interrupted: false,
+        servers: Vec::new(),
+        results: Vec::new(),
         plan: None,
         limits: None,
         measurements: Vec::new(),
         gaps: Vec::new(),
     };
+    let kept = Kept::new(head, interrupted(args))?;
+    for candidate in &candidates {
+        let (server, ready) = ready(candidate, args);
+        kept.note(|run| {
+            run.results.extend(prepare::row(&server));
+            run.servers.push(server);
+        });
+        let begin_at = Instant::now();
+        if let Some(ready) = ready {
+            judge(ready, args, &chosen, &kept);
+        }
+        took += begin_at.elapsed();
+    }
+    let run = Document { took_ms: took.as_millis() as u64, ..kept.finish() };
     if let Some(folder) = &args.trace {
         keep_traces(&run, folder)?;
     }
+    if let Some(out) = &out {
+        write(&run, out)?;
+    }
     show(&run, args.format);
-    Ok(ExitCode::from(run.exit_code()))
+    if let Some(why) = missing::nothing_judged(&run) {
+        say(&why);
+    }
+    Ok(run.exit())
+}
+
+/// Prints what was judged until a signal came, and keeps it in a file.
+fn interrupted(args: &Check) -> impl FnOnce(&Document) + Send + 'static {
+    let (format, out) = (args.format, args.out.clone());
+    move |run| {
+        let folder = match &out {
+            Some(out) => Folder::named(out),
+            None => {
+                catalog::root().and_then(|root| Folder::dated(&root.join(compare::FOLDER), SystemTime::now()))
+            }
+        };
+        if let Err(error) = folder.and_then(|folder| write(run, &folder)) {
+            say(&error);
+        }
+        show(run, format);
+    }
+}
+
+/// Writes the run's files, and says where.
+fn write(run: &Document, folder: &Folder) -> Result<(), String> {
+    folder.write_own(&Results::of(run.clone())?)?;
+    say(&format!("kept in {}", folder.path().display()));
+    Ok(())
 }
 
 /// A server that was asked for, before it is known whether it can be judged.
@@ -123,8 +166,15 @@ fn ready(candidate: &Candidate, args: &Check) -> (Server, Option<Ready>) {
 fn probed(subject: &Subject) -> Result<Ready, String> {
     let server = subject.start(Setup::default())?;
     TcpStream::connect_timeout(&server.address(), REACH)
-        .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))?;
-    let found = probe::supports(&server);
+        .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))
+        .map_err(|error| server.died().unwrap_or(error))?;
+    reach::fast(&server)?;
+    let unanswered = reach::slow(&server);
+    if let Some(why) = &unanswered {
+        say(&format!("{}: {why}; what is about /slow is not tried", subject.name()));
+    }
+    // Most of its questions are for /slow.
+    let found = if unanswered.is_none() { probe::supports(&server) } else { BTreeSet::new() };
     let list: Vec<_> = found.iter().map(|one| one.word()).collect();
     say(&format!(
         "{}: supports {}",
@@ -134,12 +184,13 @@ fn probed(subject: &Subject) -> Result<Ready, String> {
     Ok(Ready {
         subject: subject.clone().with_supports(Supports::Only(found)),
         expectations: Expectations::default(),
+        unanswered,
     })
 }
 
 /// Runs the gate, and everything else if it holds.
-fn rows(ready: Ready, args: &Check, chosen: &[&'static Scenario]) -> Vec<Row> {
-    let Ready { subject, expectations } = ready;
+fn judge(ready: Ready, args: &Check, chosen: &[&'static Scenario], kept: &Kept) {
+    let Ready { subject, expectations, unanswered } = ready;
     // A server that runs already has one seat; of an unknown one it is not known how much it bears.
     let most = if subject.is_fixed() {
         1
@@ -155,8 +206,12 @@ fn rows(ready: Ready, args: &Check, chosen: &[&'static Scenario]) -> Vec<Row> {
         gate: true,
     };
     let progress = Progress::start(subject.name(), chosen.len());
-    let session = Session::new(vec![Entry::new(subject, expectations, chosen.to_vec())], settings);
-    session.run(&|row| progress.done(row)).remove(0)
+    let entry = Entry { unanswered, ..Entry::new(subject, expectations, chosen.to_vec()) };
+    let session = Session::new(vec![entry], settings);
+    session.run(&|row| {
+        progress.done(row);
+        kept.judged(row);
+    });
 }
 
 pub(crate) fn show(run: &Document, format: CheckFormat) {

@@ -1,16 +1,18 @@
 //! `lab compare`: judges and measures servers side by side, and says what the figures mean.
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use measure::measurement::Size;
 use measure::registry::{Measured, Plan};
 use measure::results::{Results, http_date};
 use measure::schedule;
-use report::export;
+use report::export::folder::Folder;
 use report::terminal::tables;
-use suite::document::{Chosen, Document, Row, SCHEMA, Server, Status};
+use suite::document::{Chosen, Document, SCHEMA, Server, Status};
+use suite::exit::Exit;
+use suite::missing;
 use suite::profile::Profile;
 use suite::scenario::{Scenario, Seat};
 use suite::scenarios;
@@ -24,8 +26,9 @@ use testbed::noise::Noise;
 use testbed::subject::{Setup, Subject};
 
 use crate::args::Compare;
+use crate::kept::Kept;
 use crate::prepare::{self, Ready};
-use crate::progress::{color, print, say};
+use crate::progress::{color, print, say, tell};
 
 mod meter;
 mod peers;
@@ -38,26 +41,21 @@ pub(crate) const FOLDER: &str = "target/lab";
 const PLAIN: &str = "plain-hyper";
 
 /// Builds, judges and measures the servers asked for; prints the tables and writes the results.
-pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
+pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanzas = stanzas(&catalog, args)?;
-    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    let taken_at = SystemTime::now();
+    let folder = Arc::new(match &args.out {
+        Some(out) => Folder::named(out)?,
+        None => Folder::dated(&root.join(FOLDER), taken_at)?,
+    });
     guard::limit_descriptors(None)
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
 
-    let absent = peers::absent(&stanzas, &root, args.no_install);
-    let (mut servers, mut ready, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    for (stanza, absent) in stanzas.iter().zip(absent) {
-        let (server, found) = prepare::prepare(stanza, &root, absent, args.no_build);
-        if let Some(row) = prepare::row(&server) {
-            say(&format!("{}: {}", stanza.name, row.observed));
-            rows.push(row);
-        }
-        servers.push(server);
-        ready.extend(found);
-    }
-
+    let (chosen, which) = chosen(args);
+    let kept = Kept::new(head(which, taken_at, &root), interrupted(Arc::clone(&folder)))?;
+    let ready = prepared(&stanzas, args, &root, &kept);
     let plan = plan(args);
     // A floor beside nobody says nothing.
     let floors = if plan.has_floors() && !ready.is_empty() {
@@ -67,41 +65,85 @@ pub(crate) fn compare(args: &Compare) -> Result<ExitCode, String> {
     };
 
     let begin_at = Instant::now();
-    let (chosen, which) = chosen(args);
-    let (taken_at, machine) = (SystemTime::now(), Machine::here(&root));
     let noise = Noise::measure(300);
     say(&format!("noise floor: {noise}"));
+    kept.note(|run| (run.noise, run.taken_at) = (noise, http_date(SystemTime::now())));
     let subjects: Vec<Subject> = ready.iter().map(|ready| ready.subject.clone()).collect();
-    rows.extend(judge(ready, &chosen));
+    judge(ready, &chosen, &kept);
     let measured = measure(&plan, &subjects, &floors, begin_at);
-    check_binaries(&mut servers, &stanzas, &root);
+    let mut document = kept.finish();
+    check_binaries(&mut document.servers, &stanzas, &root);
+    document.took_ms = begin_at.elapsed().as_millis() as u64;
 
-    let document = Document {
-        schema: SCHEMA,
-        taken_at: http_date(taken_at),
-        took_ms: begin_at.elapsed().as_millis() as u64,
-        command: std::env::args().collect(),
-        machine,
-        noise,
-        profile: Profile::Ci,
-        scenarios: which,
-        servers,
-        results: rows,
-        plan: None,
-        limits: None,
-        measurements: Vec::new(),
-        gaps: Vec::new(),
-    };
     let results = Results::new(document, plan, measured);
+    let paths = folder.write(&results)?;
     print(tables::print(&results, color()));
-    for path in export::write_all(&results, &root.join(FOLDER))? {
+    for path in paths {
         print(format_args!("{}\n", path.display()));
     }
     if args.servers.is_empty() && !args.peers {
         let offer = peers::offer(&catalog, &root, args.no_install);
         print(format_args!("{}\n", tables::wrap(&offer, "")));
     }
-    Ok(ExitCode::from(results.exit_code()))
+    if let Some(why) = missing::nothing_judged(&results.document()) {
+        say(&why);
+    }
+    Ok(results.exit())
+}
+
+/// A document with nothing in it but what is known before the run.
+fn head(scenarios: Chosen, taken_at: SystemTime, root: &Path) -> Document {
+    Document {
+        schema: SCHEMA,
+        taken_at: http_date(taken_at),
+        took_ms: 0,
+        command: std::env::args().collect(),
+        machine: Machine::here(root),
+        noise: Noise::default(),
+        profile: Profile::Ci,
+        scenarios,
+        interrupted: false,
+        servers: Vec::new(),
+        results: Vec::new(),
+        plan: None,
+        limits: None,
+        measurements: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+/// Keeps the verdicts of a run that a signal ended; its measurements are not whole, and go.
+fn interrupted(folder: Arc<Folder>) -> impl FnOnce(&Document) + Send + 'static {
+    move |run| {
+        let written = Results::of(run.clone()).and_then(|results| {
+            folder.write_own(&results)?;
+            print(tables::print(&results, color()));
+            Ok(())
+        });
+        match written {
+            Ok(()) => say(&format!("the verdicts are kept in {}; no figure is", folder.path().display())),
+            Err(error) => say(&error),
+        }
+    }
+}
+
+/// Builds the servers and starts each once; what keeps one from being run is noted.
+fn prepared(stanzas: &[Stanza], args: &Compare, root: &Path, kept: &Kept) -> Vec<Ready> {
+    let absent = peers::absent(stanzas, root, args.no_install);
+    let mut ready = Vec::new();
+    for (stanza, absent) in stanzas.iter().zip(absent) {
+        let (server, found) = prepare::prepare(stanza, root, absent, args.no_build);
+        let row = prepare::row(&server);
+        if let Some(row) = &row {
+            say(&format!("{}: {}", stanza.name, row.observed));
+        }
+        kept.note(|run| {
+            run.results.extend(row);
+            run.servers.push(server);
+        });
+        ready.extend(found);
+    }
+    ready
 }
 
 /// The servers asked for; the lab's own when none is named.
@@ -127,7 +169,7 @@ fn floors(catalog: &Catalog, asked: &[Stanza], root: &Path, no_build: bool) -> V
     let plain = plain.filter(|_| asked.iter().all(|stanza| stanza.name != PLAIN)).map(|stanza| {
         if !no_build {
             say(&format!("{}: building", stanza.name));
-            build::build(stanza, root, |line| eprintln!("{line}"))?;
+            build::build(stanza, root, tell)?;
         }
         let subject = Subject::listed(stanza, root, None)?;
         subject.start(Setup::default()).map(|_| subject)
@@ -179,13 +221,16 @@ fn measure(plan: &Plan, subjects: &[Subject], floors: &[Subject], since: Instant
     })
 }
 
-/// Judges every server by `chosen`; gives the rows by server, in the order of the table.
-fn judge(servers: Vec<Ready>, chosen: &[&'static Scenario]) -> Vec<Row> {
+/// Judges every server by `chosen`.
+fn judge(servers: Vec<Ready>, chosen: &[&'static Scenario], kept: &Kept) {
     let meter = Meter::start("scenarios", servers.len() * chosen.len());
     let entry = |ready: Ready| Entry::new(ready.subject, ready.expectations, chosen.to_vec());
     let settings = Settings { profile: Profile::Ci, jobs: Profile::Ci.jobs(), keep_traces: true, gate: true };
     let session = Session::new(servers.into_iter().map(entry).collect(), settings);
-    session.run(&|row| meter.judged(row)).into_iter().flatten().collect()
+    session.run(&|row| {
+        meter.judged(row);
+        kept.judged(row);
+    });
 }
 
 /// Checks that the measured binaries are those that were judged: the files have not changed meanwhile.

@@ -1,13 +1,12 @@
 //! `lab diff`: what changed from one run to another beyond the noise, and whether it got worse.
 
-use std::process::ExitCode;
-
 use comfy_table::{Cell, CellAlignment, Color};
 use measure::series::{self, Figure};
 use report::summary;
 use report::terminal::tables;
 use serde::Serialize;
 use suite::document::{Better, Document, Row};
+use suite::exit::Exit;
 use suite::verdict::Verdict;
 
 use crate::args::{Diff, ListFormat};
@@ -80,7 +79,7 @@ struct Spread {
 }
 
 /// Prints the difference of two runs; the exit status is 3 when the second is worse.
-pub(crate) fn diff(args: &Diff) -> Result<ExitCode, String> {
+pub(crate) fn diff(args: &Diff) -> Result<Exit, String> {
     let difference = Difference::of(&read(&args.before)?, &read(&args.after)?, args.threshold);
     match args.format {
         ListFormat::Json => {
@@ -90,12 +89,12 @@ pub(crate) fn diff(args: &Diff) -> Result<ExitCode, String> {
         ListFormat::Human => print(difference.human(color())),
     }
     if difference.regressions > 0 {
-        return Ok(ExitCode::from(3));
+        return Ok(Exit::Worse);
     }
     if difference.compared == 0 {
         return Err("nothing was compared: the runs have no verdict and no figure in common".to_owned());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 /// The rounds that a figure needs in both runs to be judged: a median of fewer has no spread.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use measure::results::http_date;
 use report::gallery::{self, Gallery, Shown};
 use suite::document::Row;
+use suite::exit::Exit;
 use suite::expect::Expectations;
 use suite::probe;
 use suite::profile::Profile;
@@ -42,7 +42,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 type Exhibit<'a> = (&'a Adapter, &'a Variant);
 
 /// Judges the servers asked for, and writes the results and the page.
-pub(crate) fn gallery(args: &args::Gallery) -> Result<ExitCode, String> {
+pub(crate) fn gallery(args: &args::Gallery) -> Result<Exit, String> {
     let root = catalog::root()?;
     let adapters = adapters::read(&root)?;
     let exhibits = asked(&adapters, &args.names)?;
@@ -66,7 +66,7 @@ pub(crate) fn gallery(args: &args::Gallery) -> Result<ExitCode, String> {
     for surprise in &surprises {
         say(surprise);
     }
-    Ok(ExitCode::from(u8::from(!surprises.is_empty())))
+    Ok(if surprises.is_empty() { Exit::Good } else { Exit::Broken })
 }
 
 /// The page, made of the results at `root`.
@@ -140,7 +140,7 @@ fn rows(exhibit: Exhibit<'_>, root: &Path, chosen: &[&'static Scenario]) -> Resu
     let until = Instant::now() + LIMIT;
     let found = probe::supports(&*subject.start(Setup::default())?);
     let subject = subject.with_supports(Supports::Only(found));
-    let has = |one: &&'static Scenario| one.lacking(|need| subject.supports(need)).is_none();
+    let has = |one: &&'static Scenario| one.lacking(|need| subject.supports(need)).is_empty();
     let mut planned: Vec<&'static Scenario> = chosen.iter().copied().filter(|one| has(one)).collect();
     planned.sort_by_key(|one| one.turn());
     // What the manifest says that it fails needs no second look.

@@ -1,12 +1,12 @@
 //! `lab list`, `lab explain` and `lab docs`: the table of scenarios in print.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use report::export::schema;
 use report::{pages, readme};
 use serde_json::json;
+use suite::exit::Exit;
 use suite::scenario::Scenario;
 use suite::scenarios;
 use testbed::catalog::{self, Catalog};
@@ -14,15 +14,17 @@ use testbed::toolchains;
 
 use crate::args::{List, ListFormat};
 use crate::gallery;
-use crate::progress::print;
+use crate::progress::{print, say};
 
 /// The table of scenarios as a document.
 const SCENARIOS: &str = "docs/scenarios.md";
 /// The shape of `results.json`.
 const SCHEMA: &str = "docs/results.schema.json";
+/// The page that has the table of exit statuses.
+const README: &str = "README.md";
 
 /// Prints the scenarios and the servers.
-pub(crate) fn list(args: &List) -> Result<ExitCode, String> {
+pub(crate) fn list(args: &List) -> Result<Exit, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let chosen = scenarios::select_from(scenarios::every(), args.only.as_deref().unwrap_or("*"))?;
@@ -30,7 +32,7 @@ pub(crate) fn list(args: &List) -> Result<ExitCode, String> {
         ListFormat::Json => print(format_args!("{:#}\n", as_json(&catalog, &root, &chosen))),
         ListFormat::Human => show(&catalog, &root, &chosen),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 fn as_json(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) -> serde_json::Value {
@@ -77,7 +79,7 @@ fn table(header: &[&str]) -> Table {
 }
 
 /// Prints one scenario's page.
-pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
+pub(crate) fn explain(id: &str) -> Result<Exit, String> {
     let found = scenarios::every().into_iter().find(|scenario| scenario.id == id);
     let scenario = found.ok_or_else(|| {
         let near = scenarios::select_from(scenarios::every(), &format!("*{id}*")).unwrap_or_default();
@@ -89,16 +91,17 @@ pub(crate) fn explain(id: &str) -> Result<ExitCode, String> {
         }
     })?;
     print(pages::page(scenario));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 /// Writes the generated documents, or says which of them are stale.
-pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<ExitCode, String> {
+pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<Exit, String> {
     let root = catalog::root()?;
     let documents = [
         (SCENARIOS, pages::document(&scenarios::every())),
         (SCHEMA, schema::render()),
         (gallery::PAGE, gallery::page(&root)?),
+        (README, with_exits(&root.join(README))?),
     ];
     let mut stale = false;
     for (name, fresh) in documents {
@@ -106,23 +109,35 @@ pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<ExitCode, String> 
         if !check {
             std::fs::write(&path, fresh)
                 .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
-            eprintln!("wrote {}", path.display());
+            say(&format!("wrote {}", path.display()));
         } else if std::fs::read_to_string(&path).map_or(true, |text| text != fresh) {
-            eprintln!("lab: `{name}` is stale; run `lab docs`");
+            say(&format!("`{name}` is stale; run `lab docs`"));
             stale = true;
         }
     }
-    let path = root.join("README.md");
+    let path = root.join(README);
     let read = std::fs::read_to_string(&path);
     let readme = read.map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
     if let Some(run) = run {
         let readme = readme::put(&readme, &crate::report::measured(run)?)?;
         std::fs::write(&path, readme)
             .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
-        eprintln!("wrote {}", path.display());
+        say(&format!("wrote {}", path.display()));
     } else if let (true, Err(error)) = (check, readme::check(&readme)) {
-        eprintln!("lab: {error}");
+        say(&error);
         stale = true;
     }
-    Ok(ExitCode::from(u8::from(stale)))
+    Ok(if stale { Exit::Broken } else { Exit::Good })
+}
+
+/// The README with the table of exit statuses between its two marks.
+fn with_exits(path: &Path) -> Result<String, String> {
+    const MARKS: (&str, &str) = ("<!-- exit: begin -->\n", "<!-- exit: end -->");
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+    let parts = text
+        .split_once(MARKS.0)
+        .and_then(|(before, rest)| Some((before, rest.split_once(MARKS.1)?.1)))
+        .ok_or_else(|| format!("`{}` has no place for the exit statuses", path.display()))?;
+    Ok(format!("{}{}{}{}{}", parts.0, MARKS.0, Exit::markdown(), MARKS.1, parts.1))
 }

@@ -1,10 +1,9 @@
 //! `lab load`: one load on a server that runs already.
 
-use std::process::ExitCode;
-
 use load::row::Latency;
 use load::{Load, Pace, Row};
 use report::summary::number;
+use suite::exit::Exit;
 use testbed::guard;
 use testbed::url::Url;
 use wire::Request;
@@ -12,7 +11,7 @@ use wire::Request;
 use crate::progress::print;
 
 /// Runs the load and prints its row.
-pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
+pub(crate) fn load(args: &crate::args::Load) -> Result<Exit, String> {
     let url = Url::parse(&args.url)?;
     let pace = match args.rate {
         Some(per_second) => {
@@ -39,7 +38,7 @@ pub(crate) fn load(args: &crate::args::Load) -> Result<ExitCode, String> {
     if row.good == 0 {
         return Err(format!("no good answer to measure: {}", row.invalid.join("; ")));
     }
-    Ok(ExitCode::from(u8::from(!row.is_valid())))
+    Ok(if row.is_valid() { Exit::Good } else { Exit::Broken })
 }
 
 /// The row in lines.

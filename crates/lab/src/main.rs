@@ -1,17 +1,24 @@
 //! The Deadline Lab's command: judges servers, explains scenarios, writes their documentation.
 //!
-//! Results go to stdout, progress and errors to stderr. Exit status: 0, or 1 when a scenario failed, or 2 when
-//! something could not be run, or 3 when one run is worse than another.
+//! Results go to stdout, progress and errors to stderr. [`suite::exit`] has the exit statuses.
+
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "they panic when nobody reads; say with `progress`"
+)]
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use suite::exit::Exit;
 
 mod args;
 mod check;
 mod compare;
 mod diff;
 mod gallery;
+mod kept;
 mod list;
 mod load;
 mod prepare;
@@ -39,8 +46,9 @@ fn main() -> ExitCode {
         args::Command::Docs { check, run } => list::docs(check, run.as_deref()),
     };
     testbed::guard::kill_all();
-    outcome.unwrap_or_else(|error| {
-        eprintln!("lab: {error}");
-        ExitCode::from(2)
-    })
+    let exit = outcome.unwrap_or_else(|error| {
+        progress::say(&error);
+        Exit::NotRun
+    });
+    if exit == Exit::Good && progress::lost() { Exit::NotRun.into() } else { exit.into() }
 }

@@ -11,7 +11,7 @@ use testbed::machine::Binary;
 use testbed::subject::{Setup, Subject};
 use testbed::toolchains;
 
-use crate::progress::say;
+use crate::progress::{say, tell};
 
 /// The id of the row that stands for a server that cannot be run.
 const WHOLE: &str = "server/start";
@@ -20,6 +20,8 @@ const WHOLE: &str = "server/start";
 pub(crate) struct Ready {
     pub(crate) subject: Subject,
     pub(crate) expectations: Expectations,
+    /// The reason why the areas of `/slow` need not be tried.
+    pub(crate) unanswered: Option<String>,
 }
 
 /// Builds a server and starts it once; notes what keeps it from being run. `absent` is why it cannot be had here.
@@ -51,12 +53,12 @@ pub(crate) fn prepare(
 fn built(stanza: &Stanza, root: &Path, no_build: bool) -> Result<Ready, String> {
     if !no_build {
         say(&format!("{}: building", stanza.name));
-        build::build(stanza, root, |line| eprintln!("{line}"))?;
+        build::build(stanza, root, tell)?;
     }
     let subject = Subject::listed(stanza, root, None)?;
     // A run that fails on the very first start has one error, not a hundred.
     drop(subject.start(Setup::default())?);
-    Ok(Ready { subject, expectations: Expectations::read(root, &stanza.name)? })
+    Ok(Ready { subject, expectations: Expectations::read(root, &stanza.name)?, unanswered: None })
 }
 
 /// The row of a server that cannot be run; none of one that can.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,17 +17,25 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
 }
 
-/// Prints a result. A reader that has left, as `head` does, wants no more of it, and that is no failure.
+/// True once a result could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a result. A reader that has left, as `head` does, wants no more of it, and that is no failure; any other failure is
+/// said, and the command ends with 2.
 pub(crate) fn print(result: impl Display) {
     let mut out = std::io::stdout().lock();
     match write!(out, "{result}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("lab: failed to write to stdout: {error}");
-            testbed::guard::kill_all();
-            std::process::exit(2);
+            LOST.store(true, Ordering::Relaxed);
+            say(&format!("failed to write to stdout: {error}"));
         }
         _ => {}
     }
+}
+
+/// True when a result could not be printed.
+pub(crate) fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Reports whether stdout takes colors.
@@ -35,9 +43,14 @@ pub(crate) fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Says what happens now.
+/// Says what happens now. A standard error that is closed or full stops nothing.
 pub(crate) fn say(what: &str) {
-    eprintln!("lab: {what}");
+    tell(&format!("lab: {what}"));
+}
+
+/// Passes a line of another program on.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl Progress {
@@ -61,7 +74,7 @@ impl Progress {
         let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(bar) = &self.bar else {
             let Row { id, verdict, took_ms, .. } = row;
-            return eprintln!("lab: {} {number}/{} {verdict} {id} ({took_ms} ms)", self.server, self.total);
+            return say(&format!("{} {number}/{} {verdict} {id} ({took_ms} ms)", self.server, self.total));
         };
         bar.set_message(row.id.clone());
         if row.verdict.is_red() || row.verdict == Verdict::Error {

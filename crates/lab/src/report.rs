@@ -1,13 +1,13 @@
 //! `lab report`: renders a run again from its document.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use measure::results::Results;
 use report::export;
 use report::findings;
 use report::terminal::tables;
 use suite::document::Document;
+use suite::exit::Exit;
 use testbed::catalog;
 
 use crate::args::{Learned, Report};
@@ -15,7 +15,7 @@ use crate::compare;
 use crate::progress::{color, print};
 
 /// Prints the tables of each document and writes its page and its other files.
-pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
+pub(crate) fn report(args: &Report) -> Result<Exit, String> {
     for (number, file) in (1..).zip(&args.files) {
         let results = measured(file)?;
         print(tables::print(&results, color()));
@@ -30,15 +30,15 @@ pub(crate) fn report(args: &Report) -> Result<ExitCode, String> {
             print(format_args!("{}\n", path.display()));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 /// Prints what a run taught.
-pub(crate) fn learned(args: &Learned) -> Result<ExitCode, String> {
+pub(crate) fn learned(args: &Learned) -> Result<Exit, String> {
     let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
     let results = measured(&args.file.clone().map_or_else(last, Ok)?)?;
     print(findings::markdown::page(&findings::learn(&results)));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 /// Reads a document of a run.

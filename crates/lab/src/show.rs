@@ -1,9 +1,9 @@
 //! `lab show`: one request, and what became of its work, drawn on a line of time.
 
 use std::fmt::Write;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use suite::exit::Exit;
 use testbed::build;
 use testbed::catalog::{self, Catalog};
 use testbed::census;
@@ -23,6 +23,9 @@ const WIDTH: f64 = 60.0;
 /// The time after the request for which the work is watched.
 const WATCH: Duration = Duration::from_secs(20);
 
+/// The longest time after the answer at which work may begin; not every path has any.
+const BEGIN: Duration = Duration::from_millis(300);
+
 /// An answer later than this after its deadline is called late.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -41,7 +44,7 @@ struct Seen {
 }
 
 /// Starts a server, sends it one request, watches its work, and draws both.
-pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
+pub(crate) fn show(args: &Show) -> Result<Exit, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanza = catalog.find(&args.server)?;
@@ -78,7 +81,8 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
     .map_err(text)?;
     let client = Some((client, left_at.saturating_duration_since(sent_at)));
     let mut seen = Seen { deadline: args.deadline, client, body, ..Seen::default() };
-    let ended = witness.wait_end("show", WATCH);
+    let began = witness.wait_start("show", BEGIN).is_some();
+    let ended = began.then(|| witness.wait_end("show", WATCH)).flatten();
     for (at, word) in witness.events("show") {
         match word {
             Word::Start => seen.began = Some(at.saturating_duration_since(sent_at)),
@@ -91,7 +95,7 @@ pub(crate) fn show(args: &Show) -> Result<ExitCode, String> {
     if let Some(census) = server.admin().and_then(|admin| census::Census::read(admin).ok()) {
         print(format_args!("census    {}\n", census.line()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 /// The client's side of a request: when it was sent, when it was answered or its client left, which of these, and the body.
@@ -130,10 +134,7 @@ fn answered(sent_at: Instant, answer: &Answer) -> Client {
 }
 
 fn left(how: Leave) -> String {
-    match how {
-        Leave::Stream => "left by RST_STREAM".into(),
-        _ => format!("left by {}", format!("{how:?}").to_uppercase()),
-    }
+    format!("left by {}", how.word())
 }
 
 fn how_it_ended(word: Word) -> &'static str {

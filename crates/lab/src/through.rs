@@ -1,12 +1,12 @@
 //! `lab through`: judges intermediaries, with the lab as their client and their upstream.
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::http_date;
 use measure::told::{self, Told};
 use suite::document::{Chosen, Document, Gap, Row, SCHEMA, Server, Status};
+use suite::exit::Exit;
 use suite::expect::Expectations;
 use suite::scenario::Scenario;
 use suite::scenarios;
@@ -27,7 +27,7 @@ use crate::report::read;
 pub(crate) const FILE: &str = "lab/through.json";
 
 /// Judges the intermediaries asked for, and measures how soon they tell their upstreams.
-pub(crate) fn through(args: &Through) -> Result<ExitCode, String> {
+pub(crate) fn through(args: &Through) -> Result<Exit, String> {
     let root = catalog::root()?;
     let proxies = chosen(args, &root)?;
     let only = args.only.as_deref().unwrap_or("*");
@@ -68,6 +68,7 @@ pub(crate) fn through(args: &Through) -> Result<ExitCode, String> {
         noise,
         profile: args.profile,
         scenarios: Chosen { chosen: table.len(), of: scenarios::through().len(), which },
+        interrupted: false,
         servers,
         results,
         plan: Some(serde_json::json!({ "tries": args.tries })),
@@ -83,7 +84,7 @@ pub(crate) fn through(args: &Through) -> Result<ExitCode, String> {
     }
     keep(&run, &catalog::target(&root).join(FILE))?;
     check::show(&run, args.format);
-    Ok(ExitCode::from(run.exit_code()))
+    Ok(run.exit())
 }
 
 /// Writes the document of a run.
@@ -94,7 +95,7 @@ fn keep(run: &Document, file: &Path) -> Result<(), String> {
 }
 
 /// Prints a run as a page.
-pub(crate) fn page(args: &Proxies) -> Result<ExitCode, String> {
+pub(crate) fn page(args: &Proxies) -> Result<Exit, String> {
     let root = catalog::root()?;
     let file = args.file.clone().unwrap_or_else(|| catalog::target(&root).join(FILE));
     let document = read(&file)?;
@@ -106,7 +107,7 @@ pub(crate) fn page(args: &Proxies) -> Result<ExitCode, String> {
         told: &told,
         proxies: &proxies,
     }));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 fn chosen(args: &Through, root: &Path) -> Result<Vec<Proxy>, String> {
@@ -129,7 +130,7 @@ fn ready(proxy: &Proxy, root: &Path) -> (Server, Option<Ready>) {
     // An intermediary that fails on the very first start has one error, not seventy.
     let started = subject.start(Setup::default()).and_then(|_| Expectations::read(root, &proxy.name));
     match started {
-        Ok(expectations) => (server, Some(Ready { subject, expectations })),
+        Ok(expectations) => (server, Some(Ready { subject, expectations, unanswered: None })),
         Err(error) => {
             (server.status, server.error) = (Status::Error, Some(error));
             (server, None)

@@ -33,6 +33,7 @@ pub fn empty(names: &[&str]) -> Results {
         noise: Noise { p50_ms: 0.1, p99_ms: 0.5, max_ms: 1.0 },
         profile: Profile::Ci,
         scenarios: Chosen { chosen: 0, of: 0, which: String::new() },
+        interrupted: false,
         servers: names.iter().map(|name| Server::new(name, "")).collect(),
         results: Vec::new(),
         plan: None,

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use suite::document::{Document, Limits};
+use suite::exit::Exit;
 use testbed::noise::Noise;
 
 use crate::measurement::Size;
@@ -58,9 +59,9 @@ impl Results {
         }
     }
 
-    /// 1 when a promise was broken, 2 when something could not be run, else 0.
-    pub fn exit_code(&self) -> u8 {
-        if registry::is_broken(self) { 1 } else { self.document().exit_code() }
+    /// Returns how the command that made this run ends: an early answer is a broken promise too.
+    pub fn exit(&self) -> Exit {
+        if registry::is_broken(self) { Exit::Broken } else { self.document().exit() }
     }
 
     /// Reads a document back.
@@ -136,9 +137,10 @@ mod tests {
     #[test]
     fn an_early_answer_is_a_broken_promise() {
         let mut results = empty(&["x"]);
-        assert_eq!(results.exit_code(), 0);
+        results.results = vec![Row { attempts: 1, ..Row::whole_server("x", "a/c", Verdict::Pass, "ok") }];
+        assert_eq!(results.exit(), Exit::Good);
         results.measured.overshoot = vec![latenesses("x", &[&[-1.0]])];
         results.measured.overshoot[0].early = 1;
-        assert_eq!(results.exit_code(), 1);
+        assert_eq!(results.exit(), Exit::Broken);
     }
 }

@@ -14,6 +14,7 @@ use measure::results::Results;
 
 use crate::page;
 
+pub mod folder;
 pub mod hlog;
 pub mod samples;
 pub mod schema;

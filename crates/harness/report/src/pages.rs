@@ -40,12 +40,7 @@ fn needs(scenario: &Scenario) -> Option<String> {
     let flags = scenario.flags.iter().map(|(name, value)| format!("`{name} {value}`"));
     let needs = scenario.needs.iter().map(|need| format!("`{need}`"));
     let descriptors = scenario.descriptors.map(|most| format!("at most {most} descriptors"));
-    let stderr = match scenario.stderr {
-        Stderr::Read => None,
-        Stderr::Unread => Some("a standard error that is not read".to_owned()),
-        Stderr::Closed => Some("a standard error that is closed".to_owned()),
-        Stderr::Full => Some("a standard error that is full".to_owned()),
-    };
+    let stderr = (scenario.stderr != Stderr::Read).then(|| scenario.stderr.to_string());
     let all: Vec<_> = needs.chain(flags).chain(descriptors).chain(stderr).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }

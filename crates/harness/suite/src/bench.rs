@@ -171,10 +171,7 @@ impl Bench {
     /// When it was not.
     pub fn shot_is_504(&self, shot: &Shot, deadline: Duration) -> Result<Duration, Failure> {
         let (Some(status), Some(after)) = (shot.status(), shot.after()) else {
-            return Err(Failure::broken(format!(
-                "a request of the storm got {:?} and no answer",
-                shot.ended
-            )));
+            return Err(Failure::broken(format!("a request of the storm got {}", shot.how())));
         };
         ensure!(status == 504, "{status} instead of 504 in the storm, {after:.1?} after sending");
         let early = Failure::certain(format!("early: {after:.3?} for a deadline of {deadline:?}"));
@@ -191,7 +188,9 @@ impl Bench {
             flags.iter().flat_map(|(name, value)| [OsStr::new(*name), OsStr::new(*value)]).collect();
         match self.try_start(&Trial { args: &args, ..Trial::default() })? {
             Started::Ended { status, stderr, .. } => Ok((status.code(), stderr)),
-            Started::Serves(_) => Err(Failure::broken(format!("it serves with {flags:?}"))),
+            Started::Serves(_) => {
+                Err(Failure::broken(format!("it serves with {}", args.join(OsStr::new(" ")).display())))
+            }
         }
     }
 

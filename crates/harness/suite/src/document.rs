@@ -7,6 +7,7 @@ use testbed::catalog::Stanza;
 use testbed::machine::{Binary, Machine};
 use testbed::noise::Noise;
 
+use crate::exit::Exit;
 use crate::profile::Profile;
 use crate::verdict::Verdict;
 
@@ -38,6 +39,9 @@ pub struct Document {
     pub profile: Profile,
     /// Which scenarios ran.
     pub scenarios: Chosen,
+    /// True when a signal ended the run: what was not judged by then is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// The servers asked for, in order.
     pub servers: Vec<Server>,
     /// The verdicts.
@@ -183,17 +187,23 @@ impl Document {
         misses
     }
 
-    /// 1 when a promise was broken, 2 when something could not be run, else 0.
-    pub fn exit_code(&self) -> u8 {
+    /// True when a scenario came to a verdict, or something was measured.
+    pub fn has_judged(&self) -> bool {
+        self.results.iter().any(Row::is_judged) || self.series().any(|series| !series.rounds.is_empty())
+    }
+
+    /// Returns how the command that made this run ends.
+    pub fn exit(&self) -> Exit {
         if self.results.iter().any(|row| row.verdict.is_red()) {
-            1
-        } else if self.results.iter().any(|row| row.verdict == Verdict::Error)
+            Exit::Broken
+        } else if !self.has_judged()
+            || self.results.iter().any(|row| row.verdict == Verdict::Error)
             || self.servers.iter().any(|server| server.error.is_some() && server.status != Status::Absent)
             || self.gaps.iter().any(|gap| !gap.unsupported)
         {
-            2
+            Exit::NotRun
         } else {
-            0
+            Exit::Good
         }
     }
 

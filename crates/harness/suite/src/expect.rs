@@ -143,7 +143,7 @@ mod tests {
                 server.unwrap_or_else(|| panic!("`{}` is of no server of the list", file.display()));
             let has = |need| need == Capability::Process || supports.has(need);
             let runs: Vec<_> =
-                scenarios::every().into_iter().filter(|one| one.lacking(has).is_none()).collect();
+                scenarios::every().into_iter().filter(|one| one.lacking(has).is_empty()).collect();
             for Expectation { line, pattern, .. } in Expectations::read(&root, name).unwrap().all() {
                 if !runs.iter().any(|one| pattern::matches(pattern, one.id)) {
                     idle.push(format!("{name}.txt: line {line}: {pattern}"));

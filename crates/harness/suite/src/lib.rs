@@ -7,18 +7,23 @@
 //! - [`session`]: servers and scenarios side by side; [`runner`]: watchdog, retries; [`slots`]: who may run beside whom; [`verdict`]: what a scenario can come to;
 //!   [`expect`]: known deviations; [`profile`]: how much lateness is forgiven.
 //! - [`departure`]: a client that leaves an intermediary.
-//! - [`probe`]: what an unknown server supports; [`pattern`]: which scenarios are meant.
+//! - [`reach`] and [`probe`]: whether an unknown server answers, and what it supports; [`pattern`]: which scenarios are meant.
+//! - [`missing`]: what kept scenarios from being judged; [`exit`]: the exit statuses of every command.
 //! - [`document`]: a run as one document; [`conformance`](fn@conformance): the table as tests.
 
 pub mod bench;
 mod conformance;
 pub mod departure;
 pub mod document;
+pub mod exit;
 pub mod expect;
+pub mod missing;
 pub mod pattern;
 pub mod probe;
 pub mod profile;
+pub mod reach;
 pub mod runner;
+mod said;
 pub mod scenario;
 pub mod scenarios;
 pub mod session;

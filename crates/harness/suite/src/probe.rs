@@ -43,6 +43,11 @@ pub fn supports(server: &Server) -> BTreeSet<Capability> {
         has(&unread, &["body"]) && status(&unread) != status(&ask(server, &senseless)),
         Capability::ParamBody,
     );
+    note(
+        has(&brief("work=1ms&tick=1ms"), &["tick"])
+            && status(&sense) != status(&brief("work=1ms&tick=no-such-duration")),
+        Capability::ParamTick,
+    );
     let untold = ask(server, &Request::get("/fast").timeout_text("nonsense"));
     note(status(&untold) != Some(200) && has(&untold, &[]), Capability::TimeoutHeader);
     let no_style = brief("work=1ms&style=no-such-style");

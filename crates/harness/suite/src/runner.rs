@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use testbed::capability::Capability;
 use testbed::census::Census;
 use testbed::server::Server;
 use testbed::subject::{Setup, Subject};
@@ -83,9 +84,10 @@ impl Runner {
         let announced = expectation.is_some_and(|expectation| expectation.kind == Kind::Xfail);
         // A miss may be a busy machine's; one that was announced needs no second look.
         let most = if announced { 1 } else { most };
-        let outcome = match scenario.lacking(|need| self.subject.supports(need)) {
-            Some(need) => Err(Failure::unsupported(format!("lacks {need}"))),
-            None => loop {
+        let lacks = scenario.lacking(|need| self.subject.supports(need));
+        let outcome = match &lacks[..] {
+            [_, ..] => Err(Failure::unsupported(format!("lacks {}", words(&lacks)))),
+            [] => loop {
                 let (outcome, lines, ran_for) = self.seated(scenario, 1 << attempts);
                 took += ran_for;
                 attempts += 1;
@@ -111,6 +113,7 @@ impl Runner {
             level: scenario.level,
             promise: scenario.promise.to_owned(),
             observed: text,
+            lacks,
             figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             expected: expectation.map(|expectation| expectation.why.clone()),
             attempts,
@@ -227,6 +230,15 @@ impl Runner {
 
     fn shared(&self) -> MutexGuard<'_, HashMap<Setup<'static>, Shared>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The words of what is lacking, with `and` between the last two.
+fn words(needs: &[Capability]) -> String {
+    let words: Vec<&str> = needs.iter().map(|need| need.word()).collect();
+    match &words[..] {
+        [front @ .., last] if !front.is_empty() => format!("{} and {last}", front.join(", ")),
+        _ => words.concat(),
     }
 }
 

@@ -172,13 +172,19 @@ impl Scenario {
         Setup { flags: self.flags, env: self.env, descriptors: self.descriptors, stderr: self.stderr }
     }
 
-    /// The first need that `supports` says is not met.
-    pub fn lacking(&self, supports: impl Fn(Capability) -> bool) -> Option<Capability> {
+    /// The needs that `supports` says are not met, each once.
+    pub fn lacking(&self, supports: impl Fn(Capability) -> bool) -> Vec<Capability> {
         let flags = self.flags.iter().filter_map(|(name, _)| Capability::flag(name));
         // A limit on descriptors is set, and its standard error opened, before the server starts.
         let process =
             (self.descriptors.is_some() || self.stderr != Stderr::Read).then_some(Capability::Process);
-        self.needs.iter().copied().chain(flags).chain(process).find(|need| !supports(*need))
+        let mut lacking = Vec::new();
+        for need in self.needs.iter().copied().chain(flags).chain(process).filter(|need| !supports(*need)) {
+            if !lacking.contains(&need) {
+                lacking.push(need);
+            }
+        }
+        lacking
     }
 }
 
@@ -206,8 +212,9 @@ mod tests {
     fn a_flag_is_a_need() {
         let scenario =
             Scenario { flags: &[("--threads", "2")], needs: &[Capability::Admin], ..Scenario::BASE };
-        assert_eq!(scenario.lacking(|_| true), None);
-        assert_eq!(scenario.lacking(|need| need == Capability::Admin), Some(Capability::FlagThreads));
-        assert_eq!(scenario.lacking(|need| need != Capability::Admin), Some(Capability::Admin));
+        assert_eq!(scenario.lacking(|_| true), []);
+        assert_eq!(scenario.lacking(|need| need == Capability::Admin), [Capability::FlagThreads]);
+        assert_eq!(scenario.lacking(|need| need != Capability::Admin), [Capability::Admin]);
+        assert_eq!(scenario.lacking(|_| false), [Capability::Admin, Capability::FlagThreads]);
     }
 }

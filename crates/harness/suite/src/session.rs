@@ -11,6 +11,7 @@ use testbed::subject::Subject;
 use crate::document::Row;
 use crate::expect::Expectations;
 use crate::profile::Profile;
+use crate::reach;
 use crate::runner::Runner;
 use crate::scenario::Scenario;
 use crate::scenarios::{self, GATE};
@@ -29,12 +30,14 @@ pub struct Entry {
     pub once: BTreeSet<&'static str>,
     /// True when every scenario gets the machine to itself, whatever it needs.
     pub alone: bool,
+    /// The reason why the areas of `/slow` are not run, but for one scenario: it is never answered.
+    pub unanswered: Option<String>,
 }
 
 impl Entry {
     /// A server judged by these scenarios, each as often and as much apart as it needs.
     pub fn new(subject: Subject, expectations: Expectations, scenarios: Vec<&'static Scenario>) -> Self {
-        Self { subject, expectations, scenarios, once: BTreeSet::new(), alone: false }
+        Self { subject, expectations, scenarios, once: BTreeSet::new(), alone: false, unanswered: None }
     }
 }
 
@@ -64,6 +67,7 @@ struct Lane {
     runner: Runner,
     scenarios: Vec<&'static Scenario>,
     once: BTreeSet<&'static str>,
+    unanswered: Option<String>,
 }
 
 /// A server and one of its scenarios, both by their number.
@@ -80,7 +84,10 @@ impl Session {
             let runner = Runner::new(entry.subject, settings.profile, entry.expectations, &planned)
                 .keep_traces(settings.keep_traces)
                 .alone(entry.alone);
-            Lane { runner, scenarios: entry.scenarios, once: entry.once }
+            let mut once = entry.once;
+            // One wait that is known to be in vain is enough.
+            once.extend(entry.unanswered.is_some().then_some(reach::CANARY));
+            Lane { runner, scenarios: entry.scenarios, once, unanswered: entry.unanswered }
         };
         Self { settings, lanes: entries.into_iter().map(lane).collect() }
     }
@@ -97,6 +104,7 @@ impl Session {
         };
         let admitted: Vec<usize> =
             (0..self.lanes.len()).filter(|lane| !self.settings.gate || self.admits(*lane, &keep)).collect();
+        admitted.iter().for_each(|lane| self.skip(*lane, &keep));
         let (jobs, next) = (self.jobs(&admitted), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..self.settings.jobs.min(jobs.len()) {
@@ -147,17 +155,35 @@ impl Session {
         passed
     }
 
+    /// Gives the scenarios that are not worth a wait their rows.
+    fn skip(&self, lane: usize, keep: &impl Fn(Job, Row)) {
+        let Lane { runner, scenarios, unanswered, .. } = &self.lanes[lane];
+        let Some(why) = unanswered else { return };
+        for (index, one) in scenarios.iter().enumerate().filter(|(_, one)| is_idle(unanswered, one)) {
+            let why = format!("not run: {why}");
+            keep((lane, index + 1), Row::whole_server(runner.subject().name(), one.id, Verdict::Error, why));
+        }
+    }
+
     /// Every server and scenario, each scenario when its turn has come, and servers in turn.
     fn jobs(&self, lanes: &[usize]) -> Vec<Job> {
         let mut jobs: Vec<Job> = Vec::new();
         for lane in lanes {
             let asked = self.lanes[*lane].scenarios.iter().enumerate();
-            let left = asked.filter(|(_, one)| !self.settings.gate || !is_gate(one));
+            let unanswered = &self.lanes[*lane].unanswered;
+            let left = asked
+                .filter(|(_, one)| !self.settings.gate || !is_gate(one))
+                .filter(|(_, one)| !is_idle(unanswered, one));
             jobs.extend(left.map(|(index, _)| (*lane, index)));
         }
         jobs.sort_by_key(|(lane, index)| (self.lanes[*lane].scenarios[*index].turn(), *index, *lane));
         jobs
     }
+}
+
+/// True for a scenario that would only wait for `/slow`, which is never answered.
+fn is_idle(unanswered: &Option<String>, scenario: &Scenario) -> bool {
+    unanswered.is_some() && reach::OF_SLOW.contains(&scenario.area()) && scenario.id != reach::CANARY
 }
 
 fn is_gate(scenario: &Scenario) -> bool {
@@ -210,6 +236,21 @@ mod tests {
         assert_eq!(rows.len(), asked.len() + 1);
         assert!(rows[1..].iter().all(|row| row.attempts == 0 && row.verdict == Verdict::Error));
         assert_eq!(seen.into_inner().unwrap().len(), rows.len());
+    }
+
+    #[test]
+    fn the_areas_of_slow_are_skipped_when_it_is_never_answered() {
+        let asked = scenarios::select("deadline,values").unwrap();
+        let mut entry = entry(&nowhere(), asked.clone());
+        entry.unanswered = Some("nothing came back".to_owned());
+        let session = Session::new(vec![entry], SETTINGS);
+        let rows = session.run(&|_| {}).remove(0);
+        let skipped = |row: &&Row| row.observed == "not run: nothing came back" && row.attempts == 0;
+        let deadlines = asked.iter().filter(|one| one.area() == "deadline").count();
+        assert_eq!(rows.iter().filter(skipped).count(), deadlines - 1);
+        let canary = rows.iter().find(|row| row.id == reach::CANARY).expect("it is asked for");
+        assert_eq!((canary.attempts, canary.verdict, rows.len()), (1, Verdict::Fail, asked.len()));
+        assert!(reach::OF_SLOW.iter().all(|area| !scenarios::select(area).unwrap().is_empty()));
     }
 
     #[test]

@@ -59,6 +59,10 @@ capabilities! {
     ParamWork = "param:work",
     /// `/slow?body=`, which leaves a body unread or drops it.
     ParamBody = "param:body",
+    /// `/slow?tick=`, the length of a unit of work.
+    ParamTick = "param:tick",
+    /// Limits of the contract's sizes: a head of 16 KiB, 100 fields, a target of 8 KiB, a body of 1 MiB.
+    HouseLimits = "limits",
     /// Work that awaits its context.
     StyleContext = "style:context",
     /// Work that is dropped at the deadline.

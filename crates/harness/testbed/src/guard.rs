@@ -1,11 +1,13 @@
 //! Starts child processes that cannot outlive this one.
 //!
-//! Three nets, each for the hole in the one before:
+//! Four nets, each for the hole in the one before:
 //!
 //! 1. [`Child`] kills its process group and reaps it when it is dropped: early returns, panics.
 //! 2. [`kill_on_signals`] kills every live group before Ctrl-C or SIGTERM ends this process.
 //! 3. The kernel kills the child when this process dies in any other way. A child asks for that itself: it
 //!    is started through our own executable, which sets its parent-death signal and then becomes the command.
+//! 4. A process that left its group, as a server that goes into the background does, becomes a child of this process when its
+//!    parent ends, and is killed with the child that it comes from.
 //!
 //! The parent-death signal fires when the *thread* that started the child ends, so every child is started by
 //! one thread that never ends.
@@ -20,12 +22,14 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, Uid};
 
 mod keeper;
+mod strays;
 
 /// The first argument that turns our executable into a guard.
 const GUARD: &str = "__guard";
@@ -63,6 +67,17 @@ pub enum Stderr {
     Closed,
     /// A full device, to which every write fails.
     Full,
+}
+
+impl std::fmt::Display for Stderr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Read => "a standard error that is read",
+            Self::Unread => "a standard error that is not read",
+            Self::Closed => "a standard error that is closed",
+            Self::Full => "a standard error that is full",
+        })
+    }
 }
 
 /// Becomes the guarded command if this process was started to be one; returns at once otherwise.
@@ -145,6 +160,7 @@ pub struct Child {
     child: std::process::Child,
     group: Pid,
     keeps: Option<PathBuf>,
+    mark: String,
     status: Option<ExitStatus>,
     stderr: Stderr,
 }
@@ -158,14 +174,19 @@ impl Child {
     /// # Errors
     /// When the process cannot be created. A program that does not exist shows as exit status 127 with the
     /// reason on stderr.
-    pub fn start(launch: Launch) -> io::Result<Self> {
+    pub fn start(mut launch: Launch) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        strays::adopt()?;
+        // Ends in a letter: no mark is the beginning of another.
+        let mark = format!("{}-{}c", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        launch.env.push((strays::MARK.into(), mark.clone().into()));
         let (answer, started) = mpsc::channel();
         let (stderr, keeps) = (launch.stderr, launch.keeps.clone());
         spawner().send((launch, answer)).map_err(|_| io::Error::other("the spawner thread is gone"))?;
         let child = started.recv().map_err(|_| io::Error::other("the spawner thread is gone"))??;
         let group = Pid::from_child(&child);
-        live().insert(group.as_raw_nonzero().get(), keeps.is_some());
-        Ok(Self { child, group, keeps, status: None, stderr })
+        live().insert(group.as_raw_nonzero().get(), Alive { mark: mark.clone(), kept: keeps.is_some() });
+        Ok(Self { child, group, keeps, mark, status: None, stderr })
     }
 
     /// The process id.
@@ -204,7 +225,13 @@ impl Child {
         self.status
     }
 
-    /// Kills the whole group and reaps the child.
+    /// Counts the processes that it has left behind and that are no longer below it: more than none means that it went into the
+    /// background.
+    pub fn left_behind(&self) -> usize {
+        strays::of(&self.mark, None, Some(self.child.id())).len()
+    }
+
+    /// Kills the whole group and what left it, and reaps the child.
     pub fn kill(&mut self) {
         // Once only: a later group of the same number would be a stranger's.
         if live().remove(&self.group.as_raw_nonzero().get()).is_none() {
@@ -223,6 +250,7 @@ impl Child {
         if let Some(folder) = self.keeps.take() {
             let _ = std::fs::remove_dir_all(folder);
         }
+        strays::end(&self.mark, Some(self.group), Some(self.child.id()));
     }
 }
 
@@ -237,31 +265,63 @@ impl Drop for Child {
 /// # Errors
 /// When the signals cannot be caught.
 pub fn kill_on_signals() -> io::Result<()> {
+    on_signals(|_| {})
+}
+
+/// The same, but runs `last` before the children are killed, with the signal's number. A second signal does not wait for it.
+///
+/// # Errors
+/// When the signals cannot be caught.
+pub fn on_signals(last: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let end = |signal: i32| {
+        kill_all();
+        std::process::exit(128 + signal);
+    };
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            kill_all();
-            std::process::exit(128 + signal);
+        let mut last = Some(last);
+        for signal in signals.forever() {
+            let Some(last) = last.take() else { end(signal) };
+            let run = move || {
+                last(signal);
+                end(signal);
+            };
+            if std::thread::Builder::new().name("last".into()).spawn(run).is_err() {
+                end(signal);
+            }
         }
     })?;
     Ok(())
 }
 
-/// Kills every live group; their owners may still reap them.
+/// Kills every live group, and what left it; their owners may still reap the children.
 pub fn kill_all() {
-    for (group, kept) in live().iter().filter_map(|(raw, kept)| Some((Pid::from_raw(*raw)?, kept))) {
+    let live = live();
+    for (group, alive) in live.iter().filter_map(|(raw, alive)| Some((Pid::from_raw(*raw)?, alive))) {
         // A keeper ends its processes by itself, also when this process is gone by then.
-        let _ = match kept {
+        let _ = match alive.kept {
             true => rustix::process::kill_process(group, keeper::END),
             false => rustix::process::kill_process_group(group, Signal::KILL),
         };
     }
+    for (group, alive) in live.iter().filter(|(_, alive)| !alive.kept) {
+        strays::end(&alive.mark, None, Some(group.cast_unsigned()));
+    }
 }
 
-/// The process groups that run now, and whether each is a keeper's.
-fn live() -> std::sync::MutexGuard<'static, BTreeMap<i32, bool>> {
-    static LIVE: Mutex<BTreeMap<i32, bool>> = Mutex::new(BTreeMap::new());
+/// A process group that runs now.
+#[derive(Debug)]
+struct Alive {
+    /// The mark of its processes.
+    mark: String,
+    /// True when it is a keeper's.
+    kept: bool,
+}
+
+/// The process groups that run now.
+fn live() -> std::sync::MutexGuard<'static, BTreeMap<i32, Alive>> {
+    static LIVE: Mutex<BTreeMap<i32, Alive>> = Mutex::new(BTreeMap::new());
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

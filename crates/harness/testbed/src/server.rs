@@ -68,6 +68,8 @@ pub enum Started {
         stdout: Vec<String>,
         /// The end of its stderr.
         stderr: String,
+        /// The number of processes it left in the background; they have been killed.
+        left: usize,
     },
 }
 
@@ -106,11 +108,14 @@ impl Server {
         let shown = shown(&launch);
         match Self::try_start(launch, witness, ready)? {
             Started::Serves(server) => Ok(server),
-            Started::Ended { status, stdout, stderr } => {
-                let told = format!(
-                    "`{shown}` ended ({status}) before it was ready; a server that goes into the background has to be run \
-                     in the foreground"
-                );
+            Started::Ended { status, stdout, stderr, left } => {
+                let told = match left {
+                    0 => format!("`{shown}` ended ({status}) before it was ready"),
+                    left => format!(
+                        "`{shown}` ended ({status}) and went into the background: run it in the foreground ({left} of its \
+                         processes were left, and have been killed)"
+                    ),
+                };
                 Err(with_tail(with_lines(told, "stdout", &stdout), &stderr))
             }
         }
@@ -134,15 +139,21 @@ impl Server {
             Some(port) => accepts(port, within, &mut child),
             None => wait_for(&lines, "listening on http://", within, &mut seen),
         };
-        let Some(address) = listening else {
-            let ended = child.wait(Duration::from_millis(500));
+        let patience = if ready.with_admin { within } else { ADMIN };
+        let admin = listening.and_then(|_| wait_for(&lines, "admin on http://", patience, &mut seen));
+        // The one that listens may be another process, if the one that was started is gone.
+        let ended = if listening.is_some() { child.ended() } else { child.wait(ADMIN) };
+        if let Some(status) = ended {
+            let left = child.left_behind();
             seen.extend(lines.try_iter());
             child.kill();
-            if let Some(status) = ended {
-                // Whoever wrote to the pipe is gone, so its reader comes to the end.
-                reader.map(JoinHandle::join);
-                return Ok(Started::Ended { status, stdout: seen, stderr: tail.text() });
-            }
+            // Whoever wrote to the pipe is gone, so its reader comes to the end.
+            reader.map(JoinHandle::join);
+            return Ok(Started::Ended { status, stdout: seen, stderr: tail.text(), left });
+        }
+        let Some(address) = listening else {
+            seen.extend(lines.try_iter());
+            child.kill();
             let told = match ready.port {
                 Some(port) => format!("`{shown}` did not accept on port {port} within {within:?}"),
                 None => format!(
@@ -153,8 +164,6 @@ impl Server {
             let told = with_lines(told, "stdout", &seen);
             return Err(with_tail(told, &tail.text()));
         };
-        let patience = if ready.with_admin { within } else { ADMIN };
-        let admin = wait_for(&lines, "admin on http://", patience, &mut seen);
         if ready.with_admin && admin.is_none() {
             let told = format!("`{shown}` did not print `admin on http://ADDR`");
             return Err(with_tail(told, &tail.text()));
@@ -270,7 +279,13 @@ impl Server {
             return None;
         }
         let status = process.lock().ended()?;
-        Some(with_tail(format!("the server died ({status})"), &process.stderr.text()))
+        let told = match process.lock().left_behind() {
+            0 => format!("the server died ({status})"),
+            _ => {
+                format!("the server ended ({status}) and went into the background: run it in the foreground")
+            }
+        };
+        Some(with_tail(told, &process.stderr.text()))
     }
 }
 

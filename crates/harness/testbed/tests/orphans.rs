@@ -20,6 +20,9 @@ const KEPT: &str = "__kept";
 /// A program with a worker that has left its group and its session.
 const MASTER: &[&str] = &["sh", "-c", "setsid sleep 60 & echo $!; wait"];
 
+/// The same, but the child ends and leaves a process behind.
+const LEAVER: &str = "__leaver";
+
 /// The argument that makes this program listen on the port behind it.
 const LISTENER: &str = "__listener";
 
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
     guard::exec_if_asked();
     match std::env::args().nth(1).as_deref() {
         Some(LISTENER) => return listener(),
-        Some(PARENT) => return parent(),
+        Some(PARENT | LEAVER) => return parent(),
         Some(KEPT) => return kept_parent(),
         _ => {}
     }
@@ -47,7 +50,14 @@ fn main() -> ExitCode {
         Trial::test("a_limit_on_descriptors_holds", descriptors),
         Trial::test("a_server_is_ready_when_its_port_accepts", port_accepts),
         Trial::test("a_server_whose_port_never_accepts_is_told", port_is_silent),
-        Trial::test("a_server_that_ends_at_once_is_told_to_stay_in_the_foreground", in_the_background),
+        Trial::test(
+            "a_server_in_the_background_is_killed_and_told_to_stay_in_the_foreground",
+            in_the_background,
+        ),
+        Trial::test("a_process_that_left_the_group_of_its_child_is_killed_with_it", left_the_group),
+        Trial::test("a_process_that_left_is_killed_when_the_harness_is_interrupted", || {
+            parent_ends(LEAVER, Signal::INT)
+        }),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -82,8 +92,35 @@ fn port_is_silent() -> Result<(), Failed> {
 }
 
 fn in_the_background() -> Result<(), Failed> {
+    // Two forks, as a daemon does, and the second in a session of its own.
+    let daemon = "sh -c 'echo listening on http://127.0.0.1:9; (setsid sleep 60 &) '";
+    let error = serve(daemon, Duration::from_secs(10)).expect_err("it is gone");
+    if !error.contains("went into the background: run it in the foreground (1 of its processes") {
+        return Err(error.into());
+    }
     let error = serve("true {port}", Duration::from_secs(10)).expect_err("nothing listens");
-    if error.contains("be run in the foreground") { Ok(()) } else { Err(error.into()) }
+    if error.contains("background") { Err(error.into()) } else { Ok(()) }
+}
+
+/// A child that leaves a process in a session of its own and ends; and that process.
+fn leaver() -> Result<(Child, u32), Failed> {
+    let mut child = start(&["sh", "-c", "setsid sleep 60 & echo $!"]);
+    let (stdout, _) = child.pipes().ok_or("no pipes")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    child.wait(Duration::from_secs(5)).ok_or("it still runs")?;
+    Ok((child, line.trim().parse()?))
+}
+
+fn left_the_group() -> Result<(), Failed> {
+    let (child, left) = leaver()?;
+    let until = Instant::now() + Duration::from_secs(5);
+    // Until its program has begun, it has not left the group yet.
+    while child.left_behind() != 1 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(child);
+    gone(left)
 }
 
 /// Starts a program under a keeper, with a folder of its own.
@@ -140,6 +177,11 @@ fn kept_parent() -> ExitCode {
 
 fn parent() -> ExitCode {
     guard::kill_on_signals().expect("signals can be caught");
+    if std::env::args().nth(1).as_deref() == Some(LEAVER) {
+        let (_child, left) = leaver().expect("it starts");
+        println!("{left}");
+        std::thread::sleep(Duration::from_secs(60));
+    }
     let child = start(&["sleep", "60"]);
     println!("{}", child.id());
     std::thread::sleep(Duration::from_secs(60));
@@ -171,6 +213,7 @@ fn dropped() -> Result<(), Failed> {
     gone(grandchild)
 }
 
+/// Starts this program in a role, ends it, and waits until the process that it named is gone.
 fn parent_ends(role: &str, signal: Signal) -> Result<(), Failed> {
     let mut parent = Command::new(std::env::current_exe()?).arg(role).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();

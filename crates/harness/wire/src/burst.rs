@@ -43,6 +43,15 @@ impl Shot {
         self.first_byte_at.map(|at| at - self.sent_at)
     }
 
+    /// Says what became of it: its status, or the way in which its connection ended instead.
+    pub fn how(&self) -> String {
+        match (self.status(), self.ended) {
+            (Some(status), _) => status.to_string(),
+            (None, Some(end)) => format!("{end} and no answer"),
+            (None, None) => "no answer".to_owned(),
+        }
+    }
+
     /// From when it was meant to be sent to the first byte of the answer: waiting for a connection counts.
     pub fn after_intended(&self) -> Option<Duration> {
         self.first_byte_at.map(|at| at - self.intended_at)

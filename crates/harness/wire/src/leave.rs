@@ -15,6 +15,16 @@ pub enum Leave {
     HalfClose,
 }
 
+impl std::fmt::Display for Leave {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Fin => "FIN",
+            Self::Rst => "RST",
+            Self::HalfClose => "half-close",
+        })
+    }
+}
+
 impl Leave {
     /// Leaves; gives the moment just before, and the connection if there still is one.
     pub fn act(self, wire: Wire) -> (Instant, Option<Wire>) {

@@ -6,8 +6,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  \
     lab load http://127.0.0.1:8080/fast                   closed loop: 64 connections, back to back\n  \
     lab load http://127.0.0.1:8080/fast --rate 5000       open loop: latency from when each request was due\n  \
-    lab load http://127.0.0.1:8080/new --expect 201       answers with another status than these are no throughput\n\n\
-    Exit status: 0; 1 when a figure may not be believed; 2 when there was no good answer.")]
+    lab load http://127.0.0.1:8080/new --expect 201       answers with another status than these are no throughput")]
 pub(crate) struct Load {
     /// The server and what to ask for
     #[arg(value_name = "http://HOST:PORT/PATH")]

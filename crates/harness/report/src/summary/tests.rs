@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use measure::fixtures::{empty, latenesses, life, storm};
 use measure::overshoot::Sample;
 use measure::zombie::{How, Life};
+use suite::exit::Exit;
 
 use super::*;
 
@@ -97,7 +98,7 @@ fn an_early_answer_is_called_a_broken_promise() {
     one.add(&[sample(99), sample(101)], 0.0);
     results.measured.overshoot.push(one);
     assert_eq!(overshoot(&results)[0], "x answered 1 of 2 requests BEFORE their deadline: a broken promise.");
-    assert_eq!(results.exit_code(), 1);
+    assert_eq!(results.exit(), Exit::Broken);
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn nothing_measured_is_nothing_said() {
     let results = empty(&["tokio"]);
     assert!(verdict(&results).is_empty() && tails(&results).is_empty());
     assert!(overshoot(&results).is_empty() && storms(&results, "drop").is_empty());
-    assert_eq!(results.exit_code(), 0);
+    assert_eq!(results.exit(), Exit::NotRun);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use testbed::capability::Capability;
 
 use crate::verdict::{Level, Verdict};
 
@@ -31,6 +32,10 @@ pub struct Row {
     )]
     #[schemars(with = "BTreeMap<String, Option<f64>>")]
     pub figures: Vec<(String, f64)>,
+    /// The needs of the scenario that the server lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub lacks: Vec<Capability>,
     /// Why a deviation is expected, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
@@ -49,6 +54,11 @@ impl Row {
         self.id.split_once('/').map_or(self.id.as_str(), |(area, _)| area)
     }
 
+    /// True when the scenario was tried and came to a verdict on the server.
+    pub fn is_judged(&self) -> bool {
+        self.attempts > 0 && !matches!(self.verdict, Verdict::Unsupported | Verdict::Error)
+    }
+
     /// A row for a server that could not be judged at all.
     pub fn whole_server(server: &str, id: &str, verdict: Verdict, observed: impl Into<String>) -> Self {
         Self {
@@ -59,6 +69,7 @@ impl Row {
             level: Level::Must,
             promise: "the server can be judged".to_owned(),
             figures: Vec::new(),
+            lacks: Vec::new(),
             expected: None,
             attempts: 0,
             took_ms: 0,

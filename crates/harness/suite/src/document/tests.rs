@@ -1,4 +1,7 @@
+use testbed::capability::Capability;
+
 use super::*;
+use crate::missing;
 
 fn document(rows: Vec<Row>) -> Document {
     let machine = Machine { kernel: "6".into(), cpu: None, cores: 2, memory: None, load: None, rustc: None };
@@ -11,6 +14,7 @@ fn document(rows: Vec<Row>) -> Document {
         noise: Noise::default(),
         profile: Profile::Ci,
         scenarios: Chosen { chosen: 0, of: 0, which: String::new() },
+        interrupted: false,
         servers: vec![Server::new("x", "")],
         results: rows,
         plan: None,
@@ -21,7 +25,7 @@ fn document(rows: Vec<Row>) -> Document {
 }
 
 fn row(server: &str, verdict: Verdict, seen: &str) -> Row {
-    Row::whole_server(server, "a/b", verdict, seen)
+    Row { attempts: 1, ..Row::whole_server(server, "a/b", verdict, seen) }
 }
 
 fn of(verdicts: &[Verdict]) -> Document {
@@ -30,24 +34,36 @@ fn of(verdicts: &[Verdict]) -> Document {
 
 #[test]
 fn a_broken_promise_outweighs_an_error() {
-    assert_eq!(of(&[Verdict::Pass, Verdict::Error, Verdict::Fail]).exit_code(), 1);
-    assert_eq!(of(&[Verdict::Pass, Verdict::Error]).exit_code(), 2);
-    assert_eq!(of(&[Verdict::Xpass]).exit_code(), 1);
-    assert_eq!(of(&[Verdict::Warn, Verdict::Xfail, Verdict::Flaky, Verdict::Unsupported]).exit_code(), 0);
+    assert_eq!(of(&[Verdict::Pass, Verdict::Error, Verdict::Fail]).exit(), Exit::Broken);
+    assert_eq!(of(&[Verdict::Pass, Verdict::Error]).exit(), Exit::NotRun);
+    assert_eq!(of(&[Verdict::Xpass]).exit(), Exit::Broken);
+    assert_eq!(of(&[Verdict::Warn, Verdict::Xfail, Verdict::Flaky, Verdict::Unsupported]).exit(), Exit::Good);
 }
 
 #[test]
 fn a_server_or_a_measurement_that_failed_outweighs_nothing_but_is_not_forgotten() {
-    let mut run = document(Vec::new());
-    assert_eq!(run.exit_code(), 0);
+    let mut run = of(&[Verdict::Pass]);
+    assert_eq!(run.exit(), Exit::Good);
     let gap = Gap { server: "x".into(), what: "storm".into(), unsupported: true, why: "no census".into() };
     run.gaps = vec![gap.clone()];
-    assert_eq!(run.exit_code(), 0);
+    assert_eq!(run.exit(), Exit::Good);
     run.gaps = vec![Gap { unsupported: false, ..gap }];
-    assert_eq!(run.exit_code(), 2);
+    assert_eq!(run.exit(), Exit::NotRun);
     run.gaps.clear();
     run.servers[0].error = Some("failed to build".to_owned());
-    assert_eq!(run.exit_code(), 2);
+    assert_eq!(run.exit(), Exit::NotRun);
+}
+
+#[test]
+fn a_run_that_judged_and_measured_nothing_is_no_success() {
+    assert_eq!(document(Vec::new()).exit(), Exit::NotRun);
+    let mut run = of(&[Verdict::Unsupported, Verdict::Unsupported]);
+    run.results.iter_mut().for_each(|row| (row.attempts, row.lacks) = (0, vec![Capability::Witness]));
+    assert_eq!(run.exit(), Exit::NotRun);
+    let told = missing::nothing_judged(&run).expect("nothing was judged");
+    assert!(told.contains("all 2 scenarios") && told.contains("LAB_WITNESS"), "{told}");
+    run.results.push(row("x", Verdict::Pass, "ok"));
+    assert_eq!((run.exit(), missing::nothing_judged(&run)), (Exit::Good, None));
 }
 
 #[test]
@@ -68,7 +84,7 @@ fn servers_that_miss_alike_share_a_line_and_the_red_ones_come_first() {
     let misses: Vec<_> =
         run.misses().into_iter().map(|(servers, row)| (servers.join("+"), row.verdict)).collect();
     assert_eq!(misses, [("x+z".to_owned(), Verdict::Fail), ("x".to_owned(), Verdict::Warn)]);
-    assert_eq!((run.score("x", "a"), run.exit_code()), ((0, 2), 1));
+    assert_eq!((run.score("x", "a"), run.exit()), ((0, 2), Exit::Broken));
 }
 
 #[test]

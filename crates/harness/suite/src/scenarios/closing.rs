@@ -68,9 +68,9 @@ fn read_slowly(bench: &Bench, wire: &mut Wire, id: &str) -> Result<Answer, Failu
 fn is_whole(wire: &mut Wire, answer: &Answer) -> Result<(), Failure> {
     let got = answer.response.body.iter().filter(|byte| **byte == b'\n').count();
     let (end, _) = wire.end(Duration::from_secs(2))?;
-    ensure!(got == CHUNKS, "{got} of {CHUNKS} chunks arrived, then {end:?}");
-    ensure!(answer.response.whole, "the end of the body did not arrive: {end:?}");
-    ensure!(end == End::Fin, "{end:?} instead of FIN");
+    ensure!(got == CHUNKS, "{got} of {CHUNKS} chunks arrived, then {end}");
+    ensure!(answer.response.whole, "the end of the body did not arrive: {end}");
+    ensure!(end == End::Fin, "{end} instead of FIN");
     Ok(())
 }
 
@@ -80,6 +80,6 @@ fn is_reset(bench: &Bench, wire: &mut Wire) -> Result<Instant, Failure> {
     let text = String::from_utf8_lossy(wire.buffered()).into_owned();
     // A reset may overtake the chunks, so the head is all there is to ask for.
     ensure!(text.contains(" 200 "), "no stream: {text:?}");
-    ensure!(end == End::Reset, "{end:?} instead of a reset");
+    ensure!(end == End::Reset, "{end} instead of a reset");
     Ok(at)
 }

@@ -114,7 +114,7 @@ fn goes_on(bench: &Bench, h2: &mut H2) -> Result<(), Failure> {
 /// Checks that the work of `id` came to its natural end, once.
 fn completed(bench: &Bench, id: &str) -> Result<(), Failure> {
     let (_, how) = bench.work_ends(id, bench.patience())?;
-    ensure!(how == Word::Completed, "the work of {id} says {how:?} and not that it completed");
+    ensure!(how == Word::Completed, "the work of {id} says {how} and not that it completed");
     let ends = bench.witness()?.events(id).iter().filter(|(_, word)| word.is_end()).count();
     ensure!(ends == 1, "the work of {id} ended {ends} times");
     Ok(())

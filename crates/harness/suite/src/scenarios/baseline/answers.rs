@@ -10,6 +10,7 @@ use testbed::noise::quantile;
 use wire::Request;
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
 
 /// The scenarios of this topic.
@@ -244,7 +245,7 @@ fn pipelined_in_order(bench: &Bench) -> Outcome {
         let answer = wire.answer()?;
         let echoed = answer.response.header("x-request-id");
         ensure!(answer.status() == 200, "{} instead of 200", answer.status());
-        ensure!(echoed == Some(id), "the answer to {id} is for {echoed:?}");
+        ensure!(echoed == Some(id), "the answer to {id} is for {}", or_none(echoed));
     }
     Ok("10 answers in order".into())
 }
@@ -349,7 +350,7 @@ const FIELDS: &[&str] = &[
 fn bad_flag(bench: &Bench) -> Outcome {
     for (flag, value) in [("--request-timeout", "2x"), ("--threads", "0"), ("--nonsense", "1")] {
         let (code, stderr) = bench.run_to_end(&[(flag, value)])?;
-        ensure!(code == Some(2), "exit {code:?} instead of 2 for {flag} {value}");
+        ensure!(code == Some(2), "exit {} instead of 2 for {flag} {value}", or_none(code));
         ensure!(stderr.lines().count() == 1, "{flag}: not one line on stderr:\n{stderr}");
         ensure!(stderr.contains(flag), "stderr does not name {flag}: {stderr}");
     }
@@ -358,7 +359,7 @@ fn bad_flag(bench: &Bench) -> Outcome {
 
 fn taken_port(bench: &Bench) -> Outcome {
     let (code, stderr) = bench.run_to_end(&[("--listen", &bench.server().address().to_string())])?;
-    ensure!(code == Some(1), "exit {code:?} instead of 1; stderr: {stderr}");
+    ensure!(code == Some(1), "exit {} instead of 1; stderr: {stderr}", or_none(code));
     ensure!(stderr.lines().count() == 1, "not one line on stderr:\n{stderr}");
     Ok("one line, exit 1".into())
 }

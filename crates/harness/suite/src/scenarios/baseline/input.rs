@@ -1,11 +1,12 @@
 //! Bad input: every malformed parameter gets the contract's answer, and nothing hostile is reflected.
 
 use testbed::capability::Capability::{
-    EndpointFanout, EndpointStream, JsonErrors, ParamWork, RequestId, StyleContext,
+    EndpointFanout, EndpointStream, JsonErrors, ParamTick, ParamWork, RequestId, StyleContext,
 };
 use wire::Request;
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Outcome, Scenario};
 
 /// The scenarios of this topic.
@@ -13,7 +14,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "baseline/bad-parameter",
         promise: "each malformed or out-of-range parameter of /slow gets a 400 that names it",
-        needs: &[ParamWork, StyleContext, JsonErrors],
+        needs: &[ParamWork, ParamTick, StyleContext, JsonErrors],
         sent: "`GET /slow?work=abc`, `work=-1s`, `work=61m`, `work=`, `tick=0ms`, `style=lazy`, `body=eat` and more",
         why: "a parameter that is silently replaced by its default is found out in production",
         wrong: "many handlers fall back to a default, or answer 500 from a panic in the parser",
@@ -132,7 +133,7 @@ fn is_refused(bench: &Bench, target: &str, name: &str) -> Result<(), crate::scen
     let error = answer.response.field("error").unwrap_or_default();
     ensure!(error.contains(name), "the 400 for {target} does not name `{name}`: {error}");
     let reason = answer.response.field("reason");
-    ensure!(reason.as_deref() == Some("bad-request"), "the reason for {target} is {reason:?}");
+    ensure!(reason.as_deref() == Some("bad-request"), "the reason for {target} is {}", or_none(reason));
     Ok(())
 }
 
@@ -141,7 +142,7 @@ fn request_id(bench: &Bench) -> Outcome {
         let answer = bench.ask(&Request::get("/fast").id(&id))?;
         let echoed = answer.response.header("x-request-id");
         ensure!(answer.status() == 200, "{} instead of 200 for an id of {}", answer.status(), id.len());
-        ensure!(echoed == Some(&id), "`{id}` came back as {echoed:?}");
+        ensure!(echoed == Some(&id), "`{id}` came back as {}", or_none(echoed));
     }
     Ok("echoed".into())
 }

@@ -117,7 +117,7 @@ fn cut_stream(bench: &Bench) -> Outcome {
     let answer = wire.answer()?;
     ensure!(!answer.response.whole, "the truncated body ends like a whole one");
     let (end, _) = wire.end(bench.patience())?;
-    ensure!(end == End::Fin, "{end:?} instead of FIN after {} bytes", answer.response.body.len());
+    ensure!(end == End::Fin, "{end} instead of FIN after {} bytes", answer.response.body.len());
     Ok(format!("{} bytes, no terminal chunk, FIN", answer.response.body.len()).into())
 }
 
@@ -129,7 +129,7 @@ fn late_answer(bench: &Bench) -> Outcome {
     let answer = wire.answer()?;
     ensure!(answer.status() == 504, "{} instead of 504", answer.status());
     let (end, _) = wire.end(bench.patience())?;
-    ensure!(end == End::Fin, "{end:?} instead of FIN");
+    ensure!(end == End::Fin, "{end} instead of FIN");
     Ok("504, then FIN".into())
 }
 
@@ -141,7 +141,7 @@ fn refused_head(bench: &Bench) -> Outcome {
     let (status, whole) = (answer.status(), answer.response.whole);
     ensure!(matches!(status, 400..=599) && whole, "{status}, whole: {whole}");
     let (end, _) = wire.end(bench.patience())?;
-    ensure!(end == End::Fin, "{end:?} instead of FIN");
+    ensure!(end == End::Fin, "{end} instead of FIN");
     Ok(format!("{status}, then FIN").into())
 }
 
@@ -160,7 +160,7 @@ fn refused_connections(bench: &Bench) -> Outcome {
         let (status, whole) = (answer.status(), answer.response.whole);
         ensure!(status == 503 && whole, "connection {number}: {status}, whole: {whole}");
         let (end, _) = wire.end(bench.patience())?;
-        ensure!(end == End::Fin, "connection {number}: {end:?} instead of FIN");
+        ensure!(end == End::Fin, "connection {number}: {end} instead of FIN");
     }
     Ok("20 times 503, then FIN".into())
 }

@@ -7,6 +7,7 @@ use testbed::noise::quantile;
 use wire::{End, Request};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
 
 /// The scenarios of this topic.
@@ -132,7 +133,7 @@ fn says_why(bench: &Bench) -> Outcome {
         [("error", "context deadline exceeded"), ("reason", "deadline"), ("request_id", id.as_str())]
     {
         let found = response.field(field);
-        ensure!(found.as_deref() == Some(value), "`{field}` is {found:?} and not `{value}`");
+        ensure!(found.as_deref() == Some(value), "`{field}` is {} and not `{value}`", or_none(found));
     }
     ensure!(response.header("x-request-id") == Some(&id), "the 504 does not echo X-Request-Id");
     Ok("says why".into())
@@ -189,13 +190,14 @@ fn work_wins_a_tie(bench: &Bench) -> Outcome {
         let mut storm = bench.storm(requests)?;
         for (index, shot) in storm.answered()?.iter().enumerate() {
             let whole = shot.response.as_ref().is_some_and(|response| response.whole);
-            ensure!(whole, "no whole answer to work {index} of the tie, but {:?}", shot.ended);
+            ensure!(whole, "no whole answer to work {index} of the tie: {}", shot.how());
             match (shot.status(), shot.after()) {
                 (Some(200), _) => counts[0] += 1,
                 (Some(504), Some(after)) if after >= deadline => counts[1] += 1,
-                (status, after) => {
+                (_, after) => {
+                    let (how, after) = (shot.how(), after.unwrap_or_default());
                     return Err(Failure::certain(format!(
-                        "{status:?} after {after:?}, for a deadline of {deadline:?}"
+                        "{how} after {after:.1?}, for a deadline of {deadline:?}"
                     )));
                 }
             }

@@ -6,6 +6,7 @@ use testbed::capability::Capability::{TimeoutHeader, Witness};
 use wire::Request;
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 
 /// The scenarios of this topic.
@@ -139,7 +140,7 @@ fn header_forms(bench: &Bench) -> Outcome {
     for ((headers, micros), shot) in cases.iter().zip(&shots) {
         let (status, after) = (shot.status(), shot.after().unwrap_or_default());
         let expected = if micros.is_some() { 504 } else { 200 };
-        ensure!(status == Some(expected), "{status:?} instead of {expected} for {headers:?}");
+        ensure!(status == Some(expected), "{} instead of {expected} for {headers:?}", or_none(status));
         let least = micros.map_or(work, Duration::from_micros);
         bench
             .in_time(after, least)

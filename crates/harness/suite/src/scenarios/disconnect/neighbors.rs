@@ -7,6 +7,7 @@ use testbed::witness::Word;
 use wire::Request;
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario, Seat};
 use crate::scenarios::disconnect::{BASE, canceled, request, send, told};
 
@@ -76,9 +77,9 @@ fn others_untouched(bench: &Bench) -> Outcome {
         let answer = wire.answer()?;
         let echoed = answer.response.header("x-request-id");
         ensure!(answer.status() == 200, "{} instead of 200 for {id}, which did not leave", answer.status());
-        ensure!(echoed == Some(&id), "the answer to {id} is for {}", echoed.unwrap_or("none"));
-        let ended = bench.witness()?.wait_end(&id, bench.patience());
-        ensure!(ended.is_some_and(|(_, how)| how == Word::Completed), "{id} ended {ended:?}");
+        ensure!(echoed == Some(&id), "the answer to {id} is for {}", or_none(echoed));
+        let (_, how) = bench.work_ends(&id, bench.patience())?;
+        ensure!(how == Word::Completed, "the work of {id} was {how}");
     }
     let mut observed = told(&[took]);
     observed.text = format!("49 times 200; the 50th {}", observed.text);

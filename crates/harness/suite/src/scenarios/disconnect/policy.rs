@@ -5,6 +5,7 @@ use testbed::witness::Word;
 use wire::{End, Wire};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
 use crate::scenarios::disconnect::{self, Leave, send, stops};
 
@@ -174,7 +175,7 @@ fn half_closed(bench: &Bench, wire: &mut Wire) -> Result<String, Failure> {
     let left_at = wire.half_close();
     std::thread::sleep(bench.ms(30));
     let ended = bench.witness()?.ended(&id);
-    ensure!(ended.is_none(), "the half-close ended the work ({ended:?}) after {:.1?}", left_at.elapsed());
+    ensure!(ended.is_none(), "the half-close ended the work after {:.1?}", left_at.elapsed());
     Ok(id)
 }
 
@@ -213,7 +214,13 @@ fn serve_pipelined(bench: &Bench) -> Outcome {
     for request in &requests {
         let answer = wire.answer()?;
         let (echoed, sent) = (answer.response.header("x-request-id"), request.id_given());
-        ensure!(answer.status() == 200 && echoed == sent, "{} for {echoed:?}, not {sent:?}", answer.status());
+        ensure!(
+            answer.status() == 200 && echoed == sent,
+            "{} for {}, not {}",
+            answer.status(),
+            or_none(echoed),
+            or_none(sent)
+        );
     }
     Ok("both answered".into())
 }

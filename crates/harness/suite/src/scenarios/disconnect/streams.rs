@@ -117,7 +117,7 @@ fn blocked_stream(bench: &Bench) -> Result<(Wire, String, usize), Failure> {
         let last = events.last().map_or(until, |(at, _)| *at);
         if last.elapsed() > bench.ms(200) {
             let ended = witness.ended(&id);
-            ensure!(ended.is_none(), "the stream ended ({ended:?}) before anybody blocked it");
+            ensure!(ended.is_none(), "the stream ended before anybody blocked it");
             return Ok((wire, id, events.len() - 1));
         }
         std::thread::sleep(Duration::from_millis(20));

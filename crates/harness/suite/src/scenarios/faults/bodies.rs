@@ -1,9 +1,10 @@
 //! Bodies whose length is in doubt, or over the limit.
 
-use testbed::capability::Capability::{EndpointUpload, KeepAlive};
+use testbed::capability::Capability::{EndpointUpload, HouseLimits, KeepAlive};
 use wire::{Answer, End, Request, response};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Judges, Outcome, Scenario};
 use crate::scenarios::faults::{is_refused, reply};
 
@@ -19,7 +20,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/body-too-large",
         promise: "a body announced above 1 MiB is answered 413 before it is sent, and the connection is closed",
         judges: BOTH,
-        needs: &[EndpointUpload],
+        needs: &[EndpointUpload, HouseLimits],
         sent: "`POST /upload` with `Content-Length: 1048577` and no body, then with the whole body",
         why: "a limit that is looked at after the body was read protects nothing",
         wrong: "servers that answer and close with unread bytes: the client sees a reset and tries again",
@@ -31,7 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/body-too-large-chunked",
         promise: "a chunked body is answered 413 as soon as it grows above 1 MiB",
         judges: BOTH,
-        needs: &[EndpointUpload],
+        needs: &[EndpointUpload, HouseLimits],
         sent: "`POST /upload` with `Transfer-Encoding: chunked`, chunks of 64 KiB without end",
         why: "a body without a length is as long as its sender likes",
         wrong: "limits that look at `Content-Length` only",
@@ -41,7 +42,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/largest-body",
         promise: "a body of exactly 1 MiB is taken whole",
-        needs: &[EndpointUpload],
+        needs: &[EndpointUpload, HouseLimits],
         sent: "`POST /upload` with `Content-Length: 1048576` and as many bytes; the same in chunks",
         why: "off by one is the commonest limit",
         run: largest_body,
@@ -154,7 +155,7 @@ fn largest_body(bench: &Bench) -> Outcome {
         let answer = wire.answer()?;
         ensure!(answer.status() == 200, "{} instead of 200 for 1 MiB {how}", answer.status());
         let taken = answer.response.json().and_then(|body| body.get("bytes")?.as_u64());
-        ensure!(taken == Some(MOST as u64), "{taken:?} bytes of 1 MiB were taken {how}");
+        ensure!(taken == Some(MOST as u64), "{} bytes of 1 MiB were taken {how}", or_none(taken));
     }
     Ok("taken, both with a length and in chunks".into())
 }
@@ -190,7 +191,8 @@ fn smuggled_request(bench: &Bench) -> Outcome {
         let by_chunks = status == 200 && taken == Some(0);
         ensure!(
             by_chunks || status == 0 || REFUSALS.contains(&status),
-            "{status}: {taken:?} bytes and not 0"
+            "{status}: {} bytes and not 0",
+            or_none(taken)
         );
         let second = response::preview(wire.buffered());
         ensure!(second.is_empty(), "{status}, and then the smuggled request was answered: {second}");
@@ -260,7 +262,7 @@ fn chunk_forms(bench: &Bench) -> Outcome {
         let (_, answer) = reply(bench, &upload("HTTP/1.1", &["transfer-encoding: Chunked"], body))?;
         let shown = response::preview(body);
         let taken = answer.and_then(|answer| answer.response.json()?.get("bytes")?.as_u64());
-        ensure!(taken == Some(*length), "{taken:?} bytes instead of {length} for {shown}");
+        ensure!(taken == Some(*length), "{} bytes instead of {length} for {shown}", or_none(taken));
     }
     Ok(format!("{} forms taken", bodies.len()).into())
 }

@@ -1,6 +1,6 @@
 //! Heads and trailers that a parser takes and a protocol does not: they are judged by their bytes.
 
-use testbed::capability::Capability::{EndpointUpload, ParamWork, Routing};
+use testbed::capability::Capability::{EndpointUpload, HouseLimits, ParamWork, Routing};
 use wire::response;
 
 use crate::ensure;
@@ -50,7 +50,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/uri-too-long-anywhere",
         promise: "a request target over 8 KiB is answered 414, wherever it is long",
-        needs: &[Routing],
+        needs: &[Routing, HouseLimits],
         sent: "`GET` with a path, a query, an authority and a fragment of 9,000 bytes, and of 20,000",
         wrong: "the length of a path and query that were parsed is not the length of what was sent",
         sources: &["RFC 9110, section 15.5.15"],

@@ -1,9 +1,10 @@
 //! Broken request heads: each is refused or the connection is closed; none is served, none hangs.
 
-use testbed::capability::Capability::{Http2, KeepAlive, Routing};
+use testbed::capability::Capability::{HouseLimits, Http2, KeepAlive, Routing};
 use wire::{Answer, End, Wire, response};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario};
 use crate::scenarios::faults::{is_refused, reply};
 
@@ -79,7 +80,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "faults/uri-too-long-414",
         promise: "a request target over 8 KiB is answered 414, one of 8 KiB is not",
-        needs: &[Routing],
+        needs: &[Routing, HouseLimits],
         sent: "`GET /fast?xxx…` of 8,193 and of 8,192 bytes",
         why: "a limit that is said can be kept by the client; a reset can not",
         sources: &["RFC 9110, section 15.5.15"],
@@ -90,7 +91,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/head-too-large-431",
         promise: "a head over 16 KiB is answered 431 and the connection closed, one just below is served",
         judges: BOTH,
-        needs: &[Routing],
+        needs: &[Routing, HouseLimits],
         sent: "`GET /fast` with a header of 20,000 bytes, of 100,000 bytes, of 15,000 bytes",
         why: "a head is read before anybody is known: its size is a stranger's to choose",
         wrong: "servers that close with unread bytes: the reset destroys the 431",
@@ -102,7 +103,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/too-many-headers",
         promise: "101 header fields are answered 431, 100 are served",
         judges: BOTH,
-        needs: &[Routing],
+        needs: &[Routing, HouseLimits],
         sent: "`GET /fast` with 101 and with 100 header fields",
         why: "each field costs a lookup: thousands of tiny ones are an attack of their own",
         sources: &["RFC 6585, section 5"],
@@ -357,6 +358,6 @@ fn garbage_behind(bench: &Bench) -> Outcome {
     let (end, _) = wire.end(bench.ms(2000))?;
     ensure!(end != End::Silence, "the connection is still open behind the garbage");
     let rest = response::parse(wire.buffered(), true, false).ok().flatten().map(|(answer, _)| answer.status);
-    ensure!(rest.is_none_or(|status| REFUSALS.contains(&status)), "{rest:?} for the garbage");
+    ensure!(rest.is_none_or(|status| REFUSALS.contains(&status)), "{} for the garbage", or_none(rest));
     Ok(format!("200, then {} and {end}", rest.map_or("nothing".into(), |status| status.to_string())).into())
 }

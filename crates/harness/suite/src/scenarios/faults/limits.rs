@@ -7,6 +7,7 @@ use wire::{End, Wire};
 
 use crate::bench::Bench;
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Failure, Judges, Observed, Outcome, Scenario, Seat};
 use crate::scenarios::faults::serves;
 
@@ -91,7 +92,7 @@ fn too_many_connections(bench: &Bench) -> Outcome {
     let answer = ninth.answer()?;
     ensure!(answer.status() == 503, "{} instead of 503 on a ninth connection", answer.status());
     let retry = answer.response.header("retry-after");
-    ensure!(retry == Some("1"), "`Retry-After` is {retry:?} and not `1`");
+    ensure!(retry == Some("1"), "`Retry-After` is {} and not `1`", or_none(retry));
     ensure!(answer.response.says_close(), "the 503 does not say `Connection: close`");
     let (end, _) = ninth.end(bench.patience())?;
     ensure!(end != End::Silence, "the refused connection stays open");
@@ -124,7 +125,7 @@ fn refused_in_numbers(bench: &Bench) -> Outcome {
             Some(200) => counts[0] += 1,
             Some(503) => counts[1] += 1,
             None => counts[2] += 1,
-            other => return Err(Failure::broken(format!("{other:?} over the limit"))),
+            Some(other) => return Err(Failure::broken(format!("{other} over the limit"))),
         }
     }
     let [served, refused, closed] = counts;

@@ -9,6 +9,7 @@ use wire::{End, Request};
 
 use crate::bench::Bench;
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Failure, Judges, Outcome, Scenario, Seat};
 use crate::scenarios::faults::serves;
 
@@ -94,7 +95,7 @@ fn panic_in_work(bench: &Bench) -> Outcome {
         ids.extend(requests.iter().filter_map(Request::id_given).map(str::to_owned));
         for shot in bench.storm(requests)?.finish()? {
             let status = shot.status();
-            ensure!(matches!(status, None | Some(500)), "{status:?} instead of 500 for /panic");
+            ensure!(matches!(status, None | Some(500)), "{} instead of 500 for /panic", or_none(status));
         }
     }
     for id in &ids {
@@ -117,7 +118,7 @@ fn panic_spares_others(bench: &Bench) -> Outcome {
     }
     for shot in storm.finish()? {
         let status = shot.status();
-        ensure!(status == Some(200), "{status:?} instead of 200 beside the panics ({:?})", shot.ended);
+        ensure!(status == Some(200), "{} instead of 200 beside the panics", shot.how());
     }
     Ok("20 answers beside 40 panics".into())
 }

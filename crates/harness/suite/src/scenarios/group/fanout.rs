@@ -7,6 +7,7 @@ use testbed::witness::Word;
 use wire::{Answer, Request};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 use crate::scenarios::disconnect::{Leave, send, told};
 
@@ -230,7 +231,7 @@ fn fails(
     let text = answer.response.text();
     ensure!(text.contains(&child.to_string()), "the 502 does not name child {child}: {text}");
     let reason = answer.response.field("reason");
-    ensure!(reason.as_deref() == Some("child"), "reason {reason:?}: {text}");
+    ensure!(reason.as_deref() == Some("child"), "the reason is {} and not `child`: {text}", or_none(reason));
     let canceled = over_by(bench, request.id_given().unwrap_or_default(), &answer, width, Word::Canceled)?;
     ensure!(canceled >= width - 1, "{canceled} of {} siblings were canceled", width - 1);
     Ok(late)

@@ -111,7 +111,7 @@ fn goaway_fin(bench: &Bench) -> Outcome {
     // A server may take the error for the leave that it announces.
     let (ended_at, how) = bench.work_ends(&id(&request), bench.patience())?;
     let after = bench.stopped_soon(left_at, ended_at)?;
-    Ok(format!("{how:?} {after:.1?} after FIN").into())
+    Ok(format!("{how} {after:.1?} after FIN").into())
 }
 
 fn reset_then_fin(bench: &Bench) -> Outcome {

@@ -185,7 +185,7 @@ fn stops_work(bench: &Bench) -> Outcome {
     bench.is_504(&answer, bench.deadline())?;
     let (ended_at, how) = bench.work_ends(&id(&request), bench.patience())?;
     let after = bench.stopped_soon(answer.first_byte_at, ended_at)?;
-    Ok(format!("{how:?} {after:.1?} after the 504").into())
+    Ok(format!("{how} {after:.1?} after the 504").into())
 }
 
 /// Checks for a 504 on time, RST_STREAM NO_ERROR behind it, and a connection that goes on.

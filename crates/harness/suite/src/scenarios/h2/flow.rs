@@ -187,7 +187,7 @@ fn times_out(bench: &Bench) -> Outcome {
     ensure!(most <= WRITE + bench.answer_late(), "reset only {most:.1?} after the last byte");
     let (ended_at, how) = bench.work_ends(&id(&request), bench.patience())?;
     bench.stopped_soon(at, ended_at)?;
-    ensure!(how == Word::Canceled, "the work says {how:?} and not that it was canceled");
+    ensure!(how == Word::Canceled, "the work says {how} and not that it was canceled");
     h2.grant(0, 65_535)?;
     let fast = h2.request(&bench.fast())?;
     h2.grant(fast, 65_535)?;
@@ -217,7 +217,7 @@ fn deaf(bench: &Bench) -> Outcome {
         let (ended_at, how) = bench.work_ends(&id(request), Duration::from_secs(11))?;
         // The connection may have been stuck before this stream began.
         let lasted = ended_at.saturating_duration_since(since);
-        ensure!(how == Word::Canceled, "the work says {how:?} and not that it was canceled");
+        ensure!(how == Word::Canceled, "the work says {how} and not that it was canceled");
         ensure!(lasted >= WRITE, "early: canceled after {lasted:.1?}, and the write timeout is {WRITE:?}");
     }
     let after = since.elapsed();
@@ -227,7 +227,7 @@ fn deaf(bench: &Bench) -> Outcome {
     );
     let (end, _) = h2.end(bench.patience())?;
     ensure!(end != wire::End::Silence, "the connection of a client that reads nothing is still open");
-    Ok(format!("50 streams canceled within {after:.1?}, then {end:?}").into())
+    Ok(format!("50 streams canceled within {after:.1?}, then {end}").into())
 }
 
 fn stalled_upload(bench: &Bench) -> Outcome {

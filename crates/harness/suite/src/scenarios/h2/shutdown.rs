@@ -86,7 +86,7 @@ fn drains(bench: &Bench) -> Outcome {
     ensure!(h2.exchange(stream)?.ended.is_none(), "the stream had ended before GOAWAY");
     is(&h2.answer(stream)?, 200)?;
     let (end, _) = h2.end(bench.patience())?;
-    ensure!(end == End::Fin, "{end:?} instead of a close behind the last answer");
+    ensure!(end == End::Fin, "{end} instead of a close behind the last answer");
     let exits = ends_with(bench, 0, Instant::now())?;
     Ok(format!("GOAWAY after {after:.1?}, 200, exit 0 {exits:.1?} later").into())
 }

@@ -83,7 +83,7 @@ fn preface(bench: &Bench) -> Outcome {
     ensure!(after >= HEADER, "early: closed after {after:.1?}, and the header timeout is {HEADER:?}");
     ensure!(after <= HEADER + bench.answer_late(), "closed only after {after:.1?}");
     ensure!(wire.buffered().is_empty(), "an answer to half a preface");
-    Ok(format!("{end:?} after {after:.0?}").into())
+    Ok(format!("{end} after {after:.0?}").into())
 }
 
 /// Checks for GOAWAY NO_ERROR at the idle timeout, counted from `since` at the soonest and `until` at the latest, and for the
@@ -100,7 +100,7 @@ fn told_and_closed(bench: &Bench, h2: &mut wire::h2::H2, since: Instant, until: 
     ensure!(most <= IDLE + bench.answer_late(), "GOAWAY only after {most:.1?}");
     let (end, _) = h2.end(bench.patience())?;
     ensure!(end != End::Silence, "still open behind GOAWAY");
-    Ok(format!("GOAWAY after {most:.0?}, then {end:?}").into())
+    Ok(format!("GOAWAY after {most:.0?}, then {end}").into())
 }
 
 fn idle(bench: &Bench) -> Outcome {
@@ -136,5 +136,5 @@ fn half_a_head(bench: &Bench) -> Outcome {
     // The connection may have been idle from its begin, which is a little sooner.
     ensure!(after + bench.ms(50) >= HEADER, "early: closed after {after:.1?}");
     ensure!(after <= IDLE + bench.answer_late(), "closed only after {after:.1?}");
-    Ok(format!("{end:?} after {after:.0?}").into())
+    Ok(format!("{end} after {after:.0?}").into())
 }

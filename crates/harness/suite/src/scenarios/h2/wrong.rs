@@ -183,7 +183,7 @@ fn preface(bench: &Bench) -> Outcome {
     let said = String::from_utf8_lossy(&wire.buffered()[..wire.buffered().len().min(12)]).into_owned();
     ensure!(end != End::Silence, "still open {after:.1?} after a broken preface");
     ensure!(!said.starts_with("HTTP/1.1 2"), "a broken preface was answered {said}");
-    Ok(format!("{end:?} after {after:.1?}").into())
+    Ok(format!("{end} after {after:.1?}").into())
 }
 
 fn settings_first(bench: &Bench) -> Outcome {
@@ -195,7 +195,7 @@ fn settings_first(bench: &Bench) -> Outcome {
         end != End::Silence || goaway.is_some(),
         "a client whose first frame is PING is neither told GOAWAY nor closed"
     );
-    Ok(format!("{end:?}, GOAWAY {goaway:?}").into())
+    Ok(format!("{end}, GOAWAY {goaway:?}").into())
 }
 
 /// Fields of a request, and whether its stream ends with them; and what comes behind them on it.

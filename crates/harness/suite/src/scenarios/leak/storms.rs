@@ -267,11 +267,7 @@ fn judged(seen: &[Usage], each: usize) -> Outcome {
 fn all_answered(bench: &Bench, requests: Vec<Request>, statuses: &[u16]) -> Result<(), Failure> {
     for shot in bench.storm(requests)?.finish()? {
         let status = shot.status().unwrap_or(0);
-        ensure!(
-            statuses.contains(&status),
-            "{status} instead of {statuses:?} in the storm ({:?})",
-            shot.ended
-        );
+        ensure!(statuses.contains(&status), "{} instead of {statuses:?} in the storm", shot.how());
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use testbed::subject::Trial;
 use wire::Request;
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 use crate::scenarios::shutdown::{ends_with, is_200};
 
@@ -108,7 +109,7 @@ fn fill(bench: &Bench) -> Result<(), Failure> {
         storm.drive(Instant::now() + bench.patience())?;
         for shot in storm.shots() {
             let status = shot.status();
-            ensure!(matches!(status, None | Some(500)), "{status:?} instead of 500 for /panic");
+            ensure!(matches!(status, None | Some(500)), "{} instead of 500 for /panic", or_none(status));
             ensure!(
                 shot.is_done(),
                 "panics are neither answered nor closed any more, {:.1?} later",
@@ -151,7 +152,7 @@ fn refusal_unheard(bench: &Bench) -> Outcome {
                 Started::Ended { status, .. } => {
                     ensure!(
                         status.code() == Some(code),
-                        "{status} instead of exit {code} for {} with stderr {stderr:?}",
+                        "{status} instead of exit {code} for {} with {stderr}",
                         args.join(" ")
                     );
                 }

@@ -10,6 +10,7 @@ use testbed::witness::Word;
 use wire::{Leave, Request, Wire};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
 use crate::scenarios::shutdown::{ends_with, is_200};
 
@@ -186,8 +187,9 @@ fn shutdown(bench: &Bench) -> Outcome {
         let reason = answer.response.field("reason");
         ensure!(
             answer.status() == 503 && reason.as_deref() == Some("shutdown"),
-            "{} with reason {reason:?} instead of 503 with reason `shutdown`",
-            answer.status()
+            "{} with reason {} instead of 503 with reason `shutdown`",
+            answer.status(),
+            or_none(reason)
         );
     }
     let (_, how) = bench.work_ends(&held.id, bench.patience())?;
@@ -228,7 +230,7 @@ fn storm(bench: &Bench) -> Outcome {
         let (mut left, cut) = (bench.storm(left)?, bench.storm(cut)?);
         for shot in cut.finish()? {
             let status = shot.status().unwrap_or(0);
-            ensure!(matches!(status, 200 | 504), "{status} instead of 200 or 504 ({:?})", shot.ended);
+            ensure!(matches!(status, 200 | 504), "{} instead of 200 or 504", shot.how());
         }
         left.drive(Instant::now() + bench.ms(50))?;
         left.reset();

@@ -10,6 +10,7 @@ use testbed::proc::{self, Child, State};
 use wire::{Leave, Request, Wire};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
 use crate::scenarios::shutdown::{ends_with, is_200};
 
@@ -254,8 +255,9 @@ fn shutdown(bench: &Bench) -> Outcome {
     let reason = answer.response.field("reason");
     ensure!(
         answer.status() == 503 && reason.as_deref() == Some("shutdown"),
-        "{} with reason {reason:?} instead of 503 with reason `shutdown`",
-        answer.status()
+        "{} with reason {} instead of 503 with reason `shutdown`",
+        answer.status(),
+        or_none(reason)
     );
     let late = gone(bench, sent.child, answer.first_byte_at)?;
     ends_with(bench, 0, at)?;

@@ -11,6 +11,7 @@ use testbed::witness::Word;
 use wire::{Answer, End, Request};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 use crate::scenarios::shutdown::{BASE, ends, ends_with, is_200, working};
 
@@ -251,7 +252,7 @@ fn half_sent_head(bench: &Bench) -> Outcome {
 fn is_shutdown(bench: &Bench, answer: &Answer, told_at: Instant) -> Result<Duration, Failure> {
     ensure!(answer.status() == 503, "{} instead of 503", answer.status());
     let reason = answer.response.field("reason");
-    ensure!(reason.as_deref() == Some("shutdown"), "the reason is {reason:?} and not `shutdown`");
+    ensure!(reason.as_deref() == Some("shutdown"), "the reason is {} and not `shutdown`", or_none(reason));
     bench.in_time(answer.first_byte_at.saturating_duration_since(told_at), TIMEOUT)
 }
 

@@ -120,6 +120,13 @@ fn huge_count(bench: &Bench) -> Outcome {
     Ok(format!("{refused} refused by name, {served} served").into())
 }
 
+/// The argument or variable of a trial, its bytes escaped.
+fn bytes_of(trial: &Trial<'_>) -> String {
+    let env = trial.env.iter().map(|(name, value)| format!("{name}={}", value.as_bytes().escape_ascii()));
+    let args = trial.args.iter().map(|arg| arg.as_bytes().escape_ascii().to_string());
+    env.chain(args).collect::<Vec<_>>().join(" ")
+}
+
 fn not_utf8(bench: &Bench) -> Outcome {
     const FLAG: &str = "--request-timeout";
     const VARIABLE: &str = "LAB_REQUEST_TIMEOUT";
@@ -132,9 +139,13 @@ fn not_utf8(bench: &Bench) -> Outcome {
     ];
     for trial in &trials {
         match bench.try_start(trial)? {
-            Started::Serves(_) => return Err(Failure::broken(format!("it serves with {trial:?}"))),
+            Started::Serves(_) => return Err(Failure::broken(format!("it serves with {}", bytes_of(trial)))),
             Started::Ended { status, stderr, .. } => {
-                ensure!(status.code() == Some(2), "{status} instead of exit 2 for {trial:?}: {stderr}");
+                ensure!(
+                    status.code() == Some(2),
+                    "{status} instead of exit 2 for {}: {stderr}",
+                    bytes_of(trial)
+                );
                 // The variable may be named by its flag.
                 is_one_line(&stderr, if stderr.contains(VARIABLE) { VARIABLE } else { FLAG })?;
             }

@@ -92,6 +92,6 @@ fn leaves(bench: &Bench, leave: Leave) -> Outcome {
             return Ok("the upstream was never asked".into());
         }
     }
-    let after = told(bench, &id, left_at, &format!("its client has left by {leave:?}"))?;
+    let after = told(bench, &id, left_at, &format!("its client has left by {leave}"))?;
     Ok(format!("told after {}", ms(after)).into())
 }

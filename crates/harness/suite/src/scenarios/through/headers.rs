@@ -2,6 +2,7 @@
 
 use super::{BASE, arrives, behind};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Judges, Outcome, Scenario};
 
 const CHAIN: Scenario = Scenario {
@@ -78,6 +79,6 @@ fn unchanged_as(bench: &Bench, id: &str, name: &str, wanted: &str, headers: &[(&
     let seen = arrives(bench, id)?;
     let came = seen.header(name);
     let kept = came.is_some_and(|came| came == wanted || (name == "traceparent" && came.contains(wanted)));
-    ensure!(kept, "`{name}` came as {came:?}");
+    ensure!(kept, "`{name}` came as {}", or_none(came));
     Ok(format!("`{name}: {}`", came.unwrap_or_default()).into())
 }

@@ -84,5 +84,5 @@ fn cut(bench: &Bench, shape: Shape) -> Outcome {
     let (end, at) = wire.end(bench.patience())?;
     is_cut(&mut wire, end)?;
     ensure!(end != End::Silence, "the client was told nothing within {:.1?}", bench.patience());
-    Ok(format!("{end:?} {} after sending", ms(at - wire.sent_at())).into())
+    Ok(format!("{end} {} after sending", ms(at - wire.sent_at())).into())
 }

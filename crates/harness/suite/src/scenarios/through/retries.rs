@@ -7,6 +7,7 @@ use wire::Leave;
 use super::timeouts::is_cut;
 use super::{BASE, PAIR, arrives, behind, own_answer, send, upstream};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
 
 const TWICE: Scenario = Scenario {
@@ -100,7 +101,7 @@ fn canceled(bench: &Bench) -> Outcome {
         // Longer than an upstream of this route may be silent.
         std::thread::sleep(bench.ms(1300));
         let times = upstream(bench)?.seen(&id).len();
-        ensure!(times == 1, "{leave:?}: it was sent {times} times");
+        ensure!(times == 1, "{leave}: it was sent {times} times");
     }
     Ok("sent once, 4 of 4".into())
 }
@@ -119,7 +120,7 @@ fn sent_once(bench: &Bench, id: &str, status: Option<u16>) -> Outcome {
     std::thread::sleep(bench.ms(200));
     let times = upstream(bench)?.seen(id).len();
     if times != 1 {
-        return Err(Failure::certain(format!("it was sent {times} times, and answered {status:?}")));
+        return Err(Failure::certain(format!("it was sent {times} times, and answered {}", or_none(status))));
     }
     ensure!(status != Some(200), "200, and the upstream had given no answer");
     Ok(format!("sent once, {}", status.map_or("no answer".to_owned(), |status| status.to_string())).into())

@@ -6,6 +6,7 @@ use testbed::capability::Capability::{EndpointUpload, JsonErrors, StyleContext, 
 use wire::{Answer, End, Request};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 use crate::scenarios::timeouts::{BASE, READ, drip_until_news, served};
 
@@ -113,7 +114,12 @@ fn body_says_why(bench: &Bench) -> Outcome {
     let response = answer.response;
     ensure!(response.says_close(), "the 408 does not say `Connection: close`");
     let (reason, id) = (response.field("reason"), response.field("request_id"));
-    ensure!(reason.as_deref() == Some("timeout"), "reason {reason:?}: {}", response.text());
-    ensure!(id.as_deref() == request.id_given(), "request_id {id:?}: {}", response.text());
+    ensure!(
+        reason.as_deref() == Some("timeout"),
+        "the reason is {} and not `timeout`: {}",
+        or_none(reason),
+        response.text()
+    );
+    ensure!(id.as_deref() == request.id_given(), "the request id is {}: {}", or_none(id), response.text());
     Ok(response.text().trim_end().into())
 }

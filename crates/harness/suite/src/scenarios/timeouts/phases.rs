@@ -316,7 +316,7 @@ fn verdict(bench: &Bench, pieces: [&str; 3], statuses: &[u16], then: Then) -> Re
     };
     let (end, at) = wire.end(timeout + bench.patience())?;
     let (after, behind) = (at.saturating_duration_since(since), at.saturating_duration_since(last));
-    ensure!(end == End::Fin, "{end:?} instead of FIN, {after:.1?} after it began");
+    ensure!(end == End::Fin, "{end} instead of FIN, {after:.1?} after it began");
     ensure!(wire.buffered().is_empty(), "closed with an answer");
     if after < timeout {
         return Err(Failure::certain(format!("early: closed after {after:.1?}, and {timeout:?} was due")));

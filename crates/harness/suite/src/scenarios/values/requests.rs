@@ -5,6 +5,7 @@ use testbed::capability::Capability::{EndpointValues, KeepAlive, RequestId, Styl
 use wire::{Answer, Request};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Outcome, Scenario};
 
 const NEEDS: &[Capability] = &[EndpointValues];
@@ -113,9 +114,14 @@ fn tells(answer: &Answer, id: Option<&str>, subject: Option<&str>) -> Result<(),
     let response = &answer.response;
     ensure!(answer.status() == 200, "{} instead of 200: {}", answer.status(), response.text());
     let inside = response.field("request_id");
-    ensure!(inside.as_deref() == id, "inside, the id was {inside:?} and not {id:?}");
+    ensure!(inside.as_deref() == id, "inside, the id was {} and not {}", or_none(inside), or_none(id));
     let inside = response.field("subject");
-    ensure!(inside.as_deref() == subject, "inside, the subject was {inside:?} and not {subject:?}");
+    ensure!(
+        inside.as_deref() == subject,
+        "inside, the subject was {} and not {}",
+        or_none(inside),
+        or_none(subject)
+    );
     Ok(())
 }
 
@@ -154,8 +160,12 @@ fn each_its_own(bench: &Bench) -> Outcome {
     for (shot, subject) in bench.storm(requests)?.finish()?.iter().zip(&subjects) {
         let response = shot.response.as_ref().ok_or_else(|| Failure::broken("a request got no answer"))?;
         let (id, inside) = (response.field("request_id"), response.field("subject"));
-        ensure!(id == shot.id, "inside, the id was {id:?} and not {:?}", shot.id);
-        ensure!(inside.as_ref() == Some(subject), "inside, the subject was {inside:?} and not {subject}");
+        ensure!(id == shot.id, "inside, the id was {} and not {}", or_none(id), or_none(shot.id.as_ref()));
+        ensure!(
+            inside.as_ref() == Some(subject),
+            "inside, the subject was {} and not {subject}",
+            or_none(inside)
+        );
     }
     Ok("300 answers, each its own".into())
 }

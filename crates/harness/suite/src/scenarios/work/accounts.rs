@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use testbed::capability::Capability::{Admin, ParamWork, RequestId, StyleContext, StyleDetached, Witness};
+use testbed::capability::Capability::{
+    Admin, ParamTick, ParamWork, RequestId, StyleContext, StyleDetached, Witness,
+};
 use testbed::witness::Word;
 use wire::Request;
 
@@ -29,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "work/completes-once",
         promise: "work that fits starts once, beats once a tick, and completes once",
         judges: WORK,
-        needs: &[Witness, StyleContext],
+        needs: &[Witness, StyleContext, ParamTick],
         sent: "`GET /slow?work=200ms&tick=20ms` with `grpc-timeout: 1500m`",
         why: "work that is retried or doubled behind the caller's back charges a card twice",
         run: completes_once,
@@ -128,7 +130,8 @@ fn completes_once(bench: &Bench) -> Outcome {
     let words: Vec<_> = bench.witness()?.events(&id).into_iter().map(|(_, word)| word).collect();
     let beats = words.iter().filter(|word| matches!(word, Word::Beat(_))).count();
     let once = words.first() == Some(&Word::Start) && words.last() == Some(&Word::Completed);
-    ensure!(once && words.len() == beats + 2, "the witness heard {words:?}");
+    let heard: Vec<String> = words.iter().map(Word::to_string).collect();
+    ensure!(once && words.len() == beats + 2, "the witness heard {}", heard.join(", "));
     ensure!(beats == 10, "{beats} beats in 10 ticks");
     Ok("one start, 10 beats, one end".into())
 }

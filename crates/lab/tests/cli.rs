@@ -1,0 +1,277 @@
+//! The command as people run it: what it prints, which files it leaves, and how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use suite::exit::Exit;
+
+/// The argument that makes this program a server, and the way in which it serves.
+const SERVER: &str = "__server";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some(SERVER) {
+        serve(&args.next().unwrap_or_default());
+        return ExitCode::SUCCESS;
+    }
+    let trials = vec![
+        Trial::test("a_server_that_accepts_and_never_answers_is_told_within_ten_seconds", mute),
+        Trial::test("a_server_that_never_answers_slow_is_told_and_its_areas_are_skipped", mute_slow),
+        Trial::test("nothing_judged_is_exit_2_and_says_what_it_would_take", nothing_judged),
+        Trial::test("a_closed_stderr_neither_ends_the_run_nor_hides_its_results", closed_stderr),
+        Trial::test("a_reader_that_leaves_stdout_is_no_failure_and_the_files_are_written", closed_stdout),
+        Trial::test("a_full_stdout_is_exit_2_and_the_files_are_written", full_stdout),
+        Trial::test("an_interrupt_keeps_what_was_judged_and_says_so", interrupt),
+        Trial::test("a_folder_that_cannot_be_written_is_told_before_anything_runs", unwritable),
+        Trial::test("a_server_in_the_background_is_told_to_stay_in_the_foreground_and_ended", daemon),
+        Trial::test("the_help_has_the_table_of_exit_statuses", help),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Serves on a free port until it is killed, in one of three ways: `mute` never answers, `mute-slow` answers all but `/slow`,
+/// and `plain` answers `/fast` with 200 and `/slow` with 504 at its deadline.
+fn serve(way: &str) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    println!("listening on http://{}", listener.local_addr().expect("it is bound"));
+    for stream in listener.incoming().filter_map(Result::ok) {
+        let way = way.to_owned();
+        std::thread::spawn(move || answer(&stream, &way));
+    }
+}
+
+fn answer(mut stream: &TcpStream, way: &str) -> Option<()> {
+    let mut head = Vec::new();
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        if line.is_empty() {
+            break;
+        }
+        head.push(line.to_ascii_lowercase());
+    }
+    let is_slow = head.first()?.contains("/slow");
+    if way == "mute" || (way == "mute-slow" && is_slow) {
+        std::thread::sleep(Duration::from_secs(60));
+        return None;
+    }
+    let budget =
+        head.iter().find_map(|line| line.strip_prefix("grpc-timeout: ")?.strip_suffix('m')?.parse().ok());
+    if is_slow {
+        std::thread::sleep(Duration::from_millis(budget.unwrap_or(2000) + 1));
+    }
+    let status = if is_slow { "504 Gateway Timeout" } else { "200 OK" };
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n").ok()
+}
+
+fn lab(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The command that runs this program as a server.
+fn own(way: &str) -> String {
+    format!("'{}' {SERVER} {way}", std::env::current_exe().expect("we run").display())
+}
+
+/// A folder of one test, which is removed with it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("lab-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("the folder for temporary files can be written");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("it is UTF-8")
+    }
+
+    fn results(&self) -> Result<serde_json::Value, Failed> {
+        Ok(serde_json::from_str(&std::fs::read_to_string(self.0.join("results.json"))?)?)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), Failed> {
+    if condition { Ok(()) } else { Err(otherwise().into()) }
+}
+
+fn text(output: &Output) -> String {
+    format!(
+        "{}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn ends(output: &Output, exit: Exit) -> Result<(), Failed> {
+    holds(output.status.code() == Some(exit.status().into()), || {
+        format!("not {}: {}", exit.status(), text(output))
+    })
+}
+
+fn mute() -> Result<(), Failed> {
+    let began = Instant::now();
+    let output = lab(&["check", "--run", &own("mute")]).output()?;
+    let took = began.elapsed();
+    ends(&output, Exit::NotRun)?;
+    holds(text(&output).contains("accepts and never answers"), || text(&output))?;
+    holds(took < Duration::from_secs(10), || format!("told after {took:?}"))
+}
+
+fn mute_slow() -> Result<(), Failed> {
+    let mut child =
+        lab(&["check", "--run", &own("mute-slow"), "--only", "baseline/fast-200,deadline,disconnect"])
+            .spawn()?;
+    let (began, mut told) = (Instant::now(), None);
+    let stderr = BufReader::new(child.stderr.take().ok_or("no pipe")?);
+    for line in stderr.lines() {
+        if line?.contains("what is about /slow is not tried") {
+            told.get_or_insert(began.elapsed());
+        }
+    }
+    let output = child.wait_with_output()?;
+    ends(&output, Exit::Broken)?;
+    holds(told.is_some_and(|told| told < Duration::from_secs(10)), || format!("told after {told:?}"))?;
+    let skipped = text(&output).matches("not run: `GET /slow?work=1ms`").count();
+    let judged = text(&output).matches("fail        deadline/answers-504").count();
+    holds(skipped > 60 && judged == 1, || text(&output))?;
+    holds(began.elapsed() < Duration::from_secs(40), || format!("ended after {:?}", began.elapsed()))
+}
+
+fn nothing_judged() -> Result<(), Failed> {
+    let output = lab(&["check", "--run", &own("plain"), "--only", "work"]).output()?;
+    ends(&output, Exit::NotRun)?;
+    let told = text(&output);
+    holds(told.contains("nothing was judged") && told.contains("LAB_WITNESS"), || told.clone())
+}
+
+/// The scenarios that `plain` passes in a second.
+const QUICK: &str = "baseline/fast-200,deadline/answers-504";
+
+fn closed_stderr() -> Result<(), Failed> {
+    let place = Place::new("stderr");
+    let mut child =
+        lab(&["check", "--run", &own("plain"), "--only", QUICK, "--format", "json", "--out", place.path()])
+            .spawn()?;
+    drop(child.stderr.take());
+    let output = child.wait_with_output()?;
+    ends(&output, Exit::Good)?;
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    holds(printed["results"].as_array().is_some_and(|rows| rows.len() == 2), || printed.to_string())?;
+    holds(place.results()?["results"] == printed["results"], || "the file says otherwise".to_owned())
+}
+
+fn closed_stdout() -> Result<(), Failed> {
+    let place = Place::new("stdout");
+    let mut child =
+        lab(&["check", "--run", &own("plain"), "--only", QUICK, "--out", place.path()]).spawn()?;
+    drop(child.stdout.take());
+    ends(&child.wait_with_output()?, Exit::Good)?;
+    place.results().map(drop)
+}
+
+fn full_stdout() -> Result<(), Failed> {
+    let place = Place::new("full");
+    let full = std::fs::File::options().write(true).open("/dev/full")?;
+    let output = lab(&["check", "--run", &own("plain"), "--only", QUICK, "--out", place.path()])
+        .stdout(full)
+        .output()?;
+    ends(&output, Exit::NotRun)?;
+    holds(text(&output).contains("failed to write to stdout"), || text(&output))?;
+    place.results().map(drop)
+}
+
+/// Sends SIGINT once a line of the command's stderr holds `wanted`; gives its output.
+fn interrupted(mut child: Child, wanted: &str) -> Result<Output, Failed> {
+    let mut stderr = BufReader::new(child.stderr.take().ok_or("no pipe")?);
+    let (mut said, mut line) = (String::new(), String::new());
+    while !line.contains(wanted) {
+        line.clear();
+        if stderr.read_line(&mut line)? == 0 {
+            return Err(format!("it ended before `{wanted}`: {said}").into());
+        }
+        said += &line;
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
+    holds(kill.success(), || "failed to send SIGINT".to_owned())?;
+    stderr.read_to_string(&mut said)?;
+    let output = child.wait_with_output()?;
+    Ok(Output { stderr: said.into_bytes(), ..output })
+}
+
+fn interrupt() -> Result<(), Failed> {
+    let place = Place::new("interrupt");
+    let args = [
+        "check",
+        "--run",
+        &own("plain"),
+        "--only",
+        "baseline,deadline",
+        "--jobs",
+        "1",
+        "--out",
+        place.path(),
+    ];
+    let output = interrupted(lab(&args).spawn()?, "pass deadline/")?;
+    ends(&output, Exit::Interrupted)?;
+    let told = text(&output);
+    holds(told.contains("scenarios were judged until then (") && told.contains("kept in"), || told.clone())?;
+    let kept = place.results()?;
+    holds(kept["interrupted"] == true, || "the file does not say that it is not whole".to_owned())?;
+    let rows = kept["results"].as_array().ok_or("no results")?;
+    let died = rows.iter().any(|row| row["observed"].as_str().is_some_and(|text| text.contains("died")));
+    holds(!rows.is_empty() && !died, || format!("a server that was ended is blamed: {kept}"))
+}
+
+fn unwritable() -> Result<(), Failed> {
+    let place = Place::new("unwritable");
+    let file = place.0.join("file");
+    std::fs::write(&file, "")?;
+    let below = file.join("below").display().to_string();
+    for args in [
+        ["check", "--run", "false", "--out", &below],
+        ["check", "--run", "false", "--trace", &below],
+        ["compare", "--quick", "--no-build", "--out", &below],
+    ] {
+        let output = lab(&args).output()?;
+        ends(&output, Exit::NotRun)?;
+        holds(output.stderr.starts_with(b"lab: failed to write `"), || text(&output))?;
+    }
+    Ok(())
+}
+
+fn daemon() -> Result<(), Failed> {
+    let place = Place::new("daemon");
+    let id = place.0.join("id");
+    let script = format!(
+        "echo listening on http://127.0.0.1:9; (setsid sh -c \"echo \\$\\$ > {}; exec sleep 60\" &); \
+         while [ ! -s {} ]; do sleep 0.01; done",
+        id.display(),
+        id.display()
+    );
+    let output = lab(&["check", "--run", &format!("sh -c '{script}'"), "--only", "baseline"]).output()?;
+    ends(&output, Exit::NotRun)?;
+    holds(text(&output).contains("run it in the foreground"), || text(&output))?;
+    let id = std::fs::read_to_string(&id)?;
+    holds(!Path::new("/proc").join(id.trim()).exists(), || format!("process {id} is left"))
+}
+
+fn help() -> Result<(), Failed> {
+    let output = lab(&["--help"]).output()?;
+    // Lines are broken to the width of the terminal.
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (told, table) = (squeeze(&String::from_utf8_lossy(&output.stdout)), squeeze(&Exit::help()));
+    holds(told.contains(&table), || format!("{told}\n\nhas not\n\n{table}"))
+}
