@@ -10,6 +10,7 @@ use testbed::witness::{Witness, Word};
 use wire::{Leave, Request};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 use crate::scenarios::outside::upstream::{Does, Upstream, budget, connect, field, start};
 use crate::scenarios::shutdown::is_200;
@@ -122,8 +123,9 @@ fn all_stop(bench: &Bench, hops: &[Hop], id: &str) -> Result<(), Failure> {
         let how = hop.witness.wait_end(id, bench.patience()).map(|(_, how)| how);
         ensure!(
             how == Some(Word::Canceled),
-            "server {} of {LENGTH}: its work goes on, or ended otherwise than by a cancel: {how:?}",
-            number + 1
+            "server {} of {LENGTH}: its work goes on, or ended otherwise than by a cancel: {}",
+            number + 1,
+            or_none(how)
         );
     }
     Ok(())
@@ -160,8 +162,9 @@ fn answers(bench: &Bench) -> Outcome {
         let ended = ended.map(|(_, how)| how);
         ensure!(
             ended == Some(Word::Completed),
-            "server {} of {LENGTH} says {ended:?} of the work",
-            number + 1
+            "server {} of {LENGTH} says {} of the work",
+            number + 1,
+            or_none(ended)
         );
         let starts = hop.witness.events(&id).iter().filter(|(_, word)| *word == Word::Start).count();
         ensure!(starts == 1, "server {} of {LENGTH} began the work {starts} times", number + 1);

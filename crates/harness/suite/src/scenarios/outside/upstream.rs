@@ -16,6 +16,7 @@ use testbed::subject::Trial;
 use wire::{Answer, Leave, Request, Wire};
 
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 
 const STYLE: &str = "style=upstream&tick=10ms";
@@ -240,8 +241,12 @@ fn head(bench: &Bench) -> Outcome {
     bench.trace().say(0, &head);
     ensure!(answer.status() == 200, "{} instead of 200", answer.status());
     let field = |name: &str| field(&head, name);
-    ensure!(field("x-request-id") == Some(&id), "the id passed on is {:?}", field("x-request-id"));
-    ensure!(field("traceparent") == Some(TRACEPARENT), "the traceparent is {:?}", field("traceparent"));
+    ensure!(field("x-request-id") == Some(&id), "the id passed on is {}", or_none(field("x-request-id")));
+    ensure!(
+        field("traceparent") == Some(TRACEPARENT),
+        "the traceparent is {}",
+        or_none(field("traceparent"))
+    );
     let line = head.lines().next().unwrap_or_default();
     for part in ["get /slow?", "style=context", &format!("work={}", work(bench)), "tick=10"] {
         ensure!(line.contains(part), "`{line}` does not ask for `{part}`");
@@ -306,8 +311,10 @@ fn is(bench: &Bench, answer: &Answer, what: &str, status: u16, reason: Option<&s
     let found = answer.response.field("reason");
     ensure!(
         answer.status() == status && (reason.is_none() || found.as_deref() == reason),
-        "{} with reason {found:?} for {what}, and not {status} with {reason:?}",
-        answer.status()
+        "{} with reason {} for {what}, and not {status} with {}",
+        answer.status(),
+        or_none(found),
+        or_none(reason)
     );
     let after = answer.after();
     ensure!(after <= bench.answer_late(), "{status} only {after:.1?} after {what}");
