@@ -383,17 +383,6 @@ pub(crate) enum Leave {
     Stream,
 }
 
-impl Leave {
-    /// The way in one word.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Fin => "FIN",
-            Self::Rst => "RST",
-            Self::Stream => "RST_STREAM",
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
     Human,

@@ -134,7 +134,12 @@ fn answered(sent_at: Instant, answer: &Answer) -> Client {
 }
 
 fn left(how: Leave) -> String {
-    format!("left by {}", how.word())
+    match how {
+        Leave::Fin => "left by FIN",
+        Leave::Rst => "left by RST",
+        Leave::Stream => "left by RST_STREAM",
+    }
+    .to_owned()
 }
 
 fn how_it_ended(word: Word) -> &'static str {
