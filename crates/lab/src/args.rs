@@ -12,7 +12,7 @@ use testbed::capability::Capability;
 mod load;
 
 pub(crate) use load::Load;
-/// What people ask for first.
+/// The commands that are asked for first.
 const EXAMPLES: &str = "Examples:\n  \
     lab list                                  which servers and scenarios there are\n  \
     lab check tokio --only deadline           judge one server, one area\n  \

@@ -1,4 +1,4 @@
-//! What kept scenarios from being judged, and what a server has to do so that they are.
+//! The needs that kept scenarios from being judged, and the ways in which a server meets them.
 
 use testbed::capability::Capability;
 
