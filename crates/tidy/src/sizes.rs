@@ -18,7 +18,6 @@ const LONGER: &[(&str, &str, usize)] = &[
     ("crates/ctx/src/node/tests/order.rs", "apply", 71),
     ("crates/ctx/tests/loom.rs", "", 477),
     ("crates/harness/report/src/terminal/tables.rs", "print", 93),
-    ("crates/lab/src/compare.rs", "compare", 67),
     ("crates/server-async-std/src/connection.rs", "exchange", 75),
     ("crates/server-smol/src/connection.rs", "exchange", 75),
     ("crates/server-tokio/src/connection.rs", "exchange", 62),
