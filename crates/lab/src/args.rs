@@ -301,7 +301,7 @@ pub(crate) struct Compare {
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
-    /// Write into this folder [default: target/lab/<date and time>, and target/lab for the latest]
+    /// Write into this folder [default: target/lab/DATE-AND-TIME, and target/lab for the latest]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
