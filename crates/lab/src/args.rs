@@ -264,7 +264,7 @@ pub(crate) struct Show {
     the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, how many requests \
     they answer and how fast, and what one costs in memory. Tables and what they \
     mean go to stdout; results.json keeps every sample, report.html the pictures: those of the latest run in target/lab, \
-    those of every run in target/lab/<date and time>.\n\nExamples:\n  \
+    those of every run in target/lab/DATE-AND-TIME.\n\nExamples:\n  \
     lab compare                      the lab's own servers, in less than three minutes after the build\n  \
     lab compare --quick              the same in short, in 45 s\n  \
     lab compare tokio threads        two of them, with all scenarios\n  \
