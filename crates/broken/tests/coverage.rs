@@ -13,10 +13,8 @@ use testbed::capability::Capability;
 use testbed::catalog::{self, Catalog};
 
 /// The scenarios that nothing fails, each with its reason.
-const EXCEPT: &[(&str, &str)] = &[
-    ("probe/style-detached", "the broken server has no work that outlives its request"),
-    ("probe/style-polling", "the broken server has no work that polls"),
-];
+const EXCEPT: &[(&str, &str)] =
+    &[("probe/style-detached", "the broken server has no work that outlives its request")];
 
 /// The ids of what judges.
 fn judging() -> BTreeMap<&'static str, &'static Scenario> {

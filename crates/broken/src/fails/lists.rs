@@ -230,6 +230,7 @@ pub(super) const FAILS_EASY_REQUESTS: &[&str] = &[
     "probe/style-blocking",
     "probe/style-context",
     "probe/style-drop",
+    "probe/style-polling",
     "probe/style-spin",
     "probe/upload",
     "probe/values",

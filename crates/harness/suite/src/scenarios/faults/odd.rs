@@ -45,7 +45,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a refusal arrives whole, however much the client sends behind it",
         needs: &[Routing, FlagMaxConnections],
         sent: "a target of 200,000 bytes; `Host: a b` and a second request; `Content-Length: 2000000` and 400,000 bytes; `POST /fast` with \
-               300,000; the preface of HTTP/2 and 1,000 frames",
+               300,000; `PRI * HTTP/2.0`, which is no preface without the `SM` that belongs to it, and 9,000 bytes",
         wrong: "a close with bytes unread is a reset, and the kernel throws the answer away",
         run: much_behind,
         ..BASE
@@ -131,7 +131,7 @@ fn odd_bodies(bench: &Bench) -> Outcome {
 
 fn much_behind(bench: &Bench) -> Outcome {
     let line = |line: &str| format!("{line} HTTP/1.1\r\nHost: lab\r\n").into_bytes();
-    let frames = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0; 9000]].concat();
+    let version = [&b"PRI * HTTP/2.0\r\n\r\n"[..], &[0; 9000]].concat();
     let long = format!("GET /{}", "x".repeat(200_000));
     let upload = [&line("POST /upload")[..], b"Content-Length: 2000000\r\n\r\n", &[b'x'; 400_000]].concat();
     let fast = [&line("POST /fast")[..], b"Content-Length: 300000\r\n\r\n", &[b'x'; 300_000]].concat();
@@ -141,7 +141,7 @@ fn much_behind(bench: &Bench) -> Outcome {
         (hosts, &[400]),
         (&upload, &[413]),
         (&fast, &[405]),
-        (&frames, &[400, 505]),
+        (&version, &[400, 505]),
     ];
     for (bytes, statuses) in table {
         let (mut wire, answer) = reply(bench, bytes)?;
