@@ -4,6 +4,8 @@
 //! in its environment, by which its orphans are told from the children of others.
 
 use std::io;
+use std::thread::sleep;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
@@ -11,6 +13,8 @@ use rustix::process::{Pid, Signal, WaitOptions};
 pub(super) const MARK: &str = "LAB_GUARD";
 /// The most looks for what is left: each ends a generation of processes.
 const LOOKS: usize = 50;
+/// The looks at an environment that is empty, a millisecond apart: it is while a process becomes another program.
+const BECOMES: usize = 50;
 
 /// Makes this process the parent of every orphan below it.
 pub(super) fn adopt() -> io::Result<()> {
@@ -52,14 +56,30 @@ fn children() -> Vec<u32> {
 
 fn has_mark(id: u32, mark: &str) -> bool {
     let wanted = format!("{MARK}={mark}");
-    let environ = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+    let environ = environ(id);
     environ.split(|byte| *byte == 0).any(|variable| variable.starts_with(wanted.as_bytes()))
+}
+
+/// The environment that a process was started with; empty if it is dead, or has none.
+fn environ(id: u32) -> Vec<u8> {
+    for _ in 0..BECOMES {
+        let environ = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        if !environ.is_empty() || matches!(stat(id, 0).as_deref(), None | Some("Z" | "X")) {
+            return environ;
+        }
+        sleep(Duration::from_millis(1));
+    }
+    Vec::new()
 }
 
 fn in_group(id: u32, group: Option<Pid>) -> bool {
     let Some(group) = group else { return false };
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    // Behind the name, which may hold anything, stand the state, the parent and the group.
-    let found = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(2)?.parse().ok());
-    found == Some(group.as_raw_nonzero().get())
+    stat(id, 2).and_then(|found| found.parse().ok()) == Some(group.as_raw_nonzero().get())
+}
+
+/// A field of the process's state, by its number behind the name: 0 is the state, 1 the parent, 2 the group.
+fn stat(id: u32, number: usize) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name may hold anything, so the fields are those behind it.
+    stat.rsplit(')').next()?.split_whitespace().nth(number).map(str::to_owned)
 }
