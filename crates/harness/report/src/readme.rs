@@ -23,7 +23,7 @@ pub fn put(readme: &str, results: &Results) -> Result<String, String> {
     check(&readme).map(|()| readme)
 }
 
-/// Checks the shape of the block: a date, the sections in order, each with a table, and rows of verdicts that add up to the
+/// Checks the shape of the block: a date, the sections in order, each with a table, and columns of verdicts that add up to the
 /// number of scenarios, but for those that the block says to stand in no cell.
 ///
 /// # Errors
@@ -49,22 +49,23 @@ pub fn check(readme: &str) -> Result<(), String> {
     adds_up(block, fence)
 }
 
-/// Checks that each row of verdicts adds up.
+/// Checks that the verdicts of each server, a column, add up.
 fn adds_up(block: &str, fence: &str) -> Result<(), String> {
     let mut lines = fence.lines().skip_while(|line| !line.starts_with(SECTIONS[0]));
     let number = |text: &str| text.parse::<usize>().ok();
     let title = lines.next().unwrap_or_default();
     let chosen = title[SECTIONS[0].len()..].split(' ').find_map(number);
     let chosen = chosen.ok_or("the title of README.md's verdicts has no number of scenarios")?;
-    let table = lines.skip_while(|line| !line.starts_with(' ')).skip(1);
-    for row in table.take_while(|line| line.starts_with(' ')) {
-        let cells = row.split_whitespace().filter_map(|cell| cell.split_once('/'));
+    let table = lines.skip_while(|line| !line.starts_with(' ')).take_while(|line| line.starts_with(' '));
+    let table: Vec<Vec<&str>> = table.map(|line| line.split_whitespace().collect()).collect();
+    let (servers, rows) = table.split_first().ok_or("the verdicts of README.md have no table")?;
+    for (column, server) in servers.iter().enumerate().skip(1) {
+        let cells = rows.iter().filter_map(|row| row.get(column)?.split_once('/'));
         let judged: usize = cells.filter_map(|(_, all)| number(all)).sum();
         let said = format!("{} of the {chosen} scenarios", chosen.abs_diff(judged));
         if judged != chosen && !block.contains(&said) {
             return Err(format!(
-                "README.md: `{}` adds up to {judged}, and nothing says why `{said}` stand in no cell",
-                row.trim()
+                "README.md: the column of {server} adds up to {judged}, and nothing says why `{said}` stand in no cell"
             ));
         }
     }
@@ -79,7 +80,7 @@ fn parts(readme: &str) -> Result<(&str, &str, &str), String> {
     Ok((before, block, after))
 }
 
-/// Returns the block of a run: where and when, the tables, and what is missing to full rows.
+/// Returns the block of a run: where and when, the tables, and what is missing to full columns.
 fn block(results: &Results) -> String {
     let machine = &results.machine;
     let rustc = machine.rustc.as_deref().unwrap_or("no rustc");
@@ -129,7 +130,7 @@ fn excerpt(printed: &str) -> String {
     shown.map(table).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns the sentences that say what is missing to full rows.
+/// Returns the sentences that say what is missing to full columns.
 fn missing(results: &Results) -> Vec<String> {
     let mut sentences = Vec::new();
     let chosen = results.scenarios.chosen;
@@ -160,35 +161,35 @@ mod tests {
 
     use super::*;
 
-    fn readme(first: &str, row: &str, behind: &str) -> String {
+    /// Two areas, whose 5 scenarios both servers support.
+    const ROWS: &str = " a  2/2  1/2\n b  1/3  3/3";
+
+    fn readme(first: &str, rows: &str, behind: &str) -> String {
         let table = " server  a  b\n x  1  2\n";
         format!(
-            "before\n{BEGIN}From it on 2026-11-23 (2 cores):\n\n```text\n{first}\n server  a  b\n{row}\n\n\
+            "before\n{BEGIN}From it on 2026-11-23 (2 cores):\n\n```text\n{first}\n area  x  y\n{rows}\n\n\
              Does the work stop? (…)\n{table}\nDoes the work hear that its client left?\n{table}\n\
              A storm of 5\n{table}```\n\n{behind}\n{END}after\n"
         )
     }
 
     #[test]
-    fn a_block_whose_rows_add_up_is_sound() {
-        assert_eq!(check(&readme("Promises kept (5 of 5 scenarios)", " x  2/2  1/3", "")), Ok(()));
-        assert_eq!(
-            check(&readme("Promises kept (5 of 5 scenarios\nof 2 areas)", " x  2/2  1/3", "")),
-            Ok(())
-        );
+    fn a_block_whose_columns_add_up_is_sound() {
+        assert_eq!(check(&readme("Promises kept (5 of 5 scenarios)", ROWS, "")), Ok(()));
+        assert_eq!(check(&readme("Promises kept (5 of 5 scenarios\nof 2 areas)", ROWS, "")), Ok(()));
     }
 
     #[test]
-    fn a_row_that_does_not_add_up_is_named_unless_the_block_says_why() {
-        let (title, row) = ("Promises kept (6 of 9 scenarios)", " x  2/2  1/3");
-        let error = check(&readme(title, row, "")).unwrap_err();
-        assert!(error.contains("`x  2/2  1/3` adds up to 5"), "{error}");
-        assert_eq!(check(&readme(title, row, "1 of the 6 scenarios needs Go.")), Ok(()));
+    fn a_column_that_does_not_add_up_is_named_unless_the_block_says_why() {
+        let (title, rows) = ("Promises kept (6 of 9 scenarios)", ROWS);
+        let error = check(&readme(title, rows, "")).unwrap_err();
+        assert!(error.contains("the column of x adds up to 5"), "{error}");
+        assert_eq!(check(&readme(title, rows, "1 of the 6 scenarios needs Go.")), Ok(()));
     }
 
     #[test]
     fn a_missing_section_table_date_or_marker_is_named() {
-        let whole = readme("Promises kept (5 of 5 scenarios)", " x  2/2  1/3", "");
+        let whole = readme("Promises kept (5 of 5 scenarios)", ROWS, "");
         for (part, other) in [
             ("A storm of", "No storm of"),
             ("on 2026", "on some 2026"),

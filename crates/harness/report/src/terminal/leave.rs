@@ -5,7 +5,7 @@ use measure::disconnect::{self, ACTIONS, Heard};
 use measure::results::Results;
 use suite::document::Gap;
 
-use super::tables::{WIDTH, red, table};
+use super::tables::{WIDTH, abreast, red, table};
 use crate::summary::span;
 
 /// The width of `0.2 / 16.1 ms`; a longer name makes its column wider.
@@ -13,21 +13,9 @@ const CELL: usize = 13;
 
 /// Actions by servers, in as many tables as it takes: median and worst time to cancel, or that the work ran on.
 pub(super) fn tables(results: &Results, color: bool) -> Vec<Table> {
-    abreast(&measured(results)).into_iter().map(|names| one(results, &names, color)).collect()
-}
-
-/// Parts the servers so that each table fits the width.
-fn abreast<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
-    let first = ACTIONS.iter().map(|action| action.name.len()).max().unwrap_or(0) + 1;
-    let width = |names: &[&str]| first + names.iter().map(|name| name.len().max(CELL) + 1).sum::<usize>();
-    let mut tables: Vec<Vec<&str>> = Vec::new();
-    for name in names {
-        match tables.last_mut().filter(|last| width(last) + width(&[name]) - first <= usize::from(WIDTH)) {
-            Some(last) => last.push(name),
-            None => tables.push(vec![name]),
-        }
-    }
-    tables
+    let first = ACTIONS.iter().map(|action| action.name.len()).max().unwrap_or(0);
+    let parts = abreast(&measured(results), first, CELL, WIDTH);
+    parts.into_iter().map(|names| one(results, &names, color)).collect()
 }
 
 fn measured(results: &Results) -> Vec<&str> {
@@ -116,16 +104,6 @@ mod tests {
     use measure::zombie::How;
 
     use super::*;
-
-    #[test]
-    fn as_many_servers_stand_side_by_side_as_fit_with_their_whole_names() {
-        let own = ["tokio", "async-std", "smol", "threads"];
-        assert_eq!(abreast(&own), [own.to_vec()]);
-        let long =
-            ["go-context", "go-timeouthandler", "go-writetimeout", "python-threading", "python-asyncio"];
-        assert_eq!(abreast(&long), [long[..4].to_vec(), long[4..].to_vec()]);
-        assert!(abreast(&[]).is_empty());
-    }
 
     /// A run in which 300 clients of x left by FIN and were heard, the last late, and none could leave by the last action.
     fn run() -> Results {

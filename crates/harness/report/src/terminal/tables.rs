@@ -22,6 +22,9 @@ mod speed;
 /// The widest line.
 pub const WIDTH: u16 = 100;
 
+/// The title of each further part of a table that is too wide.
+const REST: &str = "The same, for the other servers";
+
 /// Everything that is printed of a run.
 pub fn print(results: &Results, color: bool) -> String {
     let mut text = String::new();
@@ -44,7 +47,12 @@ pub fn print(results: &Results, color: bool) -> String {
     let title =
         format!("Promises kept ({quick}{} of {} scenarios: {})", chosen.chosen, chosen.of, chosen.which);
     if chosen.chosen > 0 || !results.misses().is_empty() {
-        section(&wrap(&title, "")[..], Some(matrix(results, color)), misses(results));
+        let tables = matrix(results, color);
+        let last = tables.len();
+        for (number, table) in tables.into_iter().enumerate() {
+            let title = if number == 0 { wrap(&title, "") } else { REST.to_owned() };
+            section(&title, Some(table), if number + 1 == last { misses(results) } else { Vec::new() });
+        }
     }
     section(
         "Does the work stop? (how long it went on after its 504 had been read)",
@@ -63,7 +71,7 @@ pub fn print(results: &Results, color: bool) -> String {
     for (number, table) in departures.into_iter().enumerate() {
         let title = match number {
             0 => "Does the work hear that its client left? (median / worst time to cancel)",
-            _ => "The same, for the other servers",
+            _ => REST,
         };
         let words = if number + 1 == last { leave::words(results) } else { Vec::new() };
         section(title, Some(table), words);
@@ -153,39 +161,76 @@ pub fn red(text: impl ToString) -> Cell {
     Cell::new(text).fg(Color::Red).add_attribute(Attribute::Bold)
 }
 
-/// Servers by areas: how many scenarios were passed, of how many.
-fn matrix(results: &Results, color: bool) -> Table {
-    let areas = results.areas();
-    let mut header = vec!["server"];
-    header.extend(&areas);
-    let mut table = table(&header, color);
-    for server in &results.servers {
-        let mut cells = vec![Cell::new(&server.name)];
-        if server.status != Status::Ran && areas.iter().all(|area| results.score(&server.name, area).1 == 0) {
-            cells.push(if server.status == Status::Error {
-                red("error")
-            } else {
-                Cell::new(server.status.word())
-            });
-        } else {
-            for area in &areas {
-                let (passed, all) = results.score(&server.name, area);
-                let broken = results.results.iter().any(|row| {
-                    row.server == server.name
-                        && row.area() == *area
-                        && (row.verdict.is_red() || row.verdict == Verdict::Error)
-                });
-                let score = format!("{passed}/{all}");
-                cells.push(match (broken, passed == all) {
-                    (true, _) => red(score),
-                    (false, true) => Cell::new(score).fg(Color::Green),
-                    (false, false) => Cell::new(score).fg(Color::Yellow),
-                });
-            }
+/// The widest line of the table of areas: it is the first that a reader sees, and a terminal has 80 columns at first.
+const NARROW: u16 = 80;
+
+/// Parts the servers of a table in which each has a column, so that every part fits a width.
+pub(super) fn abreast<'a>(names: &[&'a str], first: usize, cell: usize, most: u16) -> Vec<Vec<&'a str>> {
+    // A space stands on each side of a cell, except at the end of the line.
+    let width = |names: &[&str]| first + 1 + names.iter().map(|name| name.len().max(cell) + 2).sum::<usize>();
+    let mut parts: Vec<Vec<&str>> = Vec::new();
+    for name in names {
+        let fits = |part: &&mut Vec<&str>| width(&[part, &[*name][..]].concat()) <= usize::from(most);
+        match parts.last_mut().filter(fits) {
+            Some(last) => last.push(name),
+            None => parts.push(vec![name]),
         }
-        table.add_row(cells);
     }
-    table
+    parts
+}
+
+/// Areas by servers, in as many tables as it takes: the number of scenarios that were passed, of how many.
+fn matrix(results: &Results, color: bool) -> Vec<Table> {
+    let areas = results.areas();
+    let names: Vec<&str> = results.servers.iter().map(|server| server.name.as_str()).collect();
+    let first = areas.iter().map(|area| area.len()).max().unwrap_or(0);
+    let part = |names: Vec<&str>| {
+        let mut table = table(&[&["area"], &names[..]].concat(), color);
+        for column in table.column_iter_mut() {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        let servers: Vec<&Server> =
+            results.servers.iter().filter(|server| names.contains(&server.name.as_str())).collect();
+        for area in &areas {
+            table.add_row(
+                [Cell::new(area)]
+                    .into_iter()
+                    .chain(servers.iter().map(|server| score(results, server, area))),
+            );
+        }
+        if areas.is_empty() {
+            let status = servers.iter().map(|server| status(server));
+            table.add_row([Cell::new("all")].into_iter().chain(status));
+        }
+        table
+    };
+    abreast(&names, first, "100/100".len(), NARROW).into_iter().map(part).collect()
+}
+
+/// Returns the number of scenarios of an area that a server passed, or why it passed none.
+fn score(results: &Results, server: &Server, area: &str) -> Cell {
+    if server.status != Status::Ran
+        && results.areas().iter().all(|area| results.score(&server.name, area).1 == 0)
+    {
+        return status(server);
+    }
+    let (passed, all) = results.score(&server.name, area);
+    let broken = results.results.iter().any(|row| {
+        row.server == server.name
+            && row.area() == area
+            && (row.verdict.is_red() || row.verdict == Verdict::Error)
+    });
+    let score = format!("{passed}/{all}");
+    match (broken, passed == all) {
+        (true, _) => red(score),
+        (false, true) => Cell::new(score).fg(Color::Green),
+        (false, false) => Cell::new(score).fg(Color::Yellow),
+    }
+}
+
+/// Returns the status of a server that could not be judged.
+fn status(server: &Server) -> Cell {
+    if server.status == Status::Error { red("error") } else { Cell::new(server.status.word()) }
 }
 
 /// A line for each result that is neither passed nor unsupported.

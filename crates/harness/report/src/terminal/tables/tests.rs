@@ -77,6 +77,49 @@ fn no_table_of_thirteen_servers_is_too_wide_or_breaks_a_name() {
 }
 
 #[test]
+fn as_many_servers_stand_side_by_side_as_fit_with_their_whole_names() {
+    let own = ["tokio", "async-std", "smol", "threads"];
+    assert_eq!(abreast(&own, 23, 13, 100), [own.to_vec()]);
+    let long = ["go-context", "go-timeouthandler", "go-writetimeout", "python-threading", "python-asyncio"];
+    assert_eq!(abreast(&long, 23, 13, 100), [long[..4].to_vec(), long[4..].to_vec()]);
+    assert!(abreast(&[], 23, 13, 100).is_empty());
+}
+
+/// A run of these servers with one scenario in each of 24 areas.
+fn areas(names: &[&str]) -> Results {
+    let mut results = measure::fixtures::empty(names);
+    results.scenarios.chosen = 24;
+    let row = |name: &str, area: u32| Row {
+        attempts: 1,
+        ..Row::whole_server(name, &format!("a-long-area-{area}/x"), Verdict::Pass, "seen")
+    };
+    results.results = names.iter().flat_map(|name| (0..24).map(move |area| row(name, area))).collect();
+    results
+}
+
+#[test]
+fn every_area_is_one_unbroken_line_within_eighty_columns() {
+    for names in [vec!["tokio", "async-std", "smol", "threads"], thirteen().0] {
+        let text = print(&areas(&names), false);
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(" a-long-area-")).collect();
+        let parts = text.lines().filter(|line| line.starts_with(" area ")).count();
+        assert!((1..=4).contains(&parts) && rows.len() == 24 * parts, "{text}");
+        assert!(rows.iter().all(|row| row.chars().count() <= 80), "{text}");
+        assert_eq!(rows.iter().map(|row| row.matches("1/1").count()).sum::<usize>(), 24 * names.len());
+    }
+}
+
+#[test]
+fn the_column_of_a_server_that_could_not_run_says_so() {
+    let mut results = areas(&["tokio", "go"]);
+    results.results.retain(|row| row.server == "tokio");
+    results.servers[1].status = Status::Absent;
+    let text = print(&results, false);
+    let rows = text.lines().filter(|line| line.starts_with(" a-long-area-"));
+    assert_eq!(rows.filter(|row| row.ends_with(" 1/1  absent")).count(), 24, "{text}");
+}
+
+#[test]
 fn thirty_samples_have_no_99th_percentile_in_a_table() {
     let mut results = measure::fixtures::empty(&["few", "many"]);
     results.measured.overshoot = vec![
