@@ -17,7 +17,6 @@ const FUNCTION: usize = 60;
 const LONGER: &[(&str, &str, usize)] = &[
     ("crates/ctx/src/node/tests/order.rs", "apply", 71),
     ("crates/ctx/tests/loom.rs", "", 477),
-    ("crates/harness/report/src/terminal/tables.rs", "print", 93),
     ("crates/server-async-std/src/connection.rs", "exchange", 75),
     ("crates/server-smol/src/connection.rs", "exchange", 75),
     ("crates/server-tokio/src/connection.rs", "exchange", 62),

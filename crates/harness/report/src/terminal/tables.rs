@@ -22,75 +22,102 @@ mod speed;
 /// The widest line.
 pub const WIDTH: u16 = 100;
 
-/// The title of each further part of a table that is too wide.
-const REST: &str = "The same, for the other servers";
-
 /// Everything that is printed of a run.
 pub fn print(results: &Results, color: bool) -> String {
-    let mut text = String::new();
-    let mut section = |title: &str, table: Option<Table>, sentences: Vec<String>| {
+    let mut printed = Printed { text: String::new(), color };
+    verdicts(&mut printed, results);
+    printed.section(
+        "Does the work stop? (how long it went on after its 504 had been read)",
+        zombies(results, color),
+        summary::verdict(results).into_iter().chain(summary::tails(results)).collect(),
+    );
+    printed.section("Requests and their work, over time", pictures::gantt(results, color), Vec::new());
+    printed.section(
+        "How late is the 504? (from the deadline to its first byte)",
+        overshoot(results, color),
+        summary::overshoot(results),
+    );
+    printed.section(
+        "Lateness as a curve (further left is earlier)",
+        pictures::late(results, color),
+        Vec::new(),
+    );
+    printed.parts(
+        "Does the work hear that its client left? (median / worst time to cancel)",
+        leave::tables(results, color),
+        leave::words(results),
+    );
+    for style in &results.plan.storm.styles {
+        storm(&mut printed, results, style);
+    }
+    for (title, table, sentences) in
+        speed::sections(results, color).into_iter().chain(held::sections(results, color))
+    {
+        printed.section(&title, table, sentences);
+    }
+    printed.section("Gaps", None, gaps(results));
+    printed.section("Where", None, place(results));
+    printed.text
+}
+
+/// The text that is printed, section by section.
+struct Printed {
+    text: String,
+    color: bool,
+}
+
+impl Printed {
+    /// Adds a section, if there is something in it.
+    fn section(&mut self, title: &str, table: Option<Table>, sentences: Vec<String>) {
         if table.is_none() && sentences.is_empty() {
             return;
         }
-        let (bold, plain) = if color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-        let _ = writeln!(text, "\n{bold}{title}{plain}");
+        let (bold, plain) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let _ = writeln!(self.text, "\n{bold}{}{plain}", wrap(title, ""));
         if let Some(mut table) = table {
             fit(&mut table);
-            let _ = writeln!(text, "{}", table.trim_fmt());
+            let _ = writeln!(self.text, "{}", table.trim_fmt());
         }
         for sentence in sentences {
-            let _ = writeln!(text, "{}", wrap(&sentence, "  "));
+            let _ = writeln!(self.text, "{}", wrap(&sentence, "  "));
         }
-    };
+    }
+
+    /// Adds a section for each part of a table that is too wide, and the sentences under the last.
+    fn parts(&mut self, title: &str, tables: Vec<Table>, mut sentences: Vec<String>) {
+        let last = tables.len();
+        for (number, table) in (1..).zip(tables) {
+            let title = if number == 1 { title } else { "The same, for the other servers" };
+            let sentences = if number == last { std::mem::take(&mut sentences) } else { Vec::new() };
+            self.section(title, Some(table), sentences);
+        }
+    }
+}
+
+/// Adds the verdicts of the scenarios.
+fn verdicts(printed: &mut Printed, results: &Results) {
     let chosen = &results.scenarios;
     let quick = if results.plan.size == Size::Quick { "quick run: " } else { "" };
     let title =
         format!("Promises kept ({quick}{} of {} scenarios: {})", chosen.chosen, chosen.of, chosen.which);
     if chosen.chosen > 0 || !results.misses().is_empty() {
-        let tables = matrix(results, color);
-        let last = tables.len();
-        for (number, table) in tables.into_iter().enumerate() {
-            let title = if number == 0 { wrap(&title, "") } else { REST.to_owned() };
-            section(&title, Some(table), if number + 1 == last { misses(results) } else { Vec::new() });
-        }
+        printed.parts(&title, matrix(results, printed.color), misses(results));
     }
-    section(
-        "Does the work stop? (how long it went on after its 504 had been read)",
-        zombies(results, color),
-        summary::verdict(results).into_iter().chain(summary::tails(results)).collect(),
+}
+
+/// Adds the storms of one style, in figures and over time.
+fn storm(printed: &mut Printed, results: &Results, style: &str) {
+    let title = format!(
+        "A storm of {} requests that time out, work in style {style} (before → peak → after)",
+        number(results.plan.storm.requests as u64)
     );
-    section("Requests and their work, over time", pictures::gantt(results, color), Vec::new());
-    section(
-        "How late is the 504? (from the deadline to its first byte)",
-        overshoot(results, color),
-        summary::overshoot(results),
-    );
-    section("Lateness as a curve (further left is earlier)", pictures::late(results, color), Vec::new());
-    let departures = leave::tables(results, color);
-    let last = departures.len();
-    for (number, table) in departures.into_iter().enumerate() {
-        let title = match number {
-            0 => "Does the work hear that its client left? (median / worst time to cancel)",
-            _ => REST,
-        };
-        let words = if number + 1 == last { leave::words(results) } else { Vec::new() };
-        section(title, Some(table), words);
-    }
-    for style in &results.plan.storm.styles {
-        let plan = &results.plan.storm;
-        let title = format!(
-            "A storm of {} requests that time out, work in style {style} (before → peak → after)",
-            number(plan.requests as u64)
-        );
-        section(&title, storms(results, style, color), summary::storms(results, style));
-        let title = format!("The same storm over time, style {style}");
-        section(&title, pictures::storms(results, style, color), Vec::new());
-    }
-    for (title, table, sentences) in
-        speed::sections(results, color).into_iter().chain(held::sections(results, color))
-    {
-        section(&title, table, sentences);
-    }
+    printed.section(&title, storms(results, style, printed.color), summary::storms(results, style));
+    let title = format!("The same storm over time, style {style}");
+    printed.section(&title, pictures::storms(results, style, printed.color), Vec::new());
+}
+
+/// A sentence for each thing that could not be measured, or run.
+fn gaps(results: &Results) -> Vec<String> {
     // What stands beside its own table needs no second place.
     let gaps = results.measured.gaps.iter().filter(|gap| !leave::tells(gap)).map(|gap| {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
@@ -102,27 +129,17 @@ pub fn print(results: &Results, color: bool) -> String {
         let why = server.error.as_ref().filter(|why| !is_miss(why))?;
         Some(format!("{}: {}: {why}", server.name, server.status.word()))
     };
-    let errors = results.servers.iter().filter_map(said);
-    let gaps: Vec<String> = gaps.chain(errors).collect();
-    if !gaps.is_empty() {
-        section("Gaps", None, gaps);
-    }
+    gaps.chain(results.servers.iter().filter_map(said)).collect()
+}
+
+/// The machine of the run, and how long it took.
+fn place(results: &Results) -> Vec<String> {
     let machine = &results.machine;
-    section(
-        "Where",
-        None,
-        vec![
-            format!(
-                "{} cores, kernel {}, {}; {}.",
-                machine.cores,
-                machine.kernel,
-                machine.rustc.as_deref().unwrap_or("no rustc"),
-                results.noise
-            ),
-            format!("{:.0} s after the build.", results.took_ms as f64 / 1e3),
-        ],
-    );
-    text
+    let rustc = machine.rustc.as_deref().unwrap_or("no rustc");
+    vec![
+        format!("{} cores, kernel {}, {rustc}; {}.", machine.cores, machine.kernel, results.noise),
+        format!("{:.0} s after the build.", results.took_ms as f64 / 1e3),
+    ]
 }
 
 /// Returns an empty table with a header, in the style of them all.
