@@ -33,7 +33,7 @@ use contract::Settings;
 
 use crate::counts::{Counts, Snapshot};
 pub use crate::guards::{Connection, Held, Job, Request, Scope, Work};
-pub use crate::outside::{Call, Permit, Waiting};
+pub use crate::outside::{Call, Permit, Query, Waiting};
 use crate::witness::Witness;
 pub use crate::worker::Process;
 

@@ -30,7 +30,19 @@ pub struct Call {
     _live: Live,
 }
 
+/// A query to a database.
+#[derive(Debug)]
+pub struct Query {
+    _live: Live,
+}
+
 impl Job {
+    /// Counts a query to a database, until the guard is dropped.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        Query { _live: Live::new(&self.census, |counts| &counts.queries_live) }
+    }
+
     /// Counts a call to another server, until the guard is dropped.
     #[must_use]
     pub fn call(&self) -> Call {

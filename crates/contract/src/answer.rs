@@ -91,6 +91,12 @@ pub fn upstream_failed(identity: &Identity) -> Answer {
     error(StatusCode::BAD_GATEWAY, Reason::Upstream, &"the upstream failed", identity)
 }
 
+/// 503 for `/slow` whose database could not be reached, refused, or broke off.
+#[must_use]
+pub fn database_failed(identity: &Identity) -> Answer {
+    error(StatusCode::SERVICE_UNAVAILABLE, Reason::Database, &"the database failed", identity)
+}
+
 /// The head of the 200 for `/stream`; its body is [`chunk`]s.
 #[must_use]
 pub fn stream(identity: &Identity) -> response::Builder {
@@ -147,6 +153,7 @@ pub fn failed(identity: &Identity, failure: &Failure) -> Answer {
         Failure::Child(child) => child_failed(identity, *child),
         Failure::Process => process_failed(identity),
         Failure::Upstream => upstream_failed(identity),
+        Failure::Database => database_failed(identity),
     }
 }
 

@@ -18,6 +18,7 @@
 //! - [`slots`]: how many requests of one connection may work at once.
 //! - [`body`]: bodies as bytes, for a server that has no HTTP library.
 //! - [`upstream`]: a call to another server.
+//! - [`database`]: a query to PostgreSQL, its cancel, and the address of the server.
 //! - [`wire`]: heads as bytes, for a server that has no HTTP library.
 //! - [`limits`]: the numbers.
 
@@ -32,6 +33,7 @@ pub mod body;
 pub mod budget;
 pub mod call;
 pub mod clock;
+pub mod database;
 pub mod duration;
 pub mod identity;
 pub mod limits;

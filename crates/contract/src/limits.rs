@@ -28,6 +28,12 @@ pub const BLOCKING_THREADS: usize = 10_000;
 pub const PERMITS: usize = 1_000_000;
 /// The most hops of style `upstream`.
 pub const HOPS: u32 = 8;
+/// The connections to the database, and so the most queries at once.
+pub const CONNECTIONS: usize = 8;
+/// The time in which a canceled query must have ended; the connection of one that has not is discarded.
+pub const CANCELING: Duration = Duration::from_secs(1);
+/// The time after which a query that still runs is canceled again: a cancel that overtakes its query hits nothing.
+pub const CANCEL_AGAIN: Duration = Duration::from_millis(10);
 /// The longest request id, in bytes.
 pub const REQUEST_ID: usize = 64;
 /// The longest subject, in bytes.

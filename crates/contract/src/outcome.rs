@@ -22,6 +22,8 @@ pub enum Failure {
     Process,
     /// The server that was to do its work could not be reached, or gave no answer to go by.
     Upstream,
+    /// The database that was to do its work could not be reached, refused, or broke off.
+    Database,
 }
 
 impl From<Reason> for Failure {

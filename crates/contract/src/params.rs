@@ -34,6 +34,10 @@ pub enum Outside {
     ProcessUnkilled,
     /// Another server, which is asked to do the work with what is left of the budget.
     Upstream,
+    /// A query to the database, which is canceled when its request ends.
+    Query,
+    /// A query that nobody cancels, on a connection that is closed: the trap.
+    QueryDropped,
 }
 
 /// The handler's use of the request's body.
@@ -215,6 +219,8 @@ const STYLES: &[(&str, Style)] = &[
     ("process", Style::Outside(Outside::Process)),
     ("process-unkilled", Style::Outside(Outside::ProcessUnkilled)),
     ("upstream", Style::Outside(Outside::Upstream)),
+    ("query", Style::Outside(Outside::Query)),
+    ("query-dropped", Style::Outside(Outside::QueryDropped)),
 ];
 
 const OUTSIDE: &[(&str, Option<Outside>)] = &[
@@ -222,6 +228,8 @@ const OUTSIDE: &[(&str, Option<Outside>)] = &[
     ("process", Some(Outside::Process)),
     ("process-unkilled", Some(Outside::ProcessUnkilled)),
     ("upstream", Some(Outside::Upstream)),
+    ("query", Some(Outside::Query)),
+    ("query-dropped", Some(Outside::QueryDropped)),
 ];
 
 const BODY_USES: &[(&str, BodyUse)] =

@@ -29,6 +29,8 @@ pub enum Reason {
     Child,
     /// The server that was to do the work failed.
     Upstream,
+    /// The database that was to do the work failed.
+    Database,
 }
 
 impl Reason {
@@ -47,6 +49,7 @@ impl Reason {
             Self::Panic => "panic",
             Self::Child => "child",
             Self::Upstream => "upstream",
+            Self::Database => "database",
         }
     }
 

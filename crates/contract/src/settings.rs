@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 
+use crate::database::Database;
 use crate::{clock, duration, limits};
 
 /// The effect of a client's disconnect on its request.
@@ -83,6 +84,9 @@ pub struct Settings {
     /// Part of the budget that a call to the upstream leaves for the answer to it
     #[arg(long, env = "LAB_RESERVE", value_name = "D", default_value = "5ms", value_parser = duration::parse)]
     pub reserve: Duration,
+    /// The PostgreSQL that does the work of style `query`, on loopback or a Unix socket; without it the style is refused
+    #[arg(long, env = "LAB_DATABASE", hide_env_values = true, value_name = "URL")]
+    pub database: Option<Database>,
     /// Where work sends its heartbeats, over UDP
     #[arg(long, env = "LAB_WITNESS", value_name = "ADDR")]
     pub witness: Option<SocketAddr>,
@@ -206,6 +210,7 @@ mod tests {
             (&["--max-connections", "0"], "--max-connections", "1 or more"),
             (&["--reserve", "5"], "--reserve", "250ms"),
             (&["--upstream", "there"], "--upstream", "socket address"),
+            (&["--database", "mysql://localhost"], "--database", "postgres://"),
             (&["--permits", "0"], "--permits", "1 to 1000000"),
             (&["--permits", "18446744073709551615"], "--permits", "1 to 1000000"),
             (&["--on-disconnect", "maybe"], "--on-disconnect", "cancel, serve, detach"),

@@ -17,6 +17,7 @@
 
 mod conn;
 mod connection;
+mod database;
 mod handler;
 mod hangup;
 mod hyper_io;

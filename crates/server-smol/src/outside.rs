@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Instant;
 
 use census::Job;
@@ -13,11 +14,13 @@ use futures_lite::future;
 use smol::lock::{Semaphore, SemaphoreGuard};
 use smol::process::{Child, Command};
 
+use crate::database::{Pool, Query};
 use crate::{Server, handler, until, upstream, work};
 
 /// The resources that there are.
 pub(crate) struct Resources {
     permits: Semaphore,
+    database: Arc<Pool>,
 }
 
 /// A permit, until it is dropped. The count goes first, so that it never says more than there is.
@@ -38,6 +41,7 @@ pub(crate) struct Taken<'a> {
     _permit: Option<Permit<'a>>,
     _process: Option<Process>,
     _call: Option<upstream::Call>,
+    _query: Option<Query>,
 }
 
 // smol: no `drop`, because a child of async-process is killed and reaped when it is dropped.
@@ -45,7 +49,8 @@ pub(crate) struct Taken<'a> {
 impl Resources {
     /// As much of each as `settings` say.
     pub(crate) fn open(settings: &Settings) -> io::Result<Self> {
-        Ok(Self { permits: Semaphore::new(settings.permits.get()) })
+        let permits = Semaphore::new(settings.permits.get());
+        Ok(Self { permits, database: Pool::open(settings)? })
     }
 }
 
@@ -66,6 +71,8 @@ pub(crate) async fn run(
         Outside::ProcessUnkilled => process(ctx, job, slow.ticks(), false).await,
         // What a call takes is held by no work but its own.
         Outside::Upstream => Box::pin(call(server, ctx, job, slow)).await,
+        Outside::Query => Box::pin(query(server, ctx, job, slow, true)).await,
+        Outside::QueryDropped => Box::pin(query(server, ctx, job, slow, false)).await,
     }
 }
 
@@ -83,6 +90,12 @@ pub(crate) async fn take<'a>(
         Some(Outside::Process) => taken._process = Some(start(job, panic.ticks(), true)?),
         Some(Outside::ProcessUnkilled) => taken._process = Some(start(job, panic.ticks(), false)?),
         Some(Outside::Upstream) => taken._call = Some(begin(server, ctx, &panic.slow()).await?),
+        Some(Outside::Query) => {
+            taken._query = Some(ask(server, ctx, job.clone(), &panic.slow(), true).await?)
+        }
+        Some(Outside::QueryDropped) => {
+            taken._query = Some(ask(server, ctx, job.clone(), &panic.slow(), false).await?)
+        }
     }
     Ok(taken)
 }
@@ -129,7 +142,7 @@ async fn call(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<W
 
 /// The same, which may be out of time before the request is.
 async fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
-    let ask = ask(server, ctx, slow)?;
+    let ask = request(server, ctx, slow)?;
     let (_counted, work, began) = (job.call(), job.start(), Instant::now());
     work::race(ctx, upstream::call(ask)).await??;
     Ok(work::worked(work, began))
@@ -137,7 +150,7 @@ async fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result
 
 /// Begins a call and gives it a tick to be sent.
 async fn begin(server: &Server, ctx: &Context, slow: &Slow) -> Result<upstream::Call, Failure> {
-    let mut call: upstream::Call = Box::pin(upstream::call(ask(server, ctx, slow)?));
+    let mut call: upstream::Call = Box::pin(upstream::call(request(server, ctx, slow)?));
     let sent = async {
         until(Instant::now() + slow.tick).await;
         Ok(())
@@ -147,6 +160,25 @@ async fn begin(server: &Server, ctx: &Context, slow: &Slow) -> Result<upstream::
 }
 
 /// Returns what the upstream is asked for, and with what budget.
-fn ask(server: &Server, ctx: &Context, slow: &Slow) -> Result<Ask, Failure> {
+fn request(server: &Server, ctx: &Context, slow: &Slow) -> Result<Ask, Failure> {
     contract::upstream::ask(&server.settings, handler::identity(ctx), slow, Instant::now(), ctx.deadline())
+}
+
+/// Lets the database do the work; waits for its answer or for the context, whichever is first. A query that is dropped is
+/// canceled, unless nobody `cancels` it.
+async fn query(
+    server: &Server,
+    ctx: &Context,
+    job: Job,
+    slow: &Slow,
+    cancels: bool,
+) -> Result<Worked, Failure> {
+    let query = ask(server, ctx, job, slow, cancels).await?;
+    work::race(ctx, query.done()).await?
+}
+
+/// Begins the query that does this work.
+async fn ask(server: &Server, ctx: &Context, job: Job, slow: &Slow, cancels: bool) -> Result<Query, Failure> {
+    let (pool, identity) = (&server.resources.database, handler::identity(ctx));
+    work::race(ctx, Query::begin(pool, job, identity, slow, cancels)).await?
 }

@@ -15,12 +15,14 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 // threads: the `server` goes along, because it has the thread that starts children.
+use crate::database::{Pool, Query};
 use crate::threads::{self, Permits};
 use crate::{Server, handler, until, upstream, work};
 
 /// The resources that there are.
 pub(crate) struct Resources {
     permits: Arc<Permits>,
+    database: Arc<Pool>,
     // threads: children are started by a thread that never ends, because a child hears of the death of the thread that
     // started it, and a request's thread ends before the server does.
     starts: mpsc::Sender<Start>,
@@ -51,6 +53,7 @@ pub(crate) struct Taken {
     _permit: Option<Permit>,
     _process: Option<Process>,
     _call: Option<upstream::Call>,
+    _query: Option<Query>,
 }
 
 // threads: only here, because a child of async-process is killed and reaped when it is dropped.
@@ -76,7 +79,8 @@ impl Resources {
                 let _ = answer.send(command.spawn());
             }
         })?;
-        Ok(Self { permits: Permits::new(settings.permits.get()), starts })
+        let permits = Permits::new(settings.permits.get());
+        Ok(Self { permits, database: Pool::open(settings)?, starts })
     }
 }
 
@@ -96,6 +100,8 @@ pub(crate) fn run(
         Outside::Process => process(server, ctx, job, slow.ticks(), true),
         Outside::ProcessUnkilled => process(server, ctx, job, slow.ticks(), false),
         Outside::Upstream => call(server, ctx, job, slow),
+        Outside::Query => query(server, ctx, job, slow, true),
+        Outside::QueryDropped => query(server, ctx, job, slow, false),
     }
 }
 
@@ -108,6 +114,10 @@ pub(crate) fn take(server: &Server, ctx: &Context, job: &Job, panic: &Panic) -> 
         Some(Outside::Process) => taken._process = Some(start(server, job, panic.ticks(), true)?),
         Some(Outside::ProcessUnkilled) => taken._process = Some(start(server, job, panic.ticks(), false)?),
         Some(Outside::Upstream) => taken._call = Some(begin(server, ctx, &panic.slow())?),
+        Some(Outside::Query) => taken._query = Some(ask(server, ctx, job.clone(), &panic.slow(), true)?),
+        Some(Outside::QueryDropped) => {
+            taken._query = Some(ask(server, ctx, job.clone(), &panic.slow(), false)?)
+        }
     }
     Ok(taken)
 }
@@ -166,7 +176,7 @@ fn call(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked,
 // threads: another body, because a thread reads the answer, and the request's own thread closes the connection.
 /// The same, which may be out of time before the request is.
 fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
-    let ask = ask(server, ctx, slow)?;
+    let ask = request(server, ctx, slow)?;
     let (_counted, work, began) = (job.call(), job.start(), Instant::now());
     let call = upstream::call(&ask, ctx.deadline())?;
     work::race(server, ctx, call.answer()?)??;
@@ -176,13 +186,28 @@ fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worke
 // threads: another body, because a thread that asks is not polled.
 /// Begins a call and gives it a tick to be sent.
 fn begin(server: &Server, ctx: &Context, slow: &Slow) -> Result<upstream::Call, Failure> {
-    let ask = ask(server, ctx, slow)?;
+    let ask = request(server, ctx, slow)?;
     let call = upstream::call(&ask, ctx.deadline())?;
     ctx.wait_until(Instant::now() + slow.tick);
     Ok(call)
 }
 
 /// Returns what the upstream is asked for, and with what budget.
-fn ask(server: &Server, ctx: &Context, slow: &Slow) -> Result<Ask, Failure> {
+fn request(server: &Server, ctx: &Context, slow: &Slow) -> Result<Ask, Failure> {
     contract::upstream::ask(&server.settings, handler::identity(ctx), slow, Instant::now(), ctx.deadline())
+}
+
+// threads: another body, because the query itself waits for its context, too.
+/// Lets the database do the work; waits for its answer or for the context, whichever is first. A query that is dropped is
+/// canceled, unless nobody `cancels` it.
+fn query(server: &Server, ctx: &Context, job: Job, slow: &Slow, cancels: bool) -> Result<Worked, Failure> {
+    let query = ask(server, ctx, job, slow, cancels)?;
+    query.done()
+}
+
+// threads: another body, because the query itself waits for its context, too.
+/// Begins the query that does this work.
+fn ask(server: &Server, ctx: &Context, job: Job, slow: &Slow, cancels: bool) -> Result<Query, Failure> {
+    let (pool, identity) = (&server.resources.database, handler::identity(ctx));
+    Query::begin(pool, ctx, job, identity, slow, cancels)
 }
