@@ -10,8 +10,10 @@ use suite::profile::Profile;
 use testbed::capability::Capability;
 
 mod load;
+mod watch;
 
 pub(crate) use load::Load;
+pub(crate) use watch::Watch;
 /// The commands that are asked for first.
 const EXAMPLES: &str = "Examples:\n  \
     lab list                                  which servers and scenarios there are\n  \
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Put a server that runs already under load, and say whether the figures may be believed
     Load(Load),
+    /// Watch a server's work, threads and memory while any load generator runs
+    Watch(Watch),
     /// Print one scenario's page: what is sent, what must happen, why it matters
     Explain {
         /// The scenario's id, as `lab list` prints it

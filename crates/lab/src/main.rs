@@ -26,6 +26,7 @@ mod progress;
 mod report;
 mod show;
 mod through;
+mod watch;
 
 fn main() -> ExitCode {
     testbed::guard::exec_if_asked();
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         args::Command::Gallery(args) => gallery::gallery(&args),
         args::Command::Show(args) => show::show(&args),
         args::Command::Load(args) => load::load(&args),
+        args::Command::Watch(args) => watch::watch(&args),
         args::Command::Explain { id } => list::explain(&id),
         args::Command::Docs { check, run } => list::docs(check, run.as_deref()),
     };

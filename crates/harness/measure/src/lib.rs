@@ -10,7 +10,8 @@
 //! - [`measurement`]: the trait of a measurement; [`registry`]: the list of all, and the plan and the records made of it;
 //!   [`schedule`]: takes the rounds of a plan.
 //! - [`zombie`], [`storm`], [`overshoot`], [`disconnect`], [`footprint`], [`interference`], [`leak`], [`throughput`]: the
-//!   measurements; [`told`]: the one measurement of intermediaries, for every way to leave.
+//!   measurements; [`told`]: the one measurement of intermediaries, for every way to leave; [`watch`]: a server under somebody
+//!   else's load.
 //! - [`results`]: a run with its measurements in their own types; [`series`]: every sample in one list; [`stats`]: what
 //!   becomes of samples.
 
@@ -30,4 +31,5 @@ pub mod stats;
 pub mod storm;
 pub mod throughput;
 pub mod told;
+pub mod watch;
 pub mod zombie;

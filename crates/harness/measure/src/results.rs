@@ -12,7 +12,8 @@ use crate::registry::{self, Measured, Plan};
 /// A run whose measurements have been read back. It derefs to the rest of its document.
 #[derive(Debug, Clone)]
 pub struct Results {
-    /// The document without what stands below: its plan, limits, measurements and gaps are empty here.
+    /// The document without what stands below: its plan, limits and gaps are empty here, and its measurements are those that
+    /// belong to no schedule.
     document: Document,
     /// The limits by which figures are judged.
     pub limits: Limits,
@@ -53,7 +54,10 @@ impl Results {
         Document {
             plan: Some(registry::value(&self.plan)),
             limits: Some(self.limits),
-            measurements: registry::measurements(self),
+            measurements: registry::measurements(self)
+                .into_iter()
+                .chain(self.document.measurements.iter().cloned())
+                .collect(),
             gaps: self.measured.gaps.clone(),
             ..self.document.clone()
         }

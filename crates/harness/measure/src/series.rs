@@ -5,7 +5,6 @@
 
 use suite::document::{Better, Document, Series};
 
-use crate::registry;
 use crate::results::Results;
 use crate::stats::Summary;
 
@@ -28,7 +27,7 @@ pub struct Figure {
 
 /// Every sample of a run, by measurement and server, in the order of the document.
 pub fn all(results: &Results) -> Vec<Series> {
-    registry::measurements(results).into_iter().flat_map(|measurement| measurement.series).collect()
+    results.document().measurements.into_iter().flat_map(|measurement| measurement.series).collect()
 }
 
 /// Every figure of a run that two runs can be compared by.
@@ -117,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{empty, everything, latenesses, life};
+    use crate::registry;
 
     #[test]
     fn samples_are_gathered_by_server_measurement_and_round() {

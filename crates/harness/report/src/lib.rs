@@ -7,6 +7,7 @@
 //! - [`proxies`]: a run of intermediaries as a page.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
 //! - [`gallery`]: servers on other people's frameworks, as a document and a page.
+//! - [`watched`]: a server under somebody else's load, in sentences.
 //! - [`export`]: files for other programs.
 
 pub mod export;
@@ -19,3 +20,4 @@ pub mod proxies;
 pub mod readme;
 pub mod summary;
 pub mod terminal;
+pub mod watched;

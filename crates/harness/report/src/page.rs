@@ -18,6 +18,7 @@ pub mod memory;
 pub mod packed;
 pub mod scale;
 pub mod speed;
+pub mod watch;
 
 use curves::{LatePicture, StormPicture};
 use gantt::Gantt;
@@ -47,6 +48,7 @@ struct Page<'a> {
     late_pictures: Vec<LatePicture>,
     late_told: Vec<String>,
     storms: Vec<StormOf<'a>>,
+    watched: Vec<watch::Watched>,
     learned: String,
     speed: Vec<BarPicture>,
     memories: Vec<memory::MemoryPicture>,
@@ -128,6 +130,7 @@ pub fn render(results: &Results) -> Result<String, String> {
         late_pictures: curves::late(results),
         late_told: summary::overshoot(results).iter().map(|text| tied(text)).collect(),
         storms: storms(results),
+        watched: watch::all(results)?,
         speed: speed::all(results),
         memories: memory::all(results),
         heats: heat::all(results),

@@ -3,3 +3,4 @@
 mod leave;
 mod pictures;
 pub mod tables;
+pub mod watch;

@@ -11,7 +11,7 @@
 //! - [`guard`]: processes that cannot outlive us; [`port`]: ports for them.
 //! - [`proxies`]: the intermediaries; [`upstream`] and [`behind`]: the server behind them.
 //! - [`link`]: a network link that can be cut.
-//! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work.
+//! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work; [`heartbeats`]: the first of them, for loads of any size.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
 pub mod adapters;
@@ -24,6 +24,7 @@ mod command;
 mod error;
 pub mod floor;
 pub mod guard;
+pub mod heartbeats;
 pub mod link;
 pub mod machine;
 pub mod noise;

@@ -9,10 +9,10 @@ use measure::storm::{Reading, Storm};
 use super::scale::{Scale, Tick, round};
 use crate::summary::{self, number};
 
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = 338.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 150.0;
+pub(super) const LEFT: f64 = 44.0;
+pub(super) const RIGHT: f64 = 338.0;
+pub(super) const TOP: f64 = 12.0;
+pub(super) const BOTTOM: f64 = 150.0;
 
 /// A storm on one server.
 #[derive(Debug)]

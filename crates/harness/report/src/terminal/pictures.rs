@@ -99,7 +99,7 @@ fn sparkline(storm: &Storm, of: fn(&Reading) -> u64, longest: f64, most: u64) ->
 }
 
 /// A character for a share; whatever is above nothing can be seen.
-fn level(share: f64) -> char {
+pub(super) fn level(share: f64) -> char {
     let top = (LEVELS.len() - 1) as f64;
     let level = (share * top).round().clamp(0.0, top) as usize;
     LEVELS[if share > 0.0 { level.max(1) } else { 0 }]

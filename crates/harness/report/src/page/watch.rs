@@ -1,0 +1,103 @@
+//! A server under somebody else's load, over time.
+
+use std::fmt::Write;
+
+use measure::results::Results;
+use measure::watch::{self, Reading, Watch};
+
+use super::curves::{BOTTOM, LEFT, RIGHT, TOP};
+use super::scale::{Scale, Tick};
+use crate::summary::{number, tied};
+use crate::watched;
+
+/// A watch as a section of the page.
+#[derive(Debug)]
+pub struct Watched {
+    /// What was watched.
+    pub title: String,
+    /// Its meaning, the conclusion first.
+    pub told: Vec<String>,
+    /// The curves; none when no instrument counts work.
+    pub picture: Option<WatchPicture>,
+}
+
+/// Requests, work and threads over time.
+#[derive(Debug)]
+pub struct WatchPicture {
+    /// The server's name.
+    pub name: String,
+    /// The description of the picture, for readers who do not see it.
+    pub told: String,
+    /// Live requests, as points of a line.
+    pub requests: String,
+    /// Live work.
+    pub work: String,
+    /// Threads.
+    pub threads: String,
+    /// The area under the curve of zombies, as a path.
+    pub zombies: String,
+    /// The axis of time.
+    pub xs: Vec<Tick>,
+    /// The axis of counts.
+    pub ys: Vec<Tick>,
+}
+
+/// The watches of a run.
+///
+/// # Errors
+/// When the document has one of another shape.
+pub fn all(results: &Results) -> Result<Vec<Watched>, String> {
+    let section = |watch: &Watch| Watched {
+        title: watched::title(watch),
+        told: watched::sentences(watch).iter().map(|sentence| tied(sentence)).collect(),
+        picture: picture(watch),
+    };
+    Ok(watch::of(results)?.iter().map(section).collect())
+}
+
+fn picture(watch: &Watch) -> Option<WatchPicture> {
+    let most = watch.most(Reading::running)?.max(watch.most(|reading| reading.threads).unwrap_or(0)).max(1);
+    let time = Scale::linear(watch.after().at_ms, LEFT, RIGHT);
+    let count = Scale::linear(most as f64 * 1.05, BOTTOM, TOP);
+    let line = |of: fn(&Reading) -> Option<u64>| {
+        let known = watch.readings.iter().filter_map(|reading| Some((reading.at_ms, of(reading)?)));
+        known.fold(String::new(), |mut points, (at_ms, value)| {
+            let _ = write!(points, "{},{} ", time.at(at_ms), count.at(value as f64));
+            points
+        })
+    };
+    let zombies = line(Reading::no_request_waits);
+    Some(WatchPicture {
+        name: watch.server.clone(),
+        told: format!(
+            "at most {} units of work at once, {} of them without a request that waits for it",
+            number(watch.most(Reading::running)?),
+            watch.most(Reading::no_request_waits).map_or("an unknown number".to_owned(), number)
+        ),
+        requests: line(|reading| reading.requests),
+        work: line(Reading::running),
+        threads: line(|reading| reading.threads),
+        zombies: if zombies.is_empty() { zombies } else { format!("M{LEFT},{BOTTOM} L{zombies}V{BOTTOM}Z") },
+        xs: time.ticks(3, |ms| format!("{} s", ms / 1e3)),
+        ys: count.ticks(3, |n| number(n as u64)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watched::tests::{watched, zombie};
+
+    #[test]
+    fn a_watch_is_a_section_with_its_curves() {
+        let all = all(&watched()).unwrap();
+        let picture = all[0].picture.as_ref().unwrap();
+        assert_eq!(picture.work.split_whitespace().count(), zombie().readings.len());
+        assert!(picture.zombies.starts_with("M44,150 L44,150 ") && picture.zombies.ends_with("V150Z"));
+        let page = crate::page::render(&watched()).unwrap();
+        assert!(
+            page.contains("threads under `wrk -d 1s") || page.contains("threads under &#96;wrk"),
+            "it is shown"
+        );
+    }
+}

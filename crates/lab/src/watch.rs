@@ -1,0 +1,286 @@
+//! `lab watch`: the instruments without the client, while any load generator runs.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use measure::results::{Results, http_date};
+use measure::watch::{self, Instruments, Watch, Watcher};
+use report::export::folder::Folder;
+use report::terminal::watch as terminal;
+use suite::document::{Chosen, Document, SCHEMA, Server};
+use suite::exit::Exit;
+use suite::profile::Profile;
+use suite::scenarios;
+use testbed::capability::{Capability, Supports};
+use testbed::catalog::{self, Catalog};
+use testbed::guard::{self, Child, Launch};
+use testbed::heartbeats::Heartbeats;
+use testbed::machine::Machine;
+use testbed::noise::Noise;
+use testbed::server::Server as Running;
+use testbed::subject::Setup;
+use testbed::toolchains;
+use testbed::url::Url;
+
+use crate::args;
+use crate::compare;
+use crate::prepare;
+use crate::progress::{color, print, say, tell};
+
+/// From one reading to the next; of a long watch it grows.
+const EVERY: Duration = Duration::from_millis(50);
+/// From one word on the progress to the next.
+const WORD: Duration = Duration::from_secs(10);
+
+/// A server to watch, and what keeps it alive.
+struct Watched {
+    name: String,
+    url: String,
+    instruments: Instruments,
+    server: Server,
+    /// The server itself, when it was started here.
+    _running: Option<Arc<Running>>,
+}
+
+/// Runs the load and watches the server meanwhile.
+pub(crate) fn watch(args: &args::Watch) -> Result<Exit, String> {
+    let folder = Arc::new(match &args.out {
+        Some(out) => Folder::named(out)?,
+        None => Folder::dated(&root().join(compare::FOLDER), SystemTime::now())?,
+    });
+    guard::limit_descriptors(None)
+        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    let watched = watched(args)?;
+    let words = words(&args.command, &watched);
+    let load = shown(&words);
+    let noise = Noise::measure(300);
+    say(&format!("noise floor: {noise}"));
+    let head = head(watched.server.clone(), noise);
+    let watcher = Watcher::begin(&watched.name, &load, watched.instruments, EVERY);
+    let watcher = watcher.map_err(|error| format!("failed to read the instruments: {error}"))?;
+    let state = Arc::new(Mutex::new(Some(watcher)));
+    on_signal(&state, &head, &folder)?;
+
+    let failed = watch_load(&state, words, &load, args.settle)?;
+    let Some(watcher) = lock(&state).take() else {
+        // A signal has taken it, and is about to end this process.
+        std::thread::sleep(Duration::from_secs(10));
+        return Ok(Exit::Interrupted);
+    };
+    let watch = watcher.watch();
+    for path in folder.write(&document(head, watch)?)? {
+        print(format_args!("{}\n", path.display()));
+    }
+    print(terminal::print(watch, color()));
+    if watch.requests() == Some(0) {
+        return Err(format!("no request came to {}: is the load sent to {}?", watched.name, watched.url));
+    }
+    Ok(if failed { Exit::Broken } else { Exit::Good })
+}
+
+/// Runs the load to its end, and waits until no work is left. Gives whether the load failed.
+fn watch_load(
+    state: &Mutex<Option<Watcher>>,
+    words: Vec<OsString>,
+    load: &str,
+    settle: Duration,
+) -> Result<bool, String> {
+    let start = |error| format!("failed to start `{load}`: {error}");
+    let mut child = Child::start(Launch { words, ..Launch::default() }).map_err(start)?;
+    if let Some((stdout, stderr)) = child.pipes() {
+        pass_on(stdout).map_err(start)?;
+        stderr.map(pass_on).transpose().map_err(start)?;
+    }
+    let (begin_at, mut word_at) = (Instant::now(), Instant::now());
+    let status = loop {
+        let every = read(state)?;
+        if let Some(status) = child.ended() {
+            break status;
+        }
+        if word_at.elapsed() >= WORD {
+            word_at = Instant::now();
+            say(&progress(state, begin_at.elapsed()));
+        }
+        std::thread::sleep(every);
+    };
+    if let Some(watcher) = lock(state).as_mut() {
+        watcher.load_ended(&status.to_string());
+    }
+    let until = Instant::now() + settle;
+    while Instant::now() < until && !is_quiet(state) {
+        std::thread::sleep(read(state)?);
+    }
+    Ok(!status.success())
+}
+
+/// Reads once; gives the pause until the next reading.
+fn read(state: &Mutex<Option<Watcher>>) -> Result<Duration, String> {
+    let mut state = lock(state);
+    let Some(watcher) = state.as_mut() else { return Ok(EVERY) };
+    watcher.read().map_err(|error| format!("the server can be watched no longer: {error}"))?;
+    Ok(watcher.every())
+}
+
+/// True when no work is left, as far as an instrument tells; without one there is nothing to wait for.
+fn is_quiet(state: &Mutex<Option<Watcher>>) -> bool {
+    let running = |watcher: &Watcher| watcher.watch().after().running().unwrap_or(0);
+    lock(state).as_ref().is_none_or(|watcher| running(watcher) == 0)
+}
+
+fn progress(state: &Mutex<Option<Watcher>>, since: Duration) -> String {
+    let reading = lock(state).as_ref().map_or_else(Default::default, |watcher| watcher.watch().after());
+    let counts = [
+        ("requests", reading.requests),
+        ("work", reading.running()),
+        ("zombies", reading.no_request_waits()),
+        ("threads", reading.threads),
+    ];
+    let counts: Vec<String> =
+        counts.iter().filter_map(|(name, count)| Some(format!("{name} {}", (*count)?))).collect();
+    format!("{:.0} s: {}", since.as_secs_f64(), counts.join(", "))
+}
+
+/// Keeps what was watched when a signal ends the command.
+fn on_signal(
+    state: &Arc<Mutex<Option<Watcher>>>,
+    head: &Document,
+    folder: &Arc<Folder>,
+) -> Result<(), String> {
+    let (state, head, folder) = (Arc::clone(state), head.clone(), Arc::clone(folder));
+    guard::on_signals(move |_| {
+        let Some(watcher) = lock(&state).take() else { return };
+        guard::kill_all();
+        let head = Document { interrupted: true, ..head };
+        let written = document(head, watcher.watch()).and_then(|results| folder.write_own(&results));
+        match written {
+            Ok(_) => {
+                say(&format!("interrupted: the watch until then is kept in {}", folder.path().display()))
+            }
+            Err(error) => say(&error),
+        }
+        print(terminal::print(watcher.watch(), color()));
+    })
+    .map_err(|error| format!("failed to catch signals: {error}"))
+}
+
+/// Finds the server and its instruments, or starts it with them.
+fn watched(args: &args::Watch) -> Result<Watched, String> {
+    match (&args.server, &args.url) {
+        (Some(name), _) => started(name, args.no_build),
+        (None, Some(url)) => running(url, args),
+        (None, None) => Err("name a server of `lab list`, or give --url".to_owned()),
+    }
+}
+
+/// Starts a server of the list.
+fn started(name: &str, no_build: bool) -> Result<Watched, String> {
+    let root = catalog::root()?;
+    let stanza = Catalog::read(&root)?.find(name)?.clone();
+    let absent = toolchains::missing(&stanza, &root);
+    let (server, ready) = prepare::prepare(&stanza, &root, absent, no_build);
+    let Some(ready) = ready else {
+        return Err(format!("{name}: {}", server.error.unwrap_or_else(|| "cannot be run".to_owned())));
+    };
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let heartbeats = Heartbeats::listen(any).map_err(|error| format!("failed to open a witness: {error}"))?;
+    let witness = heartbeats.address().to_string();
+    let flags = [("--witness", witness.as_str())];
+    let flags: &[_] = if ready.subject.supports(Capability::Witness) { &flags } else { &[] };
+    // With a witness of its own the subject would keep every heartbeat.
+    let kept = ready.subject.supports(Capability::Admin).then_some(Capability::Admin);
+    let subject = ready.subject.with_supports(Supports::Only(kept.into_iter().collect()));
+    let running = subject.start(Setup { flags, ..Setup::default() })?;
+    let instruments = Instruments {
+        admin: running.admin(),
+        pid: running.pid(),
+        heartbeats: (!flags.is_empty()).then_some(heartbeats),
+    };
+    let url = format!("http://{}", running.address());
+    Ok(Watched { name: name.to_owned(), url, instruments, server, _running: Some(running) })
+}
+
+/// Takes a server that runs already.
+fn running(url: &str, args: &args::Watch) -> Result<Watched, String> {
+    let parsed = Url::server(url)?;
+    let admin = args.admin.as_deref().map(Url::server).transpose()?.map(|admin| admin.reachable());
+    let listen = |address| {
+        Heartbeats::listen(address)
+            .map_err(|error| format!("failed to listen at --witness {address}: {error}"))
+    };
+    let heartbeats = args.witness.map(listen).transpose()?;
+    let instruments = Instruments { admin, pid: args.pid, heartbeats };
+    if instruments.is_empty() {
+        return Err("nothing to watch with: give --admin (its census), --pid (its process) or --witness (where its work \
+                    sends heartbeats)"
+            .to_owned());
+    }
+    let name = parsed.authority.clone();
+    let server = Server::new(&name, "not of the list");
+    Ok(Watched { name, url: format!("http://{}", parsed.authority), instruments, server, _running: None })
+}
+
+/// The words of the load's command, with the server's address in the place of `{url}`.
+fn words(command: &[OsString], watched: &Watched) -> Vec<OsString> {
+    let fill = |word: &OsString| match word.to_str() {
+        Some(text) => text.replace("{url}", &watched.url).into(),
+        // A word that is no UTF-8 holds no placeholder.
+        None => word.clone(),
+    };
+    command.iter().map(fill).collect()
+}
+
+fn shown(words: &[OsString]) -> String {
+    words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// Passes every line of the load on to stderr: stdout is for the result.
+fn pass_on(stream: impl Read + Send + 'static) -> std::io::Result<()> {
+    let pass = move || {
+        let mut lines = BufReader::new(stream);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            tell(String::from_utf8_lossy(&line).trim_end());
+            line.clear();
+        }
+    };
+    std::thread::Builder::new().name("load".into()).spawn(pass).map(drop)
+}
+
+/// A document that has no measurement yet.
+fn head(server: Server, noise: Noise) -> Document {
+    Document {
+        schema: SCHEMA,
+        taken_at: http_date(SystemTime::now()),
+        took_ms: 0,
+        command: std::env::args().collect(),
+        machine: Machine::here(&root()),
+        noise,
+        profile: Profile::Ci,
+        scenarios: Chosen { chosen: 0, of: scenarios::all().len(), which: "only a watch".to_owned() },
+        interrupted: false,
+        servers: vec![server],
+        results: Vec::new(),
+        plan: None,
+        limits: None,
+        measurements: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+fn document(head: Document, watch: &Watch) -> Result<Results, String> {
+    let mut document = Document { took_ms: watch.after().at_ms as u64, ..head };
+    watch::put(&mut document, watch);
+    Results::of(document)
+}
+
+/// The repository, or the current folder: a server that runs already needs no repository.
+fn root() -> PathBuf {
+    catalog::root().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+fn lock(state: &Mutex<Option<Watcher>>) -> MutexGuard<'_, Option<Watcher>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
