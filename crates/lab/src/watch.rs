@@ -64,17 +64,19 @@ pub(crate) fn watch(args: &args::Watch) -> Result<Exit, String> {
     let state = Arc::new(Mutex::new(Some(watcher)));
     on_signal(&state, &head, &folder)?;
 
-    let failed = watch_load(&state, words, &load, args.settle)?;
+    let ended = watch_load(&state, words, &load, args.settle);
     let Some(watcher) = lock(&state).take() else {
         // A signal has taken it, and is about to end this process.
         std::thread::sleep(Duration::from_secs(10));
         return Ok(Exit::Interrupted);
     };
     let watch = watcher.watch();
-    for path in folder.write(&document(head, watch)?)? {
+    let paths = folder.write(&document(head, watch)?)?;
+    print(terminal::print(watch, color()));
+    for path in paths {
         print(format_args!("{}\n", path.display()));
     }
-    print(terminal::print(watch, color()));
+    let failed = ended?;
     if watch.requests() == Some(0) {
         return Err(format!("no request came to {}: is the load sent to {}?", watched.name, watched.url));
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use suite::document::{Better, Document, Measurement, Series};
 use testbed::census::Census;
@@ -253,6 +253,11 @@ pub fn put(document: &mut Document, watch: &Watch) {
 /// A sentence that names the field that is missing or wrong.
 pub fn of(document: &Document) -> Result<Vec<Watch>, String> {
     registry::records(&mut document.clone(), NAME)
+}
+
+/// The schema of a record.
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Watch>()
 }
 
 /// The figures of a watch by which two can be compared.

@@ -45,7 +45,7 @@ fn heard(watch: &Watch) -> Option<String> {
     let heard = watch.heard?;
     if heard.started == 0 {
         return Some(
-            "No heartbeat came: requests need an `X-Request-Id`, and the server must send to the address of --witness."
+            "No heartbeat came: work sends them for requests with an `X-Request-Id`, to the address that its server was given."
                 .to_owned(),
         );
     }
@@ -169,7 +169,7 @@ pub(crate) mod tests {
         blind.heard = Some(Counts::default());
         let said = sentences(&blind).join("\n");
         assert!(said.contains("takes the server's census (--admin)"), "{said}");
-        assert!(said.contains("requests need an `X-Request-Id`"), "{said}");
+        assert!(said.contains("for requests with an `X-Request-Id`"), "{said}");
         assert!(!said.contains("threads"), "{said}");
     }
 

@@ -24,8 +24,8 @@ const TABLE: [(Exit, &str, &str); 6] = [
     (Exit::Good, "all", "what was asked for was done, and nothing is wrong"),
     (
         Exit::Broken,
-        "check, through, compare, gallery, load, docs",
-        "a check failed, a figure may not be believed, a server differs from its manifest, or a generated document is stale",
+        "check, through, compare, gallery, load, watch, docs",
+        "a check failed, a figure may not be believed, a server differs from its manifest, the watched load failed, or a generated document is stale",
     ),
     (
         Exit::NotRun,

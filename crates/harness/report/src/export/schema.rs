@@ -1,6 +1,6 @@
 //! The shape of a run's document, made from the types that write it.
 
-use measure::registry;
+use measure::{registry, watch};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use suite::document::{Document, SCHEMA};
@@ -9,7 +9,8 @@ use suite::document::{Document, SCHEMA};
 /// shape that the measurement gives them.
 pub fn render() -> String {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let records = registry::schemas(&mut generator);
+    let mut records = registry::schemas(&mut generator);
+    records.push((watch::NAME, watch::schema(&mut generator)));
     let plan = registry::plan_schema(&mut generator);
     let mut schema = generator.into_root_schema_for::<Document>().to_value();
     schema["title"] = format!("results.json of the Deadline Lab, version {SCHEMA}").into();
