@@ -31,7 +31,7 @@ pub struct Watch {
     pub load: String,
     /// The time for which it ran, in milliseconds.
     pub load_ms: f64,
-    /// How it ended; null when it was not waited for.
+    /// The status that it ended with; null when it was not waited for.
     pub load_end: Option<String>,
     /// Answers by status, by the census; empty without one.
     pub answered: BTreeMap<String, u64>,

@@ -28,7 +28,7 @@ pub struct Counts {
     pub panicked: u64,
 }
 
-/// What is known of the work so far.
+/// The knowledge of the work so far.
 #[derive(Debug, Default)]
 struct State {
     counts: Counts,

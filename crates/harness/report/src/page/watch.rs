@@ -13,7 +13,7 @@ use crate::watched;
 /// A watch as a section of the page.
 #[derive(Debug)]
 pub struct Watched {
-    /// What was watched.
+    /// The server and its load.
     pub title: String,
     /// Its meaning, the conclusion first.
     pub told: Vec<String>,
