@@ -59,7 +59,13 @@ func serve(s settings) (answered bool, err error) {
 	}
 	base, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
+	// HTTP/2 with prior knowledge on the same port: the client's preface decides.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
+		Protocols:         &protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
 		Handler:           newHandler(s, census),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState:         census.connState,
