@@ -160,8 +160,7 @@ const NEVER_TIMES_OUT: &[&str] = &[
     "h2/preface-timeout",
 ];
 
-const TIMES_WORK: &[&str] =
-    &["h2/deaf-client", "h2/idle-spares-streams", "h2/silence-is-no-leave", "h2/stalled-upload-408"];
+const TIMES_WORK: &[&str] = &["h2/idle-spares-streams", "h2/silence-is-no-leave", "h2/stalled-upload-408"];
 
 const ENDS_NEIGHBORS: &[&str] = &[
     "h2/connections-spared",

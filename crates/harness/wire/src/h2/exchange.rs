@@ -33,7 +33,7 @@ impl fmt::Display for Ending {
             Self::Reset(code) => write!(f, "RST_STREAM {code}"),
             Self::Canceled(code) => write!(f, "the client's own RST_STREAM {code}"),
             Self::NotTaken(code) => write!(f, "GOAWAY {code} before its stream"),
-            Self::Lost(end) => write!(f, "{end:?} of the connection"),
+            Self::Lost(end) => write!(f, "{end} of the connection"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Frames that are wrong on purpose, and too many that are right.
 
+use std::fmt;
+
 use super::flow;
 use super::frame::{Frame, Kind};
 use super::hpack::{self, Literal};
@@ -53,6 +55,20 @@ impl MadeYouReset {
     /// True when the request must not have ended before.
     pub fn needs_open(self) -> bool {
         self == Self::DataBeyondWindow
+    }
+}
+
+impl fmt::Display for MadeYouReset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EmptyWindowUpdate => "a WINDOW_UPDATE of 0",
+            Self::OverflowingWindowUpdate => "a WINDOW_UPDATE that overflows",
+            Self::HeadersAfterEnd => "HEADERS behind END_STREAM",
+            Self::DataAfterEnd => "DATA behind END_STREAM",
+            Self::PriorityOfWrongLength => "a PRIORITY of 4 bytes",
+            Self::PriorityOnItself => "a PRIORITY on itself",
+            Self::DataBeyondWindow => "DATA beyond the window",
+        })
     }
 }
 

@@ -8,8 +8,9 @@ use testbed::capability::Capability::{
 use wire::h2::H2;
 use wire::{Answer, Request};
 
-use super::{BASE, LIMIT, goes_on, is, together};
+use super::{BASE, LIMIT, goes_on, id, is, together};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 
 /// The scenarios of this topic.
@@ -109,7 +110,7 @@ fn fast_200(bench: &Bench) -> Outcome {
     let request = bench.fast();
     let answer = bench.h2()?.ask(&request)?;
     is(&answer, 200)?;
-    ensure!(named(&answer) == request.id_given(), "the answer is named {:?}", named(&answer));
+    ensure!(named(&answer) == request.id_given(), "the answer is named {}", or_none(named(&answer)));
     ensure!(!answer.response.body.is_empty(), "the 200 says nothing");
     Ok(format!("200 after {:.1?}", answer.after()).into())
 }
@@ -139,9 +140,9 @@ fn hundred_at_once(bench: &Bench) -> Outcome {
         is(&answer, 200)?;
         ensure!(
             named(&answer) == request.id_given(),
-            "{:?} was answered as {:?}",
-            request.id_given(),
-            named(&answer)
+            "{} was answered as {}",
+            id(request),
+            or_none(named(&answer))
         );
     }
     Ok("100 times 200".into())
@@ -178,13 +179,16 @@ fn values_apart(bench: &Bench) -> Outcome {
     for (number, stream) in streams.into_iter().enumerate() {
         let answer = h2.answer(stream)?;
         is(&answer, 200)?;
-        let (subject, id) = (answer.response.field("subject"), answer.response.field("request_id"));
+        let (subject, named) = (answer.response.field("subject"), answer.response.field("request_id"));
         let wanted = subjects[number % subjects.len()];
         ensure!(
             subject.as_deref() == wanted,
-            "stream {stream} saw the subject {subject:?} and not {wanted:?}"
+            "stream {stream} saw the subject {} and not {}",
+            or_none(subject),
+            or_none(wanted)
         );
-        ensure!(id.as_deref() == requests[number].id_given(), "stream {stream} saw the id {id:?}");
+        let wanted = requests[number].id_given();
+        ensure!(named.as_deref() == wanted, "stream {stream} saw the id {}", or_none(named));
     }
     Ok("30 requests saw their own values".into())
 }

@@ -305,10 +305,10 @@ fn attack(
             Some((Ending::Reset(_), _)) => seen.reset += 1,
             // Whoever says GOAWAY for an error closes, and the stream is lost then.
             Some((Ending::Lost(_) | Ending::NotTaken(_), _)) | None => seen.lost += 1,
-            Some((how, _)) => return Err(Failure::broken(format!("{how} after {way:?}"))),
+            Some((how, _)) => return Err(Failure::broken(format!("{how} after {way}"))),
         }
         let (ended_at, _) = bench.work_ends(&id(request), bench.patience()).map_err(|failure| {
-            Failure::broken(format!("the stream is over ({way:?}), and its work is not: {failure}"))
+            Failure::broken(format!("the stream is over ({way}), and its work is not: {failure}"))
         })?;
         seen.worst = seen.worst.max(bench.stopped_soon(made_at, ended_at)?);
     }

@@ -5,6 +5,7 @@ use wire::h2::{Code, Ending};
 
 use super::{STATES, WATCHED, brief, completed, id, is, request, working};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 use crate::scenarios::disconnect::{canceled, told};
 
@@ -96,7 +97,7 @@ fn goaway(bench: &Bench, code: Code) -> Outcome {
     for (request, stream) in requests.iter().zip(streams) {
         is(&h2.answer(stream)?, 200)?;
         let ended = h2.exchange(stream)?.ended.map(|(how, _)| how);
-        ensure!(ended == Some(Ending::Complete), "{ended:?} instead of a whole answer");
+        ensure!(ended == Some(Ending::Complete), "{} instead of a whole answer", or_none(ended));
         completed(bench, &id(request))?;
     }
     Ok(format!("{STREAMS} times 200 behind the client's GOAWAY").into())

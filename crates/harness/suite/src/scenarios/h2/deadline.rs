@@ -11,6 +11,7 @@ use wire::h2::{Code, Ending, Manners};
 
 use super::{BASE, LIMIT, WATCHED, goes_on, id, is, is_reset, together};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
@@ -136,7 +137,7 @@ fn answers_504(bench: &Bench) -> Outcome {
     let answer = bench.h2()?.ask(&bench.slow(""))?;
     let late = bench.is_504(&answer, bench.deadline())?;
     is(&answer, 504)?;
-    ensure!(answer.response.text().contains("deadline"), "the 504 says {:?}", answer.response.text());
+    ensure!(answer.response.text().contains("deadline"), "the 504 says {}", answer.response.text().trim());
     Ok(format!("504, {late:.1?} late").into())
 }
 
@@ -196,7 +197,7 @@ fn refused_body(bench: &Bench, h2: &mut wire::h2::H2, stream: u32) -> Outcome {
     let reset = h2.wait_for(patience, |seen| seen.is(wire::h2::Kind::RST_STREAM, stream))?;
     ensure!(reset.is_some(), "no RST_STREAM behind the 504 of a request that has not ended");
     let code = h2.exchange(stream)?.reset.map(|(code, _)| code);
-    ensure!(code == Some(Code::NO_ERROR), "RST_STREAM {code:?} and not NO_ERROR behind the 504");
+    ensure!(code == Some(Code::NO_ERROR), "RST_STREAM {} and not NO_ERROR behind the 504", or_none(code));
     goes_on(bench, h2)?;
     Ok(format!("504, {late:.1?} late, RST_STREAM NO_ERROR, and the connection goes on").into())
 }
@@ -234,7 +235,7 @@ fn truncated(bench: &Bench) -> Outcome {
     let (code, at) = is_reset(bench, &mut h2, stream)?;
     let exchange = h2.exchange(stream)?;
     let status = exchange.head.as_ref().map(|(status, _)| *status);
-    ensure!(status == Some(200), "{status:?} instead of 200");
+    ensure!(status == Some(200), "{} instead of 200", or_none(status));
     ensure!(!exchange.body.is_empty(), "no chunk came");
     let late = bench.in_time(at.saturating_duration_since(exchange.sent_at), bench.deadline())?;
     goes_on(bench, &mut h2)?;
@@ -246,13 +247,13 @@ fn without_window(bench: &Bench) -> Outcome {
     let stream = h2.request(&bench.slow(""))?;
     let status = h2.status(stream, bench.patience())?;
     let exchange = h2.exchange(stream)?;
-    ensure!(status == Some(504), "{status:?} instead of 504 on a stream without window");
+    ensure!(status == Some(504), "{} instead of 504 on a stream without window", or_none(status));
     let after = exchange.first_byte_at.unwrap_or_else(Instant::now) - exchange.sent_at;
     let late = bench.in_time(after, bench.deadline())?;
     h2.listen(bench.ms(200))?;
     h2.grant(stream, 65_535)?;
     let ended = h2.ending(stream, bench.patience())?.map(|(how, _)| how);
-    ensure!(ended == Some(Ending::Complete), "{ended:?} instead of the body when there was window");
+    ensure!(ended == Some(Ending::Complete), "{} instead of the body when there was window", or_none(ended));
     Ok(format!("504, {late:.1?} late, and its body when there was window").into())
 }
 

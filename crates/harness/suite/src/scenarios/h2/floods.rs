@@ -8,6 +8,7 @@ use wire::h2::{Ending, Frame, hpack, message};
 use super::attacks::{ATTACK, beside, cost, given_back, is_told_off, times};
 use super::is;
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
 
 /// The common part of floods.
@@ -130,7 +131,7 @@ fn bombs(bench: &Bench) -> Outcome {
             let stream = h2.open_raw(bomb(&fields(bench), 4_000, 3_000), true)?;
             let ended = h2.ending(stream, bench.patience())?;
             let status = h2.exchange(stream)?.head.as_ref().map(|(status, _)| *status);
-            ensure!(status.is_none_or(|status| status >= 400), "{status:?} for 12 MB of fields");
+            ensure!(status.is_none_or(|status| status >= 400), "{} for 12 MB of fields", or_none(status));
             match ended {
                 None => return Err(Failure::broken("no answer to 12 MB of fields")),
                 Some((Ending::Complete | Ending::Reset(_), _)) => refused[0] += 1,

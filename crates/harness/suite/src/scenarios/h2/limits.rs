@@ -7,6 +7,7 @@ use wire::h2::{Code, Ending, H2};
 
 use super::{LIMIT, WATCHED, all_end, brief, goes_on, id, is, most_at_once, request, together};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 
 const REFUSED: &str = "RFC 9113, section 5.1.2 and 8.7";
@@ -24,7 +25,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "h2/over-the-limit",
         promise: "of 150 streams at once 100 are served, and 50 refused: REFUSED_STREAM or 503; the connection goes on",
-        sent: "150 times `GET /slow?work=1000ms&tick=100ms` in one write",
+        sent: "150 times `GET /slow?work=800ms&tick=100ms` in one write",
         why: "a client that goes over the limit made a mistake in counting, and its first 100 requests did not",
         wrong: "a limit that is announced and not enforced; one that ends the connection",
         sources: &[REFUSED],
@@ -95,7 +96,7 @@ fn is_refused(h2: &H2, stream: u32) -> Result<bool, Failure> {
 fn over(bench: &Bench) -> Outcome {
     let mut h2 = bench.h2()?;
     let requests: Vec<_> =
-        (0..150).map(|_| bench.slow_for(bench.ms(1000), bench.ms(1900), "tick=100ms")).collect();
+        (0..150).map(|_| bench.slow_for(bench.ms(800), bench.ms(1900), "tick=100ms")).collect();
     let streams = together(&mut h2, &requests)?;
     let (mut served, mut refused) = (0, 0);
     for stream in streams {
@@ -106,8 +107,10 @@ fn over(bench: &Bench) -> Outcome {
             (Some(200), Some((Ending::Complete, _))) => served += 1,
             _ if is_refused(&h2, stream)? => refused += 1,
             (status, ended) => {
-                let ended = ended.map_or("no end".to_owned(), |(how, _)| how.to_string());
-                return Err(Failure::broken(format!("stream {stream}: {status:?}, {ended}")));
+                let (status, ended) = (or_none(status), or_none(ended.map(|(how, _)| how)));
+                return Err(Failure::broken(format!(
+                    "stream {stream}: answered {status}, and ended by {ended}"
+                )));
             }
         }
     }

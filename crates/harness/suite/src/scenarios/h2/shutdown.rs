@@ -10,6 +10,7 @@ use wire::h2::{Code, Ending};
 
 use super::{WATCHED, brief, id, is, working};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
 use crate::scenarios::shutdown::ends_with;
 
@@ -124,10 +125,11 @@ fn refuses(bench: &Bench) -> Outcome {
     ends_with(bench, 0, told_at)?;
     h2.end(bench.patience())?;
     let exchange = h2.exchange(refused)?;
-    ensure!(exchange.head.is_none(), "a stream behind GOAWAY was answered {:?}", exchange.head);
+    let status = exchange.head.as_ref().map(|(status, _)| *status);
+    ensure!(status.is_none(), "a stream behind GOAWAY was answered {}", or_none(status));
     let began = bench.witness()?.started(&id(&late));
     ensure!(began.is_none(), "the work of a stream behind GOAWAY began");
-    let how = exchange.ended.map_or("nothing".to_owned(), |(how, _)| how.to_string());
+    let how = or_none(exchange.ended.map(|(how, _)| how));
     Ok(format!("200 for the one that ran; {how} for the one behind GOAWAY").into())
 }
 
@@ -144,14 +146,16 @@ fn timeout(bench: &Bench) -> Outcome {
     let answered = status.as_ref().map(|(status, _)| *status);
     ensure!(
         matches!((how, answered), (Ending::Complete, Some(503)) | (Ending::Reset(_), _)),
-        "{how} and {answered:?} instead of 503 or RST_STREAM"
+        "{how} and {} instead of 503 or RST_STREAM",
+        or_none(answered)
     );
     let after = at.saturating_duration_since(told_at);
     ensure!(after >= timeout, "early: {after:.1?} after SIGTERM, and the shutdown timeout is {timeout:?}");
     ensure!(after <= timeout + bench.answer_late(), "only {after:.1?} after SIGTERM");
     let (ended_at, word) = bench.work_ends(&id(&request), bench.patience())?;
-    ensure!(word == Word::Canceled, "the work says {word:?} and not that it was canceled");
+    ensure!(word == Word::Canceled, "the work says {word} and not that it was canceled");
     bench.stopped_soon(at, ended_at)?;
     ends_with(bench, 0, told_at)?;
-    Ok(format!("{how} and {answered:?} {after:.0?} after SIGTERM, exit 0").into())
+    let answered = or_none(answered);
+    Ok(format!("answered {answered}, ended by {how} {after:.0?} after SIGTERM, exit 0").into())
 }

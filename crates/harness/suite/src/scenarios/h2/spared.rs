@@ -6,6 +6,7 @@ use wire::{Leave, Request};
 
 use super::{BASE, STATES, WATCHED, brief, completed, goes_on, id, is, request, working};
 use crate::ensure;
+use crate::said::or_none;
 use crate::scenario::{Bench, Judges, Outcome, Scenario};
 use crate::scenarios::disconnect::{canceled, told};
 
@@ -50,7 +51,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "h2/silence-is-no-leave",
         promise: "a client that sends nothing while its stream works is waited for",
         judges: BOTH,
-        flags: &[("--idle-timeout", "300ms"), ("--read-header-timeout", "300ms")],
+        flags: &[
+            ("--idle-timeout", "300ms"),
+            ("--read-header-timeout", "300ms"),
+            ("--request-timeout", "5s"),
+        ],
         sent: "`GET /slow?work=1200ms`, and nothing more; `--idle-timeout 300ms --read-header-timeout 300ms`",
         why: "a connection with a stream is not idle, however silent",
         wrong: "an idle timeout that is counted from the last frame",
@@ -98,7 +103,7 @@ fn neighbors(bench: &Bench) -> Outcome {
         let answer = h2.answer(stream)?;
         is(&answer, 200)?;
         let named = answer.response.field("request_id");
-        ensure!(named.as_ref() == Some(&id), "the answer to {id} is for {named:?}");
+        ensure!(named.as_ref() == Some(&id), "the answer to {id} is for {}", or_none(named));
         completed(bench, &id)?;
     }
     let mut observed = told(&[took]);

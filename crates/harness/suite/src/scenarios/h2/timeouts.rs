@@ -55,6 +55,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "h2/idle-spares-streams",
         promise: "a stream that lasts longer than the idle timeout is answered, and the timeout begins behind it",
         needs: &[Http2, ParamWork],
+        flags: &[
+            ("--read-header-timeout", "500ms"),
+            ("--idle-timeout", "800ms"),
+            ("--request-timeout", "5s"),
+        ],
         sent: "`GET /slow?work=1400ms`, its answer, and nothing more; `--idle-timeout 800ms`",
         why: "a connection is idle when it has no stream, and not when no frame comes",
         wrong: "a timeout that is counted from the last frame, or from the first",
