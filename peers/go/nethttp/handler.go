@@ -67,7 +67,7 @@ func identified(c *census, next http.Handler) http.Handler {
 func limited(s settings, c *census, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > 8<<10 {
-			w.Header().Set("Connection", "close")
+			closeBehind(w, r)
 			refuse(w, r, http.StatusRequestURITooLong, "limit", errors.New("request target over 8192 bytes"))
 			return
 		}
@@ -77,8 +77,9 @@ func limited(s settings, c *census, next http.Handler) http.Handler {
 			return
 		}
 		ctx := r.Context()
-		if s.onDisconnect != "cancel" {
-			// net/http does not say whether the client closed, reset or only stopped sending: it is all or nothing.
+		if s.onDisconnect == "detach" || s.onDisconnect == "serve" && r.ProtoMajor == 1 {
+			// Over HTTP/1.1 net/http does not say whether the client closed, reset or only stopped sending: it is all or
+			// nothing. Over HTTP/2 a client that only stops sending cancels nothing.
 			ctx = context.WithoutCancel(ctx)
 		}
 		c.add("contexts.live", 1)
@@ -117,12 +118,19 @@ func reply(w http.ResponseWriter, r *http.Request, v map[string]any, err error) 
 		refuse(w, r, http.StatusBadGateway, "child", err)
 	case errors.As(err, &tooLarge):
 		// MaxBytesReader says so itself, but not through a ResponseWriter that somebody wrapped.
-		w.Header().Set("Connection", "close")
+		closeBehind(w, r)
 		refuse(w, r, http.StatusRequestEntityTooLarge, "limit", err)
 	case errors.Is(err, errBadBody):
 		refuse(w, r, http.StatusBadRequest, "bad-request", err)
 	default:
 		refuse(w, r, http.StatusRequestTimeout, "timeout", err)
+	}
+}
+
+// closeBehind closes the connection behind the answer; over HTTP/2 the same field would end the streams beside it too.
+func closeBehind(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
 	}
 }
 

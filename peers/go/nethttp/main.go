@@ -59,13 +59,15 @@ func serve(s settings) (answered bool, err error) {
 	}
 	base, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	// HTTP/2 with prior knowledge on the same port: the client's preface decides.
+	// HTTP/2 with prior knowledge on the same port: the client's preface decides. The other two modes show one thing each,
+	// and over HTTP/1.1.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetUnencryptedHTTP2(s.mode == "context")
 	server := &http.Server{
-		Protocols:         &protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
+		Protocols: &protocols,
+		// WriteTimeout ends a stream; only WriteByteTimeout ends a connection whose client reads nothing.
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100, WriteByteTimeout: s.write},
 		Handler:           newHandler(s, census),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState:         census.connState,
@@ -91,7 +93,8 @@ func serve(s settings) (answered bool, err error) {
 	defer done()
 	if server.Shutdown(patience) != nil {
 		cancel(errShutdown)
-		grace, done := context.WithTimeout(context.Background(), time.Second)
+		// A connection in HTTP/2 stays for 1 s behind its last stream.
+		grace, done := context.WithTimeout(context.Background(), 2*time.Second)
 		defer done()
 		err = server.Shutdown(grace)
 	}
