@@ -10,9 +10,11 @@ use suite::profile::Profile;
 use testbed::capability::Capability;
 
 mod load;
+mod play;
 mod watch;
 
 pub(crate) use load::Load;
+pub(crate) use play::Play;
 pub(crate) use watch::Watch;
 /// The commands that are asked for first.
 const EXAMPLES: &str = "Examples:\n  \
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Gallery(Gallery),
     /// Send one request and draw what became of its work
     Show(Show),
+    /// Serve a local page on which to send requests, disconnect, and watch the work live
+    Play(Play),
     /// Put a server that runs already under load, and say whether the figures may be believed
     Load(Load),
     /// Watch a server's work, threads and memory while any load generator runs

@@ -21,6 +21,7 @@ mod gallery;
 mod kept;
 mod list;
 mod load;
+mod play;
 mod prepare;
 mod progress;
 mod report;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         args::Command::Diff(args) => diff::diff(&args),
         args::Command::Gallery(args) => gallery::gallery(&args),
         args::Command::Show(args) => show::show(&args),
+        args::Command::Play(args) => play::play(&args),
         args::Command::Load(args) => load::load(&args),
         args::Command::Watch(args) => watch::watch(&args),
         args::Command::Explain { id } => list::explain(&id),

@@ -103,6 +103,11 @@ impl Witness {
         self.lock().get(id).cloned().unwrap_or_default()
     }
 
+    /// Everything heard from the work of `id` behind the first `heard` events, in the order it came.
+    pub fn events_from(&self, id: &str, heard: usize) -> Vec<(Instant, Word)> {
+        self.lock().get(id).and_then(|events| events.get(heard..)).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
     /// When the work of `id` said that it began.
     pub fn started(&self, id: &str) -> Option<Instant> {
         self.find(id, |word| word == Word::Start)

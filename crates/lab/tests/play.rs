@@ -1,0 +1,322 @@
+//! The playground as a page uses it: who is let in, what one experiment tells, and what is left when it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use suite::exit::Exit;
+use testbed::proc::{self, State};
+
+#[path = "play/server.rs"]
+mod server;
+
+/// Longer than any event is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(server::WORD) {
+        server::serve();
+        return ExitCode::SUCCESS;
+    }
+    let trials = vec![
+        Trial::test("a_request_that_names_another_host_is_refused", foreign_host),
+        Trial::test("a_request_of_another_site_is_refused", foreign_origin),
+        Trial::test("without_the_token_of_the_page_nothing_acts_or_tells", no_token),
+        Trial::test("the_page_loads_from_its_own_address_alone", own_files),
+        Trial::test("work_that_listens_stops_at_the_deadline", stops),
+        Trial::test("work_that_does_not_listen_is_called_a_zombie_while_it_runs", zombie),
+        Trial::test("a_client_that_is_killed_ends_the_work_that_listens", killed),
+        Trial::test("a_bad_experiment_is_refused_with_its_parameter", refused),
+        Trial::test("a_restart_ends_the_zombies", restarted),
+        Trial::test("twenty_experiments_and_an_interrupt_leave_no_process", nothing_left),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), Failed> {
+    if condition { Ok(()) } else { Err(otherwise().into()) }
+}
+
+/// A playground that runs, with the page's token.
+struct Playground {
+    lab: Child,
+    host: String,
+    token: String,
+}
+
+impl Drop for Playground {
+    fn drop(&mut self) {
+        let _ = self.lab.kill();
+        let _ = self.lab.wait();
+    }
+}
+
+impl Playground {
+    fn start() -> Result<Self, Failed> {
+        let own = format!("'{}' {}", std::env::current_exe()?.display(), server::WORD);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.args(["play", "--run", &own]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut lab = command.stderr(Stdio::null()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(lab.stdout.take().ok_or("no pipe")?).read_line(&mut line)?;
+        let host = line.trim_end().strip_prefix("playground on http://").map(str::to_owned);
+        let mut playground = Self { lab, host: host.ok_or(line)?, token: String::new() };
+        let page = playground.ask(&format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", playground.host))?;
+        let (_, rest) = page.split_once("name=\"token\" content=\"").ok_or("the page carries no token")?;
+        playground.token = rest.split('"').next().unwrap_or_default().to_owned();
+        Ok(playground)
+    }
+
+    /// Sends a head as it is, and reads the whole answer.
+    fn ask(&self, head: &str) -> Result<String, Failed> {
+        let mut stream = TcpStream::connect(&self.host)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(head.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Sends what the page would send.
+    fn post(&self, target: &str) -> Result<String, Failed> {
+        let Self { host, token, .. } = self;
+        self.ask(&format!(
+            "POST {target} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nX-Lab-Token: {token}\r\n\r\n"
+        ))
+    }
+
+    fn run(&self, parameters: &str) -> Result<u64, Failed> {
+        let answer = self.post(&format!("/run?server=run&{parameters}"))?;
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
+        let begun: Value = serde_json::from_str(body).map_err(|_| answer.clone())?;
+        Ok(begun["id"].as_u64().ok_or(answer)?)
+    }
+
+    fn events(&self) -> Result<Events, Failed> {
+        let mut stream = TcpStream::connect(&self.host)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let Self { host, token, .. } = self;
+        write!(stream, "GET /events?token={token} HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
+        let mut events = Events(BufReader::new(stream));
+        events.find(|name, _| name == "stands")?;
+        Ok(events)
+    }
+
+    fn interrupt(&self) -> Result<(), Failed> {
+        let status = Command::new("kill").args(["-INT", &self.lab.id().to_string()]).status()?;
+        holds(status.success(), || "it was gone already".to_owned())
+    }
+}
+
+struct Events(BufReader<TcpStream>);
+
+impl Events {
+    /// Reads on to the first event that is wanted.
+    fn find(&mut self, wanted: impl Fn(&str, &Value) -> bool) -> Result<Value, Failed> {
+        let (until, mut name) = (Instant::now() + PATIENCE, String::new());
+        while Instant::now() < until {
+            let mut line = String::new();
+            if self.0.read_line(&mut line)? == 0 {
+                return Err("the events ended".into());
+            }
+            if let Some(named) = line.trim_end().strip_prefix("event: ") {
+                named.clone_into(&mut name);
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                let event = serde_json::from_str(data)?;
+                if wanted(&name, &event) {
+                    return Ok(event);
+                }
+            }
+        }
+        Err("the event did not come".into())
+    }
+
+    fn settled(&mut self, id: u64) -> Result<Value, Failed> {
+        self.find(|name, event| name == "judged" && event["id"] == id && event["settled"] == true)
+    }
+}
+
+fn is_refused(answer: &str) -> Result<(), Failed> {
+    let status = answer.split(' ').nth(1);
+    holds(status == Some("403") && !answer.contains("token\" content"), || answer.to_owned())
+}
+
+fn foreign_host() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let Playground { host, token, .. } = &playground;
+    let port = host.rsplit(':').next().unwrap_or_default();
+    let rest = format!("X-Lab-Token: {token}\r\n\r\n");
+    for hosts in [
+        format!("Host: rebound.example:{port}\r\n"),
+        "Host: 127.0.0.1\r\n".to_owned(),
+        format!("Host: {host}.rebound.example\r\n"),
+        format!("Host: {host}\r\nHost: rebound.example\r\n"),
+        String::new(),
+    ] {
+        for target in ["GET /", "GET /events", "POST /run?server=run", "GET /play.js", "GET /none"] {
+            is_refused(&playground.ask(&format!("{target} HTTP/1.1\r\n{hosts}{rest}"))?)?;
+        }
+    }
+    let named = format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+    holds(playground.ask(&named)?.starts_with("HTTP/1.1 200"), || "localhost is its own name".to_owned())
+}
+
+fn foreign_origin() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let Playground { host, token, .. } = &playground;
+    for origin in ["http://other.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"] {
+        for target in
+            ["POST /run?server=run", "POST /leave?id=1&way=rst", "POST /restart?server=run", "GET /"]
+        {
+            let head = format!(
+                "{target} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nX-Lab-Token: {token}\r\n\r\n"
+            );
+            is_refused(&playground.ask(&head)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn no_token() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let Playground { host, token, .. } = &playground;
+    let wrong = format!("{}0", &token[..token.len() - 1]);
+    let wrong = if wrong == *token { "1".repeat(token.len()) } else { wrong };
+    for target in ["POST /run", "POST /leave", "POST /restart", "GET /events"] {
+        for (query, field) in [
+            (String::new(), String::new()),
+            (format!("?token={wrong}"), String::new()),
+            (String::new(), "X-Lab-Token: \r\n".to_owned()),
+            (String::new(), format!("X-Lab-Token: {token}{token}\r\n")),
+        ] {
+            is_refused(
+                &playground.ask(&format!("{target}{query} HTTP/1.1\r\nHost: {host}\r\n{field}\r\n"))?,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn own_files() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    for (path, kind) in [("/", "text/html"), ("/play.js", "text/javascript"), ("/play.css", "text/css")] {
+        let answer = playground.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", playground.host))?;
+        let policy = "Content-Security-Policy: default-src 'none'; script-src 'self'";
+        holds(answer.contains(kind) && answer.contains(policy), || answer.clone())?;
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
+        let elsewhere = body.replace("http://www.w3.org/2000/svg", "").contains("://");
+        holds(!body.is_empty() && !elsewhere, || format!("{path} is empty, or names another address"))?;
+    }
+    Ok(())
+}
+
+fn stops() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let mut events = playground.events()?;
+    let id = playground.run("style=context&work=5s&deadline=200ms")?;
+    let begun = events.find(|name, event| name == "began" && event["id"] == id)?;
+    let link = "server=run&style=context&work=5000ms&deadline=200ms&leave=none";
+    holds(begun["link"] == link, || begun.to_string())?;
+    let beat = events.find(|name, event| name == "moved" && event["beats"].as_u64() > Some(0))?;
+    holds(beat["over"].is_null() && beat["began"].is_number(), || beat.to_string())?;
+    let judged = events.settled(id)?;
+    holds(judged["kind"] == "stopped", || judged.to_string())
+}
+
+fn zombie() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let mut events = playground.events()?;
+    let id = playground.run("style=detached&work=1s&deadline=100ms")?;
+    let judged = events.find(|name, event| name == "judged" && event["id"] == id)?;
+    holds(judged["kind"] == "zombie" && judged["settled"] == false, || judged.to_string())?;
+    let moved = events.find(|name, event| name == "moved" && !event["ended"].is_null())?;
+    holds(moved["vain"].as_u64() > Some(20) && moved["over"]["how"] == "504", || moved.to_string())?;
+    let judged = events.settled(id)?;
+    holds(judged["kind"] == "zombie", || judged.to_string())
+}
+
+fn killed() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let mut events = playground.events()?;
+    for (way, style, kind) in [
+        ("rst", "context", "stopped"),
+        ("fin", "context", "stopped"),
+        ("half-close", "context", "stopped"),
+        ("rst", "detached", "zombie"),
+    ] {
+        let id = playground.run(&format!("style={style}&work=1s&deadline=own"))?;
+        events
+            .find(|name, event| name == "moved" && event["id"] == id && event["beats"].as_u64() > Some(2))?;
+        playground.post(&format!("/leave?id={id}&way={way}"))?;
+        let over =
+            events.find(|name, event| name == "moved" && event["id"] == id && !event["over"].is_null())?;
+        holds(over["over"]["how"] == way, || over.to_string())?;
+        let judged = events.settled(id)?;
+        holds(judged["kind"] == kind, || format!("{way} {style}: {judged}"))?;
+    }
+    let answer = playground.post("/leave?id=1&way=rst")?;
+    holds(answer.starts_with("HTTP/1.1 404") && answer.contains("does not run"), || answer.clone())
+}
+
+fn refused() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    for (target, status, name) in [
+        ("/run?server=none", "400", "`server`"),
+        ("/run?server=run&style=query", "400", "`style`"),
+        ("/run?server=run&deadline=soon", "400", "`deadline`"),
+        ("/run?server=run&work=1h", "400", "`work`"),
+        ("/leave?id=1&way=shout", "400", "`way`"),
+        ("/leave?id=x&way=fin", "400", "`id`"),
+        ("/restart", "400", "`server`"),
+        ("/play.js", "405", "method"),
+        ("/none", "404", "no such page"),
+    ] {
+        let answer = playground.post(target)?;
+        let told = answer.split(' ').nth(1) == Some(status) && answer.contains(name);
+        holds(told, || format!("{target}: {answer}"))?;
+    }
+    Ok(())
+}
+
+fn restarted() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let mut events = playground.events()?;
+    let id = playground.run("style=detached&work=9s&deadline=50ms")?;
+    events.find(|name, event| name == "judged" && event["kind"] == "zombie")?;
+    playground.post("/restart?server=run")?;
+    let failed = events.find(|name, event| name == "failed" && event["id"] == id)?;
+    holds(failed["says"].as_str().is_some_and(|says| says.contains("afresh")), || failed.to_string())?;
+    let id = playground.run("style=context&work=50ms&deadline=5s")?;
+    let judged = events.settled(id)?;
+    holds(judged["kind"] == "completed", || judged.to_string())
+}
+
+fn nothing_left() -> Result<(), Failed> {
+    let mut playground = Playground::start()?;
+    let mut events = playground.events()?;
+    for number in 0..20 {
+        let style = ["context", "detached"][number % 2];
+        let leave = ["none", "fin", "rst", "half-close"][number / 2 % 4];
+        let id =
+            playground.run(&format!("style={style}&work=300ms&deadline=60ms&leave={leave}&after=30ms"))?;
+        let judged = events.settled(id)?;
+        let kind = ["stopped", "zombie"][number % 2];
+        holds(judged["kind"] == kind, || format!("{style}, {leave}: {judged}"))?;
+    }
+    // One is under way when the signal comes.
+    playground.run("style=detached&work=9s&deadline=50ms")?;
+    let servers = proc::children(playground.lab.id())?;
+    holds(!servers.is_empty(), || "the server is a child".to_owned())?;
+    playground.interrupt()?;
+    let status = playground.lab.wait()?;
+    holds(status.code() == Some(Exit::Interrupted.status().into()), || status.to_string())?;
+    let until = Instant::now() + Duration::from_secs(5);
+    while servers.iter().any(|server| server.state() == State::Alive) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let left = servers.iter().filter(|server| server.state() == State::Alive).count();
+    holds(left == 0, || format!("{left} of {} processes are left", servers.len()))
+}
