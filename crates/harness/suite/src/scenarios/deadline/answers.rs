@@ -184,8 +184,9 @@ fn work_wins_a_tie(bench: &Bench) -> Outcome {
     let deadline = bench.ms(200);
     let mut counts = [0, 0];
     for _ in 0..5 {
-        let work = |index: u32| deadline - Duration::from_millis(5) + Duration::from_micros(100) * index;
-        let target = |index| format!("/slow?work={}us&tick=20ms", work(index).as_micros());
+        // Whole milliseconds, since a server need not know a finer unit: 195 to 205, each about nine times.
+        let work = |index: u32| deadline - Duration::from_millis(5) + Duration::from_millis(1) * (index % 11);
+        let target = |index| format!("/slow?work={}ms&tick=20ms", work(index).as_millis());
         let requests = (0..100).map(|i| Request::get(target(i)).timeout(deadline).id(bench.id())).collect();
         let mut storm = bench.storm(requests)?;
         for (index, shot) in storm.answered()?.iter().enumerate() {
