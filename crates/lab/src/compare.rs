@@ -9,7 +9,7 @@ use measure::registry::{Measured, Plan};
 use measure::results::{Results, http_date};
 use measure::schedule;
 use report::export::folder::Folder;
-use report::terminal::tables;
+use report::terminal::{render, tables};
 use suite::document::{Chosen, Document, SCHEMA, Server, Status};
 use suite::exit::Exit;
 use suite::missing;
@@ -83,7 +83,7 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
     }
     if args.servers.is_empty() && !args.peers {
         let offer = peers::offer(&catalog, &root, args.no_install);
-        print(format_args!("{}\n", tables::wrap(&offer, "")));
+        print(format_args!("{}\n", render::wrap(&offer, "")));
     }
     if let Some(why) = missing::nothing_judged(&results.document()) {
         say(&why);

@@ -1,9 +1,9 @@
 //! `lab diff`: what changed from one run to another beyond the noise, and whether it got worse.
 
-use comfy_table::{Cell, CellAlignment, Color};
 use measure::series::{self, Figure};
-use report::summary;
-use report::terminal::tables;
+use measure::table::{Cell, Column, Table, Tone};
+use measure::text::{megabytes, number};
+use report::terminal::render::{self, wrap};
 use serde::Serialize;
 use suite::document::{Better, Document, Row};
 use suite::exit::Exit;
@@ -148,11 +148,11 @@ impl Difference {
             let before = turned.before.map_or("not run", Verdict::word);
             let mark = if turned.regression { "WORSE " } else { "" };
             let Turned { server, scenario, after, observed, .. } = turned;
-            text += &tables::wrap(&format!("{mark}{server} {scenario}: {before} → {after}: {observed}"), "");
+            text += &wrap(&format!("{mark}{server} {scenario}: {before} → {after}: {observed}"), "");
             text.push('\n');
         }
         if !self.figures.is_empty() {
-            text += &format!("\n{}\n\n", self.table(color).trim_fmt());
+            text += &format!("\n{}\n\n", render::table(&self.table(), color).trim_end());
         }
         for gone in &self.gone {
             text += &format!("GONE {gone}\n");
@@ -178,27 +178,22 @@ impl Difference {
         text
     }
 
-    fn table(&self, color: bool) -> comfy_table::Table {
-        let mut table = tables::table(&["server", "figure", "before", "after", "change", ""], color);
-        if let Some(column) = table.column_mut(1) {
-            column.set_cell_alignment(CellAlignment::Left);
-        }
+    fn table(&self) -> Table {
+        let columns = [Column::words("figure"), "before".into(), "after".into(), "change".into(), "".into()];
+        let mut table = Table::new("", "server", columns);
         for moved in &self.figures {
             let change =
                 moved.change_percent.map_or("from 0".to_owned(), |percent| format!("{percent:+.0} %"));
-            let (word, shade) = match (moved.regression, moved.worse) {
-                (true, _) => ("WORSE", Color::Red),
-                (false, true) => ("worse", Color::Yellow),
-                (false, false) => ("better", Color::Green),
+            let (word, tone) = match (moved.regression, moved.worse) {
+                (true, _) => ("WORSE", Tone::Bad),
+                (false, true) => ("worse", Tone::Odd),
+                (false, false) => ("better", Tone::Good),
             };
-            table.add_row(vec![
-                Cell::new(&moved.server),
-                Cell::new(&moved.figure),
-                Cell::new(moved.before.say(&moved.unit)),
-                Cell::new(moved.after.say(&moved.unit)),
-                Cell::new(change),
-                Cell::new(word).fg(shade),
-            ]);
+            let cells =
+                [&moved.figure, &moved.before.say(&moved.unit), &moved.after.say(&moved.unit), &change];
+            let mut cells: Vec<Cell> = cells.map(Cell::plain).into();
+            cells.push(Cell::new(tone, word));
+            table.line(moved.server.as_str(), cells);
         }
         table
     }
@@ -244,10 +239,10 @@ impl Spread {
 
     fn say(&self, unit: &str) -> String {
         let short = |value: f64| match unit {
-            "bytes" => summary::megabytes(value.max(0.0) as u64),
+            "bytes" => megabytes(value.max(0.0) as u64),
             "ms" if value.abs() < 100.0 => format!("{value:.1} ms"),
             "ms" => format!("{value:.0} ms"),
-            _ if value.abs() >= 100.0 => summary::number(value.abs().round() as u64),
+            _ if value.abs() >= 100.0 => number(value.abs().round() as u64),
             _ => format!("{value:.1}").trim_end_matches(".0").to_owned(),
         };
         let median = short(self.median);

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use measure::table::{Cell, Column, Table};
 use report::export::schema;
-use report::{pages, readme};
+use report::terminal::render;
+use report::{markdown, pages, readme};
 use serde_json::json;
 use suite::exit::Exit;
 use suite::scenario::Scenario;
@@ -14,7 +15,7 @@ use testbed::toolchains;
 
 use crate::args::{List, ListFormat};
 use crate::gallery;
-use crate::progress::{print, say};
+use crate::progress::{color, print, say};
 
 /// The table of scenarios as a document.
 const SCENARIOS: &str = "docs/scenarios.md";
@@ -58,24 +59,18 @@ fn as_json(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) -> serde_json::
 }
 
 fn show(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
-    let mut servers = table(&["server", "what it is"]);
+    let mut servers = Table::new("", "server", [Column::words("what it is")]);
     for server in &catalog.servers {
         let absent =
             toolchains::missing(server, root).map(|why| format!(" (absent: {why})")).unwrap_or_default();
-        servers.add_row([server.name.clone(), format!("{}{absent}", server.about)]);
+        servers.line(server.name.as_str(), vec![Cell::plain(format!("{}{absent}", server.about))]);
     }
-    let mut rows = table(&["scenario", "level", "promise"]);
+    let mut rows = Table::new("", "scenario", [Column::words("level"), Column::words("promise")]);
     for scenario in chosen {
-        rows.add_row([scenario.id.to_owned(), scenario.level.to_string(), scenario.promise.to_owned()]);
+        rows.line(scenario.id, vec![Cell::plain(scenario.level), Cell::plain(scenario.promise)]);
     }
-    print(format_args!("{servers}\n\n{rows}\n\n{} scenarios\n", chosen.len()));
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    table
+    let [servers, rows] = [servers, rows].map(|table| render::table_of_any_width(&table, color()));
+    print(format_args!("{servers}\n{rows}\n{} scenarios\n", chosen.len()));
 }
 
 /// Prints one scenario's page.
@@ -139,5 +134,14 @@ fn with_exits(path: &Path) -> Result<String, String> {
         .split_once(MARKS.0)
         .and_then(|(before, rest)| Some((before, rest.split_once(MARKS.1)?.1)))
         .ok_or_else(|| format!("`{}` has no place for the exit statuses", path.display()))?;
-    Ok(format!("{}{}{}{}{}", parts.0, MARKS.0, Exit::markdown(), MARKS.1, parts.1))
+    Ok(format!("{}{}{}{}{}", parts.0, MARKS.0, exits(), MARKS.1, parts.1))
+}
+
+/// The table of exit statuses as Markdown.
+fn exits() -> String {
+    let mut table = Table::new("", "exit status", [Column::words("commands"), Column::words("meaning")]);
+    for (status, of, meaning) in Exit::table() {
+        table.line(status.to_string(), vec![Cell::plain(of), Cell::plain(meaning)]);
+    }
+    markdown::table_of_markup(&table)
 }

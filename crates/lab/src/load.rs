@@ -2,7 +2,7 @@
 
 use load::row::Latency;
 use load::{Load, Pace, Row};
-use report::summary::number;
+use measure::text::number;
 use suite::exit::Exit;
 use testbed::guard;
 use testbed::url::Url;

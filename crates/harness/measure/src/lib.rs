@@ -14,6 +14,7 @@
 //!   else's load.
 //! - [`results`]: a run with its measurements in their own types; [`series`]: every sample in one list; [`stats`]: what
 //!   becomes of samples.
+//! - [`table`]: a table as plain data, with its sentences; [`text`]: figures and lists as text.
 
 pub mod disconnect;
 #[cfg(any(test, feature = "fixtures"))]
@@ -29,6 +30,8 @@ pub mod schedule;
 pub mod series;
 pub mod stats;
 pub mod storm;
+pub mod table;
+pub mod text;
 pub mod throughput;
 pub mod told;
 pub mod watch;

@@ -4,6 +4,7 @@
 //! its verdict, a sentence of ours by the fates and verdicts that it is about.
 
 use measure::results::Results;
+use measure::text;
 use suite::document::{Row, Server, Status};
 use suite::verdict::{Level, Verdict};
 
@@ -174,7 +175,7 @@ fn verdicts(results: &Results, wanted: impl Fn(&Row) -> bool) -> Table {
 /// The cell of a verdict; one that is not as promised finds its reason, or adds it.
 fn judged(row: &Row, reasons: &mut Vec<Reason>) -> Cell {
     let figure = |name: &str| row.figures.iter().find(|(have, _)| have == name).map(|(_, value)| *value);
-    let timed = figure("cancel_median_ms").or_else(|| figure("zombie_ms")).map(crate::summary::span);
+    let timed = figure("cancel_median_ms").or_else(|| figure("zombie_ms")).map(text::span);
     match row.verdict {
         Verdict::Unsupported => Cell::none(),
         Verdict::Pass if row.level == Level::Info => {

@@ -3,9 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use measure::table::{Cell, Column, Table};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use suite::document::{Document, Row};
 use suite::verdict::Verdict;
+
+use crate::markdown;
 
 /// The run as one JSON document.
 pub fn json(run: &Document) -> String {
@@ -79,21 +82,15 @@ fn code(verdict: Verdict) -> Option<u8> {
 /// The run as a matrix, a scenario a line and a server a column, with the misses below.
 pub fn markdown(run: &Document) -> String {
     let names: Vec<_> = run.servers.iter().map(|server| server.name.as_str()).collect();
-    let mut text = format!("| scenario | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
-    let mut ids: Vec<&str> = Vec::new();
+    let mut table = Table::new("", "scenario", names.iter().map(|name| Column::words(name)));
     for row in &run.results {
-        if !ids.contains(&row.id.as_str()) {
-            ids.push(&row.id);
+        if table.lines.iter().all(|line| line.head != row.id) {
+            let of = |name: &&str| run.results.iter().find(|one| one.id == row.id && one.server == **name);
+            let cell = |name| Cell::plain(of(name).map_or("", |row| row.verdict.word()));
+            table.line(row.id.as_str(), names.iter().map(cell).collect());
         }
     }
-    for id in ids {
-        let cell = |name: &&str| {
-            let row = run.results.iter().find(|row| row.id == id && row.server == **name);
-            row.map_or("", |row| row.verdict.word())
-        };
-        let cells: Vec<_> = names.iter().map(cell).collect();
-        let _ = writeln!(text, "| `{id}` | {} |", cells.join(" | "));
-    }
+    let mut text = markdown::table(&table, |id| format!("`{id}`"));
     for row in run.results.iter().filter(|row| !matches!(row.verdict, Verdict::Pass | Verdict::Unsupported)) {
         let observed = row.observed.lines().next().unwrap_or_default();
         let _ = write!(text, "\n- `{}` on {}: **{}**, {observed}", row.id, row.server, row.verdict);

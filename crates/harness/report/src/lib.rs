@@ -5,7 +5,9 @@
 //! - [`formats`]: verdicts as text, JSON, JUnit XML and Markdown; [`pages`]: the table of scenarios as a document.
 //! - [`summary`]: what the figures mean, in sentences; [`findings`]: what a run shows across all its servers.
 //! - [`proxies`]: a run of intermediaries as a page.
+//! - [`matrix`]: the verdicts as tables.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
+//! - [`terminal::render`], [`html`], [`markdown`]: the three renderers of a table.
 //! - [`gallery`]: servers on other people's frameworks, as a document and a page.
 //! - [`watched`]: a server under somebody else's load, in sentences.
 //! - [`export`]: files for other programs.
@@ -14,6 +16,9 @@ pub mod export;
 pub mod findings;
 pub mod formats;
 pub mod gallery;
+pub mod html;
+pub mod markdown;
+pub mod matrix;
 pub mod page;
 pub mod pages;
 pub mod proxies;

@@ -7,13 +7,13 @@ use measure::zombie::{Fate, How, Life};
 use suite::document::Row;
 use suite::verdict::Verdict;
 
-use crate::findings;
-use crate::summary::{self, number, span, tied};
+use crate::summary;
+use crate::{findings, html, matrix};
+use measure::text::{self, number, span, tied};
 
 pub mod curves;
 pub mod gantt;
 pub mod heat;
-pub mod matrix;
 pub mod memory;
 pub mod packed;
 pub mod scale;
@@ -33,16 +33,16 @@ struct Page<'a> {
     work: String,
     verdict: Vec<String>,
     gantts: Vec<Gantt>,
-    areas: Vec<&'a str>,
-    matrix: Vec<matrix::Line<'a>>,
-    matrix_told: String,
+    matrix: String,
+    matrix_title: String,
+    matrix_sentences: Vec<String>,
+    is_judged: bool,
     /// The rows that the cells open.
     rows: String,
     misses_red: Vec<Miss<'a>>,
     misses: Vec<Miss<'a>>,
-    scenarios: Vec<matrix::Line<'a>>,
+    scenarios: String,
     left_out: Vec<String>,
-    names: Vec<&'a str>,
     tails: Vec<Tail<'a>>,
     late: Vec<Late<'a>>,
     late_pictures: Vec<LatePicture>,
@@ -110,21 +110,22 @@ struct StormOf<'a> {
 /// # Errors
 /// When the template cannot be filled.
 pub fn render(results: &Results) -> Result<String, String> {
+    let areas = matrix::areas(results);
     let page = Page {
         results,
         deadline: planned(results.plan.zombie.deadline_ms),
         work: planned(results.plan.zombie.work_ms),
         verdict: summary::verdict(results).iter().map(|text| tied(text)).collect(),
         gantts: gantt::all(results),
-        areas: results.areas(),
-        matrix: matrix::areas(results),
-        matrix_told: matrix::told(results),
+        matrix: html::table(&areas, true)?,
+        is_judged: !areas.lines.is_empty(),
+        matrix_title: areas.title,
+        matrix_sentences: areas.sentences,
         rows: packed::rows(results),
         misses_red: misses(results, true),
         misses: misses(results, false),
-        scenarios: matrix::scenarios(results),
-        left_out: matrix::left_out(results),
-        names: results.names(),
+        scenarios: html::table(&matrix::scenarios(results), false)?,
+        left_out: [matrix::not_run(results), matrix::left_out(results)].concat(),
         tails: tails(results),
         late: late(results),
         late_pictures: curves::late(results),
@@ -153,8 +154,8 @@ fn misses(results: &Results, red: bool) -> Vec<Miss<'_>> {
     let misses = results.misses().into_iter().filter(|(_, row)| is_red(row.verdict) == red);
     misses
         .map(|(servers, row)| Miss {
-            class: matrix::class(row.verdict),
-            servers: summary::list(&servers),
+            class: matrix::tone(row.verdict).class(),
+            servers: text::list(&servers),
             row,
         })
         .collect()
@@ -202,7 +203,7 @@ fn late(results: &Results) -> Vec<Late<'_>> {
     let line = |o: &'_ measure::overshoot::Overshoot| {
         let figures = o.summary_ms.map(|s| {
             let say = |ms: f64| format!("{ms:.2} ms");
-            [say(s.p50), summary::percentile(s.p99, say), say(s.max)]
+            [say(s.p50), text::percentile(s.p99, say), say(s.max)]
         });
         (o.summary_ms.map_or(0, |summary| summary.count), figures.unwrap_or_default())
     };

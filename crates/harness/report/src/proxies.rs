@@ -10,7 +10,7 @@ use suite::scenarios;
 use suite::verdict::Verdict;
 use testbed::proxies::Proxy;
 
-use crate::summary::list;
+use measure::text::list;
 
 mod short;
 

@@ -11,7 +11,7 @@ const END: &str = "<!-- run: end -->\n";
 
 /// The beginnings of the sections that the block shows, in order.
 const SECTIONS: [&str; 4] =
-    ["Promises kept (", "Does the work stop?", "Does the work hear that its client left?", "A storm of "];
+    ["Scenarios passed (", "Does the work stop?", "Does the work hear that its client left?", "A storm of "];
 
 /// Returns `readme` with the block of this run between its markers.
 ///
@@ -113,7 +113,7 @@ fn day(time: std::time::SystemTime) -> String {
     format!("{year}-{month:02}-{day:02}")
 }
 
-/// Returns the tables of the block's sections, without the sentences under them.
+/// Returns the tables of the block's sections, without their sentences.
 fn excerpt(printed: &str) -> String {
     let sections = printed.trim_start_matches('\n').split("\n\n");
     let shown = sections.filter(|section| SECTIONS.iter().any(|title| section.starts_with(title)));
@@ -124,7 +124,7 @@ fn excerpt(printed: &str) -> String {
         let is_row =
             |line: &&str| line.starts_with(' ') && (!line.starts_with("  ") || line.starts_with("   "));
         let rest = format!(" {rest}");
-        let rows: Vec<&str> = rest.lines().take_while(is_row).collect();
+        let rows: Vec<&str> = rest.lines().filter(is_row).collect();
         format!("{title}\n{}\n", rows.join("\n"))
     };
     shown.map(table).collect::<Vec<_>>().join("\n")
@@ -175,13 +175,13 @@ mod tests {
 
     #[test]
     fn a_block_whose_columns_add_up_is_sound() {
-        assert_eq!(check(&readme("Promises kept (5 of 5 scenarios)", ROWS, "")), Ok(()));
-        assert_eq!(check(&readme("Promises kept (5 of 5 scenarios\nof 2 areas)", ROWS, "")), Ok(()));
+        assert_eq!(check(&readme("Scenarios passed (run: 5 of 5, all)", ROWS, "")), Ok(()));
+        assert_eq!(check(&readme("Scenarios passed (run: 5 of 5, all\nof 2 areas)", ROWS, "")), Ok(()));
     }
 
     #[test]
     fn a_column_that_does_not_add_up_is_named_unless_the_block_says_why() {
-        let (title, rows) = ("Promises kept (6 of 9 scenarios)", ROWS);
+        let (title, rows) = ("Scenarios passed (run: 6 of 9, some)", ROWS);
         let error = check(&readme(title, rows, "")).unwrap_err();
         assert!(error.contains("the column of x adds up to 5"), "{error}");
         assert_eq!(check(&readme(title, rows, "1 of the 6 scenarios needs Go.")), Ok(()));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_missing_section_table_date_or_marker_is_named() {
-        let whole = readme("Promises kept (5 of 5 scenarios)", ROWS, "");
+        let whole = readme("Scenarios passed (run: 5 of 5, all)", ROWS, "");
         for (part, other) in [
             ("A storm of", "No storm of"),
             ("on 2026", "on some 2026"),
@@ -202,9 +202,8 @@ mod tests {
 
     #[test]
     fn an_excerpt_has_the_tables_and_no_sentences() {
-        let printed =
-            "\nPromises kept (1\nof 2)\n server  a\n x     1/1\n         more\n  A sentence.\n\nOther\n y\n";
-        assert_eq!(excerpt(printed), "Promises kept (1\nof 2)\n server  a\n x     1/1\n         more\n");
+        let printed = "\nScenarios passed (1\nof 2)\n  A sentence.\n server  a\n x     1/1\n         more\n  A note.\n\nOther\n y\n";
+        assert_eq!(excerpt(printed), "Scenarios passed (1\nof 2)\n server  a\n x     1/1\n         more\n");
     }
 
     #[test]

@@ -4,76 +4,8 @@ use measure::overshoot::Overshoot;
 use measure::results::Results;
 use measure::stats::Summary;
 use measure::storm::Storm;
+use measure::text::{ALIKE, list, megabytes, number, range, span, those};
 use measure::zombie::Fate;
-
-/// A 99th percentile, or a dash where too few samples have none.
-pub fn percentile(p99: Option<f64>, say: impl Fn(f64) -> String) -> String {
-    p99.map_or_else(|| "–".to_owned(), say)
-}
-
-/// A span of time as people say it.
-pub fn span(ms: f64) -> String {
-    match ms.abs() {
-        // Never "-0.0".
-        nothing if nothing < 0.05 => "0.0 ms".to_owned(),
-        small if small < 9.95 => format!("{ms:.1} ms"),
-        medium if medium < 999.5 => format!("{ms:.0} ms"),
-        _ => format!("{:.2} s", ms / 1e3),
-    }
-}
-
-/// A number with its thousands apart.
-pub fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A size in megabytes.
-pub fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
-}
-
-/// The same text with its numbers and their units tied together by no-break spaces.
-pub fn tied(text: &str) -> String {
-    let mut tied = String::with_capacity(text.len());
-    for (index, word) in text.split(' ').enumerate() {
-        let unit = matches!(word.trim_end_matches(|c: char| !c.is_alphanumeric()), "ms" | "s" | "MB");
-        let after_number = tied.ends_with(|c: char| c.is_ascii_digit());
-        if index > 0 {
-            tied.push(if unit && after_number { '\u{a0}' } else { ' ' });
-        }
-        tied.push_str(word);
-    }
-    tied
-}
-
-/// From the least to the most of these, or the one that they all are.
-fn range(values: impl IntoIterator<Item = f64>, say: impl Fn(f64) -> String) -> String {
-    let Some(summary) = Summary::of(values) else { return String::new() };
-    let (least, most) = (say(summary.min), say(summary.max));
-    if least == most { most } else { format!("{least} to {most}") }
-}
-
-/// `a, b and c`.
-pub fn list(names: &[&str]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        [one] => (*one).to_owned(),
-        [front @ .., last] => format!("{} and {last}", front.join(", ")),
-    }
-}
-
-/// The same, or `all 4` when these are all of `everybody`.
-fn those(names: &[&str], everybody: usize) -> String {
-    if names.len() == everybody && everybody > 2 { format!("all {everybody}") } else { list(names) }
-}
 
 /// The worst that became of a server's work in a style; `None` when it was not measured.
 pub fn worst(results: &Results, server: &str, style: &str) -> Option<Fate> {
@@ -315,9 +247,6 @@ pub fn latest(shown: &[&Overshoot], noise: f64) -> Option<String> {
         )
     })
 }
-
-/// Why figures are not compared.
-pub const ALIKE: &str = "the ranges of their rounds overlap, are of fewer than three rounds";
 
 fn early(o: &Overshoot) -> String {
     let count = o.summary_ms.map_or(0, |summary| summary.count);

@@ -2,5 +2,6 @@
 
 mod leave;
 mod pictures;
+pub mod render;
 pub mod tables;
 pub mod watch;

@@ -70,13 +70,9 @@ impl Exit {
         format!("Exit status:\n{}", lines.join("\n"))
     }
 
-    /// The table as Markdown.
-    pub fn markdown() -> String {
-        let mut text = String::from("| exit status | commands | meaning |\n|---:|---|---|\n");
-        for (exit, of, meaning) in &TABLE {
-            text += &format!("| {} | {of} | {meaning} |\n", exit.status());
-        }
-        text
+    /// The table as plain data: each status, the commands that it is of, and its meaning.
+    pub fn table() -> impl Iterator<Item = (u8, &'static str, &'static str)> {
+        TABLE.iter().map(|(exit, of, meaning)| (exit.status(), *of, *meaning))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use report::summary;
+use measure::text::list;
 use testbed::catalog::{Catalog, Stanza};
 use testbed::toolchains;
 
@@ -44,10 +44,10 @@ pub(super) fn offer(catalog: &Catalog, root: &Path, no_install: bool) -> String 
     let to_get = names(&|server, missing| missing.is_some() && needs_go(server) && !no_install);
     let mut text = String::from("Not in this run: the peers. `lab compare --peers` takes them all");
     if !here.is_empty() {
-        text += &format!("; {} can be built and run here", summary::list(&here));
+        text += &format!("; {} can be built and run here", list(&here));
     }
     if !to_get.is_empty() {
-        text += &format!("; for {} it installs Go into target/ first, with pip", summary::list(&to_get));
+        text += &format!("; for {} it installs Go into target/ first, with pip", list(&to_get));
     }
     for (server, missing) in &peers {
         if let Some(missing) = missing.as_ref().filter(|_| !to_get.contains(&server.name.as_str())) {

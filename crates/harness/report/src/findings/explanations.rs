@@ -5,7 +5,8 @@ use measure::zombie::Fate;
 use suite::document::Row;
 use suite::verdict::{Level, Verdict};
 
-use crate::summary::{self, list, span};
+use crate::summary;
+use measure::text::{list, span};
 
 /// Returns the servers' reactions to a disconnect, server by server, as the verdicts say.
 pub(super) fn disconnect(results: &Results) -> Vec<String> {

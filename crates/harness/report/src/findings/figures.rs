@@ -8,7 +8,8 @@ use measure::zombie::STYLES;
 use suite::document::Row;
 
 use super::{Cell, Line, Table, explanations};
-use crate::summary::{self, list, megabytes, number, span};
+use crate::summary;
+use measure::text::{list, megabytes, number, span};
 
 /// Servers whose work is a thread, in two languages; and a third way, for comparison.
 const TWINS: [&str; 2] = ["threads", "python-threading"];

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Learned, Reason, Table};
-use crate::summary::{list, tied};
+use measure::text::{list, tied};
 
 /// Writes the page.
 pub fn page(learned: &Learned<'_>) -> String {

@@ -7,7 +7,8 @@ use measure::results::Results;
 use measure::storm::{Reading, Storm};
 
 use super::scale::{Scale, Tick, round};
-use crate::summary::{self, number};
+use crate::summary;
+use measure::text::{self, number};
 
 pub(super) const LEFT: f64 = 44.0;
 pub(super) const RIGHT: f64 = 338.0;
@@ -71,7 +72,7 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
         (left, Some(_)) => format!(
             "{} works outlived the last answer, by up to {}: {:.0} task-seconds for nobody.",
             number(left),
-            summary::span(storm.quiesce_ms().unwrap_or(0.0)),
+            text::span(storm.quiesce_ms().unwrap_or(0.0)),
             storm.zombie_area()
         ),
         (left, None) => {
@@ -81,7 +82,7 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
     StormPicture {
         name: storm.server.clone(),
         told,
-        caption: summary::tied(&caption),
+        caption: text::tied(&caption),
         requests: line(|reading| reading.requests),
         work: line(|reading| reading.work),
         threads: line(|reading| reading.threads),
@@ -161,7 +162,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
             LateLine {
                 name: o.server.clone(),
                 ink: super::ink(results, &o.server),
-                figure: summary::tied(&summary::percentile(p99(o), summary::span)),
+                figure: text::tied(&text::percentile(p99(o), text::span)),
                 points: staircase(&samples, &late, &share),
             }
         });
@@ -169,7 +170,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
             .iter()
             .filter_map(|o| {
                 let summary = o.summary_ms?;
-                let (p50, worst) = (summary::span(summary.p50), summary::span(summary.max));
+                let (p50, worst) = (text::span(summary.p50), text::span(summary.max));
                 Some(format!("{} half within {p50}, all within {worst}", o.server))
             })
             .collect();
@@ -181,7 +182,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
                 format!("{} at once", number(at_once as u64))
             },
             told: told.join("; "),
-            caption: summary::tied(&caption(&shown, results.noise.p99_ms)),
+            caption: text::tied(&caption(&shown, results.noise.p99_ms)),
             lines: lines.collect(),
             noise: round(late.at(results.noise.p99_ms) - LEFT),
             xs: late.ticks(0, |ms| format!("{ms} ms")),
@@ -195,7 +196,7 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
 fn caption(shown: &[&Overshoot], noise: f64) -> String {
     match shown {
         [one] => one.summary_ms.map_or(String::new(), |all| {
-            format!("All answers of {} came within {} of their deadline.", one.server, summary::span(all.max))
+            format!("All answers of {} came within {} of their deadline.", one.server, text::span(all.max))
         }),
         _ => summary::latest(shown, noise).unwrap_or_default(),
     }

@@ -5,7 +5,8 @@ use measure::zombie::STYLES;
 use measure::zombie::{Fate, Life};
 
 use super::scale::{Scale, Tick, round};
-use crate::summary::{self, span};
+use crate::summary;
+use measure::text::{self, span};
 
 /// The width of every small picture; it is drawn about this many pixels wide on every screen.
 pub const WIDTH: f64 = 360.0;
@@ -114,7 +115,7 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
             servers.push(lanes);
         }
     }
-    let told = summary::tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
+    let told = text::tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
     Some(Gantt {
         style,
         what: about(style),

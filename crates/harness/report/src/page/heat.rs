@@ -6,7 +6,7 @@ use measure::results::Results;
 use measure::stats::Summary;
 
 use super::scale::{Scale, Tick};
-use crate::summary::{self, number, tied};
+use measure::text::{self, number, tied};
 
 const RIGHT: f64 = 344.0;
 const TOP: f64 = 18.0;
@@ -137,7 +137,7 @@ fn worst(strip: &Interference, after: bool) -> Option<f64> {
 }
 
 fn figures(strip: &Interference) -> [String; 3] {
-    let say = |after| worst(strip, after).map_or("-".to_owned(), summary::span);
+    let say = |after| worst(strip, after).map_or("-".to_owned(), text::span);
     let missing: usize = strip.slots.iter().map(|slot| slot.missing).sum();
     [say(false), say(true), number(missing as u64)]
 }
@@ -149,20 +149,20 @@ fn caption(rounds: &[(&str, Summary)]) -> String {
     match &ranked[..] {
         [] => String::new(),
         [(server, worst)] => {
-            format!("During the burst the slowest answer of {server} took {}.", summary::span(worst.p50))
+            format!("During the burst the slowest answer of {server} took {}.", text::span(worst.p50))
         }
         [least, .., most] if least.1.parts_from(&most.1) => format!(
             "During the burst the slowest answer took {} on {}, and {} on {}.",
-            summary::span(least.1.p50),
+            text::span(least.1.p50),
             least.0,
-            summary::span(most.1.p50),
+            text::span(most.1.p50),
             most.0
         ),
         [least, .., most] => format!(
             "During the burst the slowest answers took {} to {}; servers are not told apart by ranges that overlap, or of \
              fewer than three rounds.",
-            summary::span(least.1.min),
-            summary::span(most.1.max)
+            text::span(least.1.min),
+            text::span(most.1.max)
         ),
     }
 }

@@ -7,7 +7,7 @@ use testbed::floor;
 
 use super::ink;
 use super::scale::{Scale, Tick, round};
-use crate::summary::{number, tied};
+use measure::text::{number, tied};
 
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 338.0;

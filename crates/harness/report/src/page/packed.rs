@@ -13,7 +13,7 @@ use measure::results::Results;
 use serde::Serialize;
 use suite::document::Row;
 
-use super::matrix;
+use crate::matrix;
 
 /// All rows together have at most so many characters, so that the page stays small; 13 servers need 900,000.
 const MOST: usize = 1_600_000;
@@ -64,7 +64,7 @@ fn pack(rows: &[Row], lines: usize) -> String {
 fn opened(row: &Row, lines: usize) -> Opened<'_> {
     let shown = lines.min(row.trace.len());
     Opened {
-        class: matrix::class(row.verdict),
+        class: matrix::tone(row.verdict).class(),
         server: &row.server,
         id: &row.id,
         verdict: row.verdict.word(),

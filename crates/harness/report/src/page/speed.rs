@@ -6,7 +6,7 @@ use measure::stats::Summary;
 use measure::throughput::{Fast, Standing, standings};
 
 use super::scale::{Scale, Tick, round};
-use crate::summary::{number, tied};
+use measure::text::{number, tied};
 
 const WIDTH: f64 = 360.0;
 const RIGHT: f64 = 344.0;

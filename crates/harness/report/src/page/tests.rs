@@ -142,7 +142,7 @@ fn the_parts_stand_in_the_order_in_which_they_are_understood() {
     let page = CROWDED.as_str();
     let heads = [
         "Requests and their work",
-        "Promises kept",
+        "Scenarios passed",
         "A storm of",
         "How late is the 504?",
         "What does a connection cost in memory?",
@@ -160,7 +160,7 @@ fn a_run_without_scenarios_has_no_matrix_and_nothing_to_press() {
     results.measured.zombie = vec![life("tokio", "drop", 0.1)];
     let page = render(&results).unwrap();
     assert!(page.contains("this run judged none"));
-    for matrix in ["<h2>Promises kept", "<button", "<dialog", "<script"] {
+    for matrix in ["<h2>Scenarios passed", "<button", "<dialog", "<script"] {
         assert!(!page.contains(matrix), "{matrix}");
     }
 }

@@ -8,25 +8,6 @@ use suite::exit::Exit;
 use super::*;
 
 #[test]
-fn spans_are_said_in_the_unit_that_fits() {
-    assert_eq!(
-        [0.04, 9.94, 12.3, 999.0, 2703.0].map(span),
-        ["0.0 ms", "9.9 ms", "12 ms", "999 ms", "2.70 s"]
-    );
-}
-
-#[test]
-fn a_number_and_its_unit_stay_on_one_line() {
-    assert_eq!(tied("for 1.20 s, on 3 s or it is"), "for 1.20\u{a0}s, on 3\u{a0}s or it is");
-    assert_eq!(tied("it s ms"), "it s ms");
-}
-
-#[test]
-fn thousands_stand_apart() {
-    assert_eq!([7, 1003, 1_234_567].map(number), ["7", "1,003", "1,234,567"]);
-}
-
-#[test]
 fn who_left_zombies_is_told_with_style_and_length() {
     let mut results = empty(&["tokio", "smol", "threads"]);
     for (server, drop) in [("tokio", 0.3), ("smol", 0.1), ("threads", 2699.0)] {

@@ -6,7 +6,7 @@ use measure::results::Results;
 use suite::document::Gap;
 
 use super::tables::{WIDTH, abreast, red, table};
-use crate::summary::span;
+use measure::text::span;
 
 /// The width of `0.2 / 16.1 ms`; a longer name makes its column wider.
 const CELL: usize = 13;

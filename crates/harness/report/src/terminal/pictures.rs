@@ -8,7 +8,8 @@ use measure::zombie::{Fate, Life};
 
 use super::tables::table;
 use crate::page::scale::Scale;
-use crate::summary::{self, span};
+use crate::summary;
+use measure::text::{self, span};
 
 /// Columns of a bar of the first picture.
 const BAR: usize = 46;
@@ -119,7 +120,7 @@ pub(super) fn late(results: &Results, color: bool) -> Option<Table> {
             level(within as f64 / samples.len().max(1) as f64)
         };
         let curve: String = (0..LATE).map(share).collect();
-        table.add_row([Cell::new(summary::number(o.at_once as u64)), Cell::new(&o.server), Cell::new(curve)]);
+        table.add_row([Cell::new(text::number(o.at_once as u64)), Cell::new(&o.server), Cell::new(curve)]);
     }
     let noise = "░".repeat(scale.at(results.noise.p99_ms).round() as usize);
     table.add_row([Cell::new(""), Cell::new("noise"), Cell::new(noise)]);

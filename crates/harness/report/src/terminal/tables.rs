@@ -5,16 +5,16 @@ use std::fmt::Write;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
 };
-use measure::measurement::Size;
 use measure::results::Results;
 use measure::zombie::Fate;
 use measure::zombie::STYLES;
-use suite::document::{Row, Server, Status};
-use suite::verdict::Verdict;
 
 use super::leave;
 use super::pictures;
-use crate::summary::{self, megabytes, number, span};
+use super::render::{self, wrap};
+use crate::matrix;
+use crate::summary;
+use measure::text::{self, megabytes, number, span};
 
 mod held;
 mod speed;
@@ -25,7 +25,14 @@ pub const WIDTH: u16 = 100;
 /// Everything that is printed of a run.
 pub fn print(results: &Results, color: bool) -> String {
     let mut printed = Printed { text: String::new(), color };
-    verdicts(&mut printed, results);
+    let mut matrix = matrix::areas(results);
+    let misses = matrix::misses(results);
+    matrix.sentences.extend(if misses.is_empty() {
+        vec!["Every scenario passed.".to_owned()]
+    } else {
+        misses
+    });
+    printed.table(&matrix);
     printed.section(
         "Does the work stop? (how long it went on after its 504 had been read)",
         zombies(results, color),
@@ -83,6 +90,17 @@ impl Printed {
         }
     }
 
+    /// Adds a table with its sentences, if it has lines.
+    fn table(&mut self, table: &measure::table::Table) {
+        if !table.lines.is_empty() {
+            self.section(&table.title, None, table.sentences.clone());
+            self.text += &render::table(table, self.color);
+            if !table.note.is_empty() {
+                let _ = writeln!(self.text, "{}", wrap(&table.note, "  "));
+            }
+        }
+    }
+
     /// Adds a section for each part of a table that is too wide, and the sentences under the last.
     fn parts(&mut self, title: &str, tables: Vec<Table>, mut sentences: Vec<String>) {
         let last = tables.len();
@@ -91,17 +109,6 @@ impl Printed {
             let sentences = if number == last { std::mem::take(&mut sentences) } else { Vec::new() };
             self.section(title, Some(table), sentences);
         }
-    }
-}
-
-/// Adds the verdicts of the scenarios.
-fn verdicts(printed: &mut Printed, results: &Results) {
-    let chosen = &results.scenarios;
-    let quick = if results.plan.size == Size::Quick { "quick run: " } else { "" };
-    let title =
-        format!("Promises kept ({quick}{} of {} scenarios: {})", chosen.chosen, chosen.of, chosen.which);
-    if chosen.chosen > 0 || !results.misses().is_empty() {
-        printed.parts(&title, matrix(results, printed.color), misses(results));
     }
 }
 
@@ -123,13 +130,7 @@ fn gaps(results: &Results) -> Vec<String> {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
         format!("{}: {} {what}: {}", gap.server, gap.what, gap.why)
     });
-    // What kept a server from being run at all stands among the misses already.
-    let is_miss = |why: &str| results.misses().iter().any(|(_, row)| row.observed == why);
-    let said = |server: &Server| {
-        let why = server.error.as_ref().filter(|why| !is_miss(why))?;
-        Some(format!("{}: {}: {why}", server.name, server.status.word()))
-    };
-    gaps.chain(results.servers.iter().filter_map(said)).collect()
+    gaps.chain(matrix::not_run(results)).collect()
 }
 
 /// The machine of the run, and how long it took.
@@ -178,9 +179,6 @@ pub fn red(text: impl ToString) -> Cell {
     Cell::new(text).fg(Color::Red).add_attribute(Attribute::Bold)
 }
 
-/// The widest line of the table of areas: it is the first that a reader sees, and a terminal has 80 columns at first.
-const NARROW: u16 = 80;
-
 /// Parts the servers of a table in which each has a column, so that every part fits a width.
 pub(super) fn abreast<'a>(names: &[&'a str], first: usize, cell: usize, most: u16) -> Vec<Vec<&'a str>> {
     // A space stands on each side of a cell, except at the end of the line.
@@ -194,73 +192,6 @@ pub(super) fn abreast<'a>(names: &[&'a str], first: usize, cell: usize, most: u1
         }
     }
     parts
-}
-
-/// Areas by servers, in as many tables as it takes: the number of scenarios that were passed, of how many.
-fn matrix(results: &Results, color: bool) -> Vec<Table> {
-    let areas = results.areas();
-    let names: Vec<&str> = results.servers.iter().map(|server| server.name.as_str()).collect();
-    let first = areas.iter().map(|area| area.len()).max().unwrap_or(0);
-    let part = |names: Vec<&str>| {
-        let mut table = table(&[&["area"], &names[..]].concat(), color);
-        for column in table.column_iter_mut() {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-        let servers: Vec<&Server> =
-            results.servers.iter().filter(|server| names.contains(&server.name.as_str())).collect();
-        for area in &areas {
-            table.add_row(
-                [Cell::new(area)]
-                    .into_iter()
-                    .chain(servers.iter().map(|server| score(results, server, area))),
-            );
-        }
-        if areas.is_empty() {
-            let status = servers.iter().map(|server| status(server));
-            table.add_row([Cell::new("all")].into_iter().chain(status));
-        }
-        table
-    };
-    abreast(&names, first, "100/100".len(), NARROW).into_iter().map(part).collect()
-}
-
-/// Returns the number of scenarios of an area that a server passed, or why it passed none.
-fn score(results: &Results, server: &Server, area: &str) -> Cell {
-    if server.status != Status::Ran
-        && results.areas().iter().all(|area| results.score(&server.name, area).1 == 0)
-    {
-        return status(server);
-    }
-    let (passed, all) = results.score(&server.name, area);
-    let broken = results.results.iter().any(|row| {
-        row.server == server.name
-            && row.area() == area
-            && (row.verdict.is_red() || row.verdict == Verdict::Error)
-    });
-    let score = format!("{passed}/{all}");
-    match (broken, passed == all) {
-        (true, _) => red(score),
-        (false, true) => Cell::new(score).fg(Color::Green),
-        (false, false) => Cell::new(score).fg(Color::Yellow),
-    }
-}
-
-/// Returns the status of a server that could not be judged.
-fn status(server: &Server) -> Cell {
-    if server.status == Status::Error { red("error") } else { Cell::new(server.status.word()) }
-}
-
-/// A line for each result that is neither passed nor unsupported.
-fn misses(results: &Results) -> Vec<String> {
-    let line = |(servers, row): (Vec<&str>, &Row)| {
-        let why = match (row.verdict, &row.expected) {
-            (Verdict::Xfail | Verdict::Xpass | Verdict::Flaky, Some(why)) => format!(" (expected: {why})"),
-            _ => String::new(),
-        };
-        format!("{} {} {}: {}{why}", row.verdict, summary::list(&servers), row.id, row.observed)
-    };
-    let lines: Vec<String> = results.misses().into_iter().map(line).collect();
-    if lines.is_empty() { vec!["Every promise was kept.".to_owned()] } else { lines }
 }
 
 /// Servers by styles: whether the work stopped, and if not, for how long it went on.
@@ -311,7 +242,7 @@ fn overshoot(results: &Results, color: bool) -> Option<Table> {
         ];
         if let Some(figures) = o.summary_ms {
             let say = |ms: f64| format!("{ms:.2} ms");
-            let p99 = summary::percentile(figures.p99, say);
+            let p99 = text::percentile(figures.p99, say);
             cells.extend([say(figures.p50), p99, say(figures.max)].map(Cell::new));
         }
         table.add_row(cells);
@@ -342,34 +273,6 @@ fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
         ]);
     }
     (table.row_count() > 0).then_some(table)
-}
-
-/// Breaks a sentence into lines that fit, each with this indent.
-pub fn wrap(sentence: &str, indent: &str) -> String {
-    let mut text = String::new();
-    for (number, paragraph) in summary::tied(sentence).lines().enumerate() {
-        if number > 0 {
-            text.push('\n');
-        }
-        let mut width = 0;
-        for word in paragraph.split(' ').filter(|word| !word.is_empty()) {
-            let length = word.chars().count();
-            if width > 0 && width + 1 + length > usize::from(WIDTH) {
-                text.push('\n');
-                width = 0;
-            }
-            if width == 0 {
-                text.push_str(indent);
-                width = indent.len();
-            } else {
-                text.push(' ');
-                width += 1;
-            }
-            text.push_str(&word.replace('\u{a0}', " "));
-            width += length;
-        }
-    }
-    text
 }
 
 #[cfg(test)]

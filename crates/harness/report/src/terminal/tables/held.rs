@@ -6,9 +6,9 @@ use measure::interference::{self, Interference};
 use measure::results::Results;
 use measure::stats::Summary;
 
-use super::speed::{ALIKE, Section, ratio};
+use super::speed::Section;
 use super::{red, table};
-use crate::summary::{list, number, percentile, span};
+use measure::text::{ABOUT, list, number, percentile, ratio, span};
 
 /// The share of the change of memory that a line must explain to be called one.
 const FIT: f64 = 0.98;
@@ -106,7 +106,7 @@ fn memory(results: &Results, state: State, title: &str, color: bool) -> Option<S
             Cell::new(number(held.unwrap_or(0) as u64)),
         ]);
     }
-    let mut sentences = vec![ALIKE.to_owned(), about_memory(results)];
+    let mut sentences = vec![ABOUT.to_owned(), about_memory(results)];
     if !crooked.is_empty() {
         sentences
             .push(format!("⚠ {}: the readings lie on no line, so the slope says little.", list(&crooked)));

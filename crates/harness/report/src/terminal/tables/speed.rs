@@ -3,11 +3,10 @@
 use comfy_table::{Cell, Color, Table};
 use load::row::Row;
 use measure::results::Results;
-use measure::stats::Summary;
 use measure::throughput::{Fast, Standing, standings};
 
 use super::table;
-use crate::summary::number;
+use measure::text::{ABOUT, number, ratio};
 
 /// A title, a table and what it means.
 pub(super) type Section = (String, Option<Table>, Vec<String>);
@@ -103,15 +102,6 @@ fn how_fast(turns: &[Fast], color: bool) -> Table {
     table
 }
 
-/// The meaning of `~` in a column of ratios.
-pub(super) const ALIKE: &str =
-    "~: a ratio of ranges that overlap, or of fewer than three rounds, which tells nobody apart.";
-
-/// One median as a multiple of another, marked where the ranges of the rounds do not part.
-pub(super) fn ratio(of: &Summary, base: &Summary) -> String {
-    format!("{}{:.2}", if of.parts_from(base) { "" } else { "~" }, of.p50 / base.p50)
-}
-
 /// Returns the server by whose figure the others are divided: the first of Go's servers, else the floor that does nothing.
 fn base(turns: &[Fast]) -> Option<&str> {
     let names = || turns.iter().map(|turn| turn.server.as_str());
@@ -139,7 +129,7 @@ fn median(standing: &Standing<'_>, digits: usize, of: impl Fn(&Row) -> Option<f6
 fn about_throughput(turns: &[Fast]) -> Vec<String> {
     let standings = standings(turns, |row| Some(row.per_second));
     let mut sentences = vec![
-        ALIKE.to_owned(),
+        ABOUT.to_owned(),
         "Client and server share the machine's cores, so read the ratios. A closed loop hides stalls: it says how much, and \
         the next table how fast."
             .to_owned(),

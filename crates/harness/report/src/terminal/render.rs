@@ -1,0 +1,136 @@
+//! Tables and sentences as text for a terminal, never wider than 100 columns.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, presets};
+use measure::table::{Align, Cell, Table, Tone};
+use measure::text::tied;
+
+/// The widest line.
+pub const WIDTH: u16 = 100;
+
+/// Returns the lines of a table; one by servers that is too wide is parted between them.
+pub fn table(model: &Table, color: bool) -> String {
+    let mut text = String::new();
+    let mut from = 0;
+    while from < model.columns.len() {
+        let to = if model.by_server { abreast(model, from) } else { model.columns.len() };
+        if from > 0 {
+            text.push('\n');
+        }
+        let mut part = part(model, from..to, color);
+        part.set_width(WIDTH);
+        fit(&mut part);
+        let _ = writeln!(text, "{}", part.trim_fmt());
+        from = to;
+    }
+    text
+}
+
+/// Returns the lines of a table as wide as the terminal; without one they are as long as they are.
+pub fn table_of_any_width(model: &Table, color: bool) -> String {
+    part(model, 0..model.columns.len(), color).trim_fmt() + "\n"
+}
+
+/// Returns the end of the columns that fit beside each other, the first of them `from`; at least one is taken.
+fn abreast(model: &Table, from: usize) -> usize {
+    // A space stands on each side of a cell, except at the end of the line.
+    let widest = |texts: &mut dyn Iterator<Item = &str>| {
+        texts.flat_map(str::lines).map(|line| line.chars().count()).max().unwrap_or(0) + 2
+    };
+    let heads = widest(&mut model.lines.iter().map(|line| &line.head[..]).chain([&model.first[..]]));
+    let mut room = (usize::from(WIDTH) + 1).saturating_sub(heads);
+    let mut to = from;
+    while let Some(column) = model.columns.get(to) {
+        let cells = model.lines.iter().filter_map(|line| line.cells.get(to)).map(|cell| &cell.text[..]);
+        let head = column.head();
+        let width = widest(&mut cells.chain([&head[..]]));
+        if width > room && to > from {
+            break;
+        }
+        (room, to) = (room.saturating_sub(width), to + 1);
+    }
+    to
+}
+
+fn part(model: &Table, columns: Range<usize>, color: bool) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    let shown = &model.columns[columns.clone()];
+    let header = std::iter::once(model.first.clone()).chain(shown.iter().map(|column| column.head()));
+    table.set_header(header.map(|title| comfy_table::Cell::new(title).add_attribute(Attribute::Dim)));
+    for line in &model.lines {
+        let cells = line.cells.get(columns.clone()).unwrap_or(&[]).iter().map(cell);
+        table.add_row(std::iter::once(comfy_table::Cell::new(&line.head)).chain(cells));
+    }
+    let aligns = std::iter::once(Align::Left).chain(shown.iter().map(|column| column.align));
+    for ((index, column), align) in table.column_iter_mut().enumerate().zip(aligns) {
+        column.set_cell_alignment(match align {
+            Align::Left => CellAlignment::Left,
+            Align::Right => CellAlignment::Right,
+        });
+        if index == 0 || model.by_server {
+            // A name broken in two is no name.
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    table
+}
+
+fn cell(cell: &Cell) -> comfy_table::Cell {
+    let shown = comfy_table::Cell::new(&cell.text);
+    match cell.tone {
+        Tone::Plain | Tone::None => shown,
+        Tone::Good => shown.fg(Color::Green),
+        Tone::Odd => shown.fg(Color::Yellow),
+        Tone::Bad => shown.fg(Color::Red).add_attribute(Attribute::Bold),
+    }
+}
+
+/// Takes what a wide table lacks from the space between its columns, before any cell is broken.
+fn fit(table: &mut comfy_table::Table) {
+    let content: u16 = table.column_max_content_widths().iter().sum();
+    let columns = u16::try_from(table.column_count()).unwrap_or(u16::MAX);
+    if content.saturating_add(columns.saturating_mul(2)) > WIDTH {
+        for column in table.column_iter_mut() {
+            column.set_padding((1, 0));
+        }
+    }
+}
+
+/// Breaks a sentence into lines that fit, each with this indent.
+pub fn wrap(sentence: &str, indent: &str) -> String {
+    let mut text = String::new();
+    for (number, paragraph) in tied(sentence).lines().enumerate() {
+        if number > 0 {
+            text.push('\n');
+        }
+        let mut width = 0;
+        for word in paragraph.split(' ').filter(|word| !word.is_empty()) {
+            let length = word.chars().count();
+            if width > 0 && width + 1 + length > usize::from(WIDTH) {
+                text.push('\n');
+                width = 0;
+            }
+            if width == 0 {
+                text.push_str(indent);
+                width = indent.len();
+            } else {
+                text.push(' ');
+                width += 1;
+            }
+            text.push_str(&word.replace('\u{a0}', " "));
+            width += length;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+use measure::table::{Cell, Column};
+
+use super::*;
+
+/// A table of so many servers with long names, one figure each.
+fn wide(servers: usize) -> Table {
+    let names: Vec<String> = (0..servers).map(|number| format!("a-server-with-a-name-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut model = Table::by_server("", "area", &names);
+    model.line("deadline", names.iter().map(|_| Cell::plain("20/20")).collect());
+    model
+}
+
+#[test]
+fn a_table_by_servers_is_parted_between_them_and_breaks_no_name() {
+    let text = table(&wide(13), false);
+    assert!(text.lines().all(|line| line.chars().count() <= usize::from(WIDTH)), "{text}");
+    assert_eq!((text.matches(" area").count(), text.matches("20/20").count()), (5, 13), "{text}");
+    for number in 0..13 {
+        assert!(
+            text.split_whitespace().any(|word| word == format!("a-server-with-a-name-{number}")),
+            "{text}"
+        );
+    }
+    assert_eq!(table(&wide(2), false).matches(" area").count(), 1);
+}
+
+#[test]
+fn figures_end_at_the_right_and_words_begin_at_the_left() {
+    let mut model = Table::new("", "server", [Column::of("took", "ms"), Column::words("why")]);
+    model.line("tokio", vec![Cell::plain("1"), Cell::plain("slow")]);
+    model.line("smol", vec![Cell::plain("1,000"), Cell::plain("so")]);
+    assert_eq!(
+        table(&model, false),
+        " server  took, ms  why\n tokio          1  slow\n smol       1,000  so\n"
+    );
+}
+
+#[test]
+fn a_bad_cell_is_red_where_there_are_colors() {
+    let mut model = Table::new("", "server", ["took"]);
+    model.line("x", vec![Cell::new(Tone::Bad, "late")]);
+    assert!(table(&model, true).contains("\x1b[31m") || table(&model, true).contains("\x1b[38;5;9m"));
+    assert!(!table(&model, false).contains('\x1b'));
+}
+
+#[test]
+fn a_long_sentence_is_broken_between_words_and_indented() {
+    let text = wrap(&"word ".repeat(50), "  ");
+    assert!(text.lines().all(|line| line.len() <= 100 && line.starts_with("  word")), "{text}");
+    assert_eq!(text.split_whitespace().count(), 50);
+}
+
+#[test]
+fn lines_of_a_message_stay_lines() {
+    assert_eq!(wrap("one\ntwo", "  "), "  one\n  two");
+}
