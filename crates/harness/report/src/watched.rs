@@ -1,8 +1,7 @@
 //! A server under somebody else's load, in sentences: the same on the terminal and on the page.
 
+use measure::text::{list, megabytes, number, span};
 use measure::watch::{Reading, Watch};
-
-use crate::summary::{list, megabytes, number, span};
 
 /// The title of the section.
 pub fn title(watch: &Watch) -> String {

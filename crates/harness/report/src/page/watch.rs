@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use measure::results::Results;
+use measure::text::{number, tied};
 use measure::watch::{self, Reading, Watch};
 
 use super::curves::{BOTTOM, LEFT, RIGHT, TOP};
 use super::scale::{Scale, Tick};
-use crate::summary::{number, tied};
 use crate::watched;
 
 /// A watch as a section of the page.

@@ -3,10 +3,10 @@
 use comfy_table::{Cell, Color, ColumnConstraint, Table};
 use measure::disconnect::{self, ACTIONS, Heard};
 use measure::results::Results;
+use measure::text::span;
 use suite::document::Gap;
 
 use super::tables::{WIDTH, abreast, red, table};
-use measure::text::span;
 
 /// The width of `0.2 / 16.1 ms`; a longer name makes its column wider.
 const CELL: usize = 13;

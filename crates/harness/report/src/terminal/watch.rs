@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use measure::text::{number, span};
 use measure::watch::{Reading, Watch};
 
 use super::pictures::level;
-use super::tables::wrap;
-use crate::summary::{number, span};
+use super::render::wrap;
 use crate::watched;
 
 /// Columns of a curve.
