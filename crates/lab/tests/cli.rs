@@ -1,7 +1,7 @@
 //! The command as people run it: what it prints, which files it leaves, and how it ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -11,11 +11,14 @@ use suite::exit::Exit;
 
 /// The argument that makes this program a server, and the way in which it serves.
 const SERVER: &str = "__server";
+/// The time for which work goes on after its answer: longer than `lab show` waits for work to begin.
+const ZOMBIE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     if args.next().as_deref() == Some(SERVER) {
-        serve(&args.next().unwrap_or_default());
+        let way = args.next().unwrap_or_default();
+        serve(&way, args.skip_while(|arg| arg != "--witness").nth(1).as_deref());
         return ExitCode::SUCCESS;
     }
     let trials = vec![
@@ -29,22 +32,26 @@ fn main() -> ExitCode {
         Trial::test("a_folder_that_cannot_be_written_is_told_before_anything_runs", unwritable),
         Trial::test("a_server_in_the_background_is_told_to_stay_in_the_foreground_and_ended", daemon),
         Trial::test("the_help_has_the_table_of_exit_statuses", help),
+        Trial::test("a_request_whose_work_never_begins_is_shown_at_once", show_no_work),
+        Trial::test("a_request_is_shown_when_its_work_has_ended", show_work),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// Serves on a free port until it is killed, in one of three ways: `mute` never answers, `mute-slow` answers all but `/slow`,
 /// and `plain` answers `/fast` with 200 and `/slow` with 504 at its deadline.
-fn serve(way: &str) {
+///
+/// With a witness, the work of `/slow` goes on for [`ZOMBIE`] after the answer.
+fn serve(way: &str, witness: Option<&str>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     println!("listening on http://{}", listener.local_addr().expect("it is bound"));
     for stream in listener.incoming().filter_map(Result::ok) {
-        let way = way.to_owned();
-        std::thread::spawn(move || answer(&stream, &way));
+        let (way, witness) = (way.to_owned(), witness.map(str::to_owned));
+        std::thread::spawn(move || answer(&stream, &way, witness.as_deref()));
     }
 }
 
-fn answer(mut stream: &TcpStream, way: &str) -> Option<()> {
+fn answer(mut stream: &TcpStream, way: &str, witness: Option<&str>) -> Option<()> {
     let mut head = Vec::new();
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         if line.is_empty() {
@@ -57,13 +64,24 @@ fn answer(mut stream: &TcpStream, way: &str) -> Option<()> {
         std::thread::sleep(Duration::from_secs(60));
         return None;
     }
-    let budget =
-        head.iter().find_map(|line| line.strip_prefix("grpc-timeout: ")?.strip_suffix('m')?.parse().ok());
+    let field = |name| head.iter().find_map(|line| line.strip_prefix(name));
+    let budget = field("grpc-timeout: ").and_then(|text| text.strip_suffix('m')?.parse().ok());
+    let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
+    let say = |word: &str| {
+        let told = witness.zip(field("x-request-id: ").filter(|_| is_slow));
+        told.map(|(witness, id)| socket.send_to(format!("{id} {word}").as_bytes(), witness))
+    };
+    say("start");
     if is_slow {
         std::thread::sleep(Duration::from_millis(budget.unwrap_or(2000) + 1));
     }
     let status = if is_slow { "504 Gateway Timeout" } else { "200 OK" };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n").ok()
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n").ok()?;
+    if say("beat 1").is_some() {
+        std::thread::sleep(ZOMBIE);
+        say("end completed");
+    }
+    Some(())
 }
 
 fn lab(args: &[&str]) -> Command {
@@ -274,4 +292,34 @@ fn help() -> Result<(), Failed> {
     let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (told, table) = (squeeze(&String::from_utf8_lossy(&output.stdout)), squeeze(&Exit::help()));
     holds(told.contains(&table), || format!("{told}\n\nhas not\n\n{table}"))
+}
+
+/// Shows one request to this program's server, which is the only one of a list.
+fn shown(name: &str, args: &[&str]) -> Result<(Output, Duration), Failed> {
+    let place = Place::new(name);
+    let list = format!(
+        "[[server]]\nname = \"own\"\nabout = \"this test\"\nrun = \"{}\"\nsupports = [\"witness\"]\n",
+        own("plain")
+    );
+    std::fs::write(place.0.join("servers.toml"), list)?;
+    let began = Instant::now();
+    let output = lab(&["show", "own"]).args(args).current_dir(&place.0).output()?;
+    ends(&output, Exit::Good)?;
+    Ok((output, began.elapsed()))
+}
+
+fn show_no_work() -> Result<(), Failed> {
+    for target in ["/fast", "/values", "/no-such-path"] {
+        let (output, took) = shown("show-no-work", &[target])?;
+        holds(text(&output).contains("answered 200"), || text(&output))?;
+        holds(took < Duration::from_secs(5), || format!("{target} took {took:?}: {}", text(&output)))?;
+    }
+    Ok(())
+}
+
+fn show_work() -> Result<(), Failed> {
+    let (output, took) = shown("show-work", &["/slow?work=3s", "--deadline", "100ms"])?;
+    let told = text(&output);
+    holds(told.contains("answered 504") && told.contains("completed"), || told.clone())?;
+    holds(took > ZOMBIE, || format!("it ended after {took:?}: {told}"))
 }
