@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Trial::test("an_interrupt_keeps_what_was_judged_and_says_so", interrupt),
         Trial::test("a_folder_that_cannot_be_written_is_told_before_anything_runs", unwritable),
         Trial::test("a_server_in_the_background_is_told_to_stay_in_the_foreground_and_ended", daemon),
+        Trial::test("a_server_that_is_never_ready_is_told_with_what_it_printed_instead", never_ready),
         Trial::test("the_help_has_the_table_of_exit_statuses", help),
         Trial::test("a_request_whose_work_never_begins_is_shown_at_once", show_no_work),
         Trial::test("a_request_is_shown_when_its_work_has_ended", show_work),
@@ -284,6 +285,19 @@ fn daemon() -> Result<(), Failed> {
     holds(text(&output).contains("run it in the foreground"), || text(&output))?;
     let id = std::fs::read_to_string(&id)?;
     holds(!Path::new("/proc").join(id.trim()).exists(), || format!("process {id} is left"))
+}
+
+fn never_ready() -> Result<(), Failed> {
+    let (began, server) = (Instant::now(), "sh -c 'echo starting soon; exec sleep 60'");
+    let output =
+        lab(&["check", "--run", server, "--start-timeout", "200ms", "--only", "baseline"]).output()?;
+    ends(&output, Exit::NotRun)?;
+    for told in ["did not print `listening on http://ADDR` within 200ms", "its stdout says:", "starting soon"]
+    {
+        holds(text(&output).contains(told), || text(&output))?;
+    }
+    // The default is 10 s.
+    holds(began.elapsed() < Duration::from_secs(8), || format!("told after {:?}", began.elapsed()))
 }
 
 fn help() -> Result<(), Failed> {
