@@ -24,7 +24,8 @@ const EXAMPLES: &str = "Examples:\n  \
     lab check --run 'python3 server.py'       judge a server of your own\n  \
     lab compare --quick                       all servers side by side, in figures\n  \
     lab diff before.json after.json           what changed between two runs\n  \
-    lab explain deadline/never-early          what a scenario sends and why";
+    lab explain deadline/never-early          what a scenario sends and why\n  \
+    lab explain deadline                      the scenarios of an area";
 
 /// When a request times out, or its client leaves, does the work really stop?
 #[derive(Debug, Parser)]
@@ -67,10 +68,11 @@ pub(crate) enum Command {
     Load(Load),
     /// Watch a server's work, threads and memory while any load generator runs
     Watch(Watch),
-    /// Print one scenario's page: what is sent, what must happen, why it matters
+    /// Print one scenario's page (what is sent, what must happen, why it matters), or list an area
     Explain {
-        /// The scenario's id, as `lab list` prints it
-        id: String,
+        /// The scenario's id, as `lab list` prints it, or an area
+        #[arg(value_name = "ID|AREA")]
+        name: String,
     },
     /// Write docs/scenarios.md, docs/results.schema.json and docs/gallery.md
     Docs {
@@ -104,7 +106,8 @@ pub(crate) enum ListFormat {
     after_help = "A server of your own needs three things: it prints `listening on http://ADDR`, answers GET /fast \
     with 200 at once, and GET /slow with 504 at the deadline that the header `grpc-timeout: 300m` (milliseconds) gives. \
     What else it lacks is `unsupported`, not failed.\n\nExamples:\n  \
-    lab check --run 'python3 server.py'\n  \
+    lab check --run 'python3 server.py'                  the whole table, and four questions answered\n  \
+    lab check --run 'python3 server.py' --only stranger  what answers the questions, and nothing else\n  \
     lab check --run 'uvicorn --port {port} app:app'      ready when the port accepts, no line needed\n  \
     lab check --url http://127.0.0.1:8080 --only deadline\n  \
     lab check tokio threads --only work --profile lab --trace target/traces"

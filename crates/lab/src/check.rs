@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::{Results, http_date};
 use report::export::folder::{self, Folder};
-use report::formats;
+use report::{formats, stranger};
 use suite::document::{Chosen, Document, SCHEMA, Server, Status};
 use suite::exit::Exit;
 use suite::expect::Expectations;
 use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
-use suite::{missing, probe, reach, scenarios};
+use suite::{missing, probe, questions, reach, scenarios};
 use testbed::capability::Supports;
 use testbed::catalog::{self, Catalog, Stanza};
 use testbed::machine::Machine;
@@ -82,7 +82,7 @@ pub(crate) fn check(args: &Check) -> Result<Exit, String> {
     if let Some(out) = &out {
         write(&run, out)?;
     }
-    show(&run, args.format);
+    View::of(args).show(&run);
     if let Some(why) = missing::nothing_judged(&run) {
         say(&why);
     }
@@ -91,7 +91,7 @@ pub(crate) fn check(args: &Check) -> Result<Exit, String> {
 
 /// Prints what was judged until a signal came, and keeps it in a file.
 fn interrupted(args: &Check) -> impl FnOnce(&Document) + Send + 'static {
-    let (format, out) = (args.format, args.out.clone());
+    let (view, out) = (View::of(args), args.out.clone());
     move |run| {
         let folder = match &out {
             Some(out) => Folder::named(out),
@@ -102,7 +102,7 @@ fn interrupted(args: &Check) -> impl FnOnce(&Document) + Send + 'static {
         if let Err(error) = folder.and_then(|folder| write(run, &folder)) {
             say(&error);
         }
-        show(run, format);
+        view.show(run);
     }
 }
 
@@ -205,7 +205,8 @@ fn judge(ready: Ready, args: &Check, chosen: &[&'static Scenario], kept: &Kept) 
         keep_traces: args.trace.is_some(),
         gate: true,
     };
-    let progress = Progress::start(subject.name(), chosen.len());
+    // One screen is all that a stranger's run prints, so its progress is no list beside it.
+    let progress = Progress::start(subject.name(), chosen.len(), !View::of(args).rows);
     let entry = Entry { unanswered, ..Entry::new(subject, expectations, chosen.to_vec()) };
     let session = Session::new(vec![entry], settings);
     session.run(&|row| {
@@ -214,6 +215,44 @@ fn judge(ready: Ready, args: &Check, chosen: &[&'static Scenario], kept: &Kept) 
     });
 }
 
+/// The way in which a run is printed.
+#[derive(Clone, Copy)]
+struct View {
+    format: CheckFormat,
+    /// True of a server that is not of the list: the four questions are answered.
+    stranger: bool,
+    /// True when every row is wanted, because some scenarios were asked for by name.
+    rows: bool,
+}
+
+impl View {
+    fn of(args: &Check) -> Self {
+        let stranger = args.run.is_some() || args.url.is_some();
+        let by_name = args.only.as_deref().is_some_and(|only| only != "*" && only != questions::SET);
+        Self { format: args.format, stranger, rows: !stranger || by_name }
+    }
+
+    fn show(self, run: &Document) {
+        if !self.stranger || matches!(self.format, CheckFormat::Json | CheckFormat::Junit) {
+            return show(run, self.format);
+        }
+        // A run that asked none of the questions has rows alone.
+        let asked = stranger::is_asked(run);
+        let markdown = self.format == CheckFormat::Markdown;
+        match (self.rows || !asked, markdown) {
+            (true, true) => print(formats::markdown(run)),
+            (true, false) => print(formats::supported(run, color())),
+            (false, _) => {}
+        }
+        match (asked, markdown) {
+            (true, true) => print(stranger::markdown(run)),
+            (true, false) => print(stranger::screen(run, color())),
+            (false, _) => {}
+        }
+    }
+}
+
+/// Prints a run in one of the formats.
 pub(crate) fn show(run: &Document, format: CheckFormat) {
     match format {
         CheckFormat::Human => print(formats::human(run, color())),

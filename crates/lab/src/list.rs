@@ -8,6 +8,7 @@ use report::terminal::render;
 use report::{markdown, pages, readme};
 use serde_json::json;
 use suite::exit::Exit;
+use suite::remedies;
 use suite::scenario::Scenario;
 use suite::scenarios;
 use testbed::catalog::{self, Catalog};
@@ -65,28 +66,52 @@ fn show(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
             toolchains::missing(server, root).map(|why| format!(" (absent: {why})")).unwrap_or_default();
         servers.line(server.name.as_str(), vec![Cell::plain(format!("{}{absent}", server.about))]);
     }
+    let servers = render::table_of_any_width(&servers, color());
+    print(format_args!("{servers}\n{}\n{} scenarios\n", rows(chosen), chosen.len()));
+}
+
+/// A line for each scenario.
+fn rows(chosen: &[&Scenario]) -> String {
     let mut rows = Table::new("", "scenario", [Column::words("level"), Column::words("promise")]);
     for scenario in chosen {
         rows.line(scenario.id, vec![Cell::plain(scenario.level), Cell::plain(scenario.promise)]);
     }
-    let [servers, rows] = [servers, rows].map(|table| render::table_of_any_width(&table, color()));
-    print(format_args!("{servers}\n{rows}\n{} scenarios\n", chosen.len()));
+    render::table_of_any_width(&rows, color())
 }
 
-/// Prints one scenario's page.
-pub(crate) fn explain(id: &str) -> Result<Exit, String> {
-    let found = scenarios::every().into_iter().find(|scenario| scenario.id == id);
-    let scenario = found.ok_or_else(|| {
-        let near = scenarios::select_from(scenarios::every(), &format!("*{id}*")).unwrap_or_default();
-        let near: Vec<_> = near.iter().map(|scenario| scenario.id).collect();
-        if near.is_empty() {
-            format!("no scenario is called `{id}`; `lab list` prints them all")
-        } else {
-            format!("no scenario is called `{id}`; did you mean {}?", near.join(", "))
-        }
-    })?;
-    print(pages::page(scenario));
+/// Prints one scenario's page, or the scenarios that an area or a pattern selects.
+pub(crate) fn explain(name: &str) -> Result<Exit, String> {
+    if let Some(scenario) = scenarios::every().into_iter().find(|scenario| scenario.id == name) {
+        let remedy = remedies::of(scenario.id).map(|remedy| format!("- what mends it: {remedy}\n"));
+        print(format_args!("{}{}", pages::page(scenario), remedy.unwrap_or_default()));
+        return Ok(Exit::Good);
+    }
+    let chosen = scenarios::select_from(scenarios::every(), name).map_err(|_| unknown(name))?;
+    print(format_args!(
+        "{}\n{} scenarios; `lab explain ID` has the page of one\n",
+        rows(&chosen),
+        chosen.len()
+    ));
     Ok(Exit::Good)
+}
+
+/// Says what comes near a name that is neither a scenario's nor an area's.
+fn unknown(name: &str) -> String {
+    const MOST: usize = 5;
+    let mut near = vec![scenarios::nearest(name)];
+    let like = scenarios::select_from(scenarios::every(), &format!("*{name}*")).unwrap_or_default();
+    near.extend(
+        like.iter()
+            .map(|scenario| scenario.id)
+            .filter(|id| *id != near[0])
+            .take(MOST - 1)
+            .collect::<Vec<_>>(),
+    );
+    let near: Vec<_> = near.iter().map(|one| format!("`{one}`")).collect();
+    format!(
+        "no scenario and no area is called `{name}`; did you mean {}? `lab list` prints them all",
+        near.join(", ")
+    )
 }
 
 /// Writes the generated documents, or says which of them are stale.

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         args::Command::Play(args) => play::play(&args),
         args::Command::Load(args) => load::load(&args),
         args::Command::Watch(args) => watch::watch(&args),
-        args::Command::Explain { id } => list::explain(&id),
+        args::Command::Explain { name } => list::explain(&name),
         args::Command::Docs { check, run } => list::docs(check, run.as_deref()),
     };
     testbed::guard::kill_all();

@@ -15,6 +15,7 @@ pub(crate) struct Progress {
     total: usize,
     done: AtomicUsize,
     bar: Option<ProgressBar>,
+    quiet: bool,
 }
 
 /// True once a result could not be written.
@@ -54,8 +55,8 @@ pub(crate) fn tell(line: &str) {
 }
 
 impl Progress {
-    /// Begins with a server's scenarios.
-    pub(crate) fn start(server: &str, total: usize) -> Self {
+    /// Begins with a server's scenarios; `quiet` leaves out the line for each.
+    pub(crate) fn start(server: &str, total: usize, quiet: bool) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {wide_msg}")
                 .expect("the template is well-formed");
@@ -66,18 +67,21 @@ impl Progress {
         if bar.is_none() {
             say(&format!("{server}: {total} scenarios"));
         }
-        Self { server: server.to_owned(), total, done: AtomicUsize::new(0), bar }
+        Self { server: server.to_owned(), total, done: AtomicUsize::new(0), bar, quiet }
     }
 
     /// Notes a result.
     pub(crate) fn done(&self, row: &Row) {
         let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(bar) = &self.bar else {
+            if self.quiet {
+                return;
+            }
             let Row { id, verdict, took_ms, .. } = row;
             return say(&format!("{} {number}/{} {verdict} {id} ({took_ms} ms)", self.server, self.total));
         };
         bar.set_message(row.id.clone());
-        if row.verdict.is_red() || row.verdict == Verdict::Error {
+        if !self.quiet && (row.verdict.is_red() || row.verdict == Verdict::Error) {
             bar.println(format!("{}: {} {}", self.server, row.verdict, row.id));
         }
         bar.inc(1);

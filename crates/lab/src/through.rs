@@ -163,7 +163,7 @@ fn rows(ready: &Ready, args: &Through, table: &[&'static Scenario]) -> Vec<Row> 
         // Its start was one already: a request went through.
         gate: false,
     };
-    let progress = Progress::start(subject.name(), table.len());
+    let progress = Progress::start(subject.name(), table.len(), false);
     let session = Session::new(vec![Entry::new(subject, expectations, table.to_vec())], settings);
     session.run(&|row| progress.done(row)).remove(0)
 }

@@ -1,11 +1,15 @@
 //! One run as text for people, JSON, JUnit XML and Markdown.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
 use measure::table::{Cell, Column, Table};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use suite::document::{Document, Row};
+use suite::remedies;
+use suite::runner::STDERR;
+use suite::scenarios;
 use suite::verdict::Verdict;
 
 use crate::markdown;
@@ -19,13 +23,23 @@ pub fn json(run: &Document) -> String {
 
 /// The run for people; `color` adds ANSI colors.
 pub fn human(run: &Document, color: bool) -> String {
+    rows(run, &|_| true, color)
+}
+
+/// The same without a line for each scenario that the server does not support.
+pub fn supported(run: &Document, color: bool) -> String {
+    rows(run, &|row| row.verdict != Verdict::Unsupported, color)
+}
+
+fn rows(run: &Document, shown: &dyn Fn(&Row) -> bool, color: bool) -> String {
     let mut text = String::new();
-    let width = run.results.iter().map(|row| row.id.len()).max().unwrap_or(0);
+    let width = run.results.iter().filter(|row| shown(row)).map(|row| row.id.len()).max().unwrap_or(0);
     for server in &run.servers {
         let version = server.version.as_ref().map(|version| format!(" ({version})")).unwrap_or_default();
         let _ = writeln!(text, "{}{version}", server.name);
-        for row in run.results.iter().filter(|row| row.server == server.name) {
-            line(&mut text, row, width, color);
+        let mut logged = BTreeSet::new();
+        for row in run.results.iter().filter(|row| row.server == server.name && shown(row)) {
+            line(&mut text, row, width, &mut logged, color);
         }
         let counts = run.counts(Some(&server.name));
         let counts: Vec<_> = counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
@@ -39,7 +53,8 @@ pub fn human(run: &Document, color: bool) -> String {
     text
 }
 
-fn line(text: &mut String, row: &Row, width: usize, color: bool) {
+/// Writes a result; of a server's standard error only the lines that are not in `logged` yet.
+fn line(text: &mut String, row: &Row, width: usize, logged: &mut BTreeSet<String>, color: bool) {
     let verdict = format!("{:<11}", row.verdict.word());
     let verdict = match (color, code(row.verdict)) {
         (true, Some(code)) => format!("\x1b[{code}m{verdict}\x1b[0m"),
@@ -51,10 +66,27 @@ fn line(text: &mut String, row: &Row, width: usize, color: bool) {
     }
     if (row.verdict.is_red() || row.verdict == Verdict::Error) && row.attempts > 0 {
         let _ = writeln!(text, "      promise: {} ({})", row.promise, row.level);
+        let scenario = scenarios::every().into_iter().find(|scenario| scenario.id == row.id);
+        if let Some(cause) = scenario.map(|scenario| scenario.wrong).filter(|cause| !cause.is_empty()) {
+            let _ = writeln!(text, "      how it goes wrong: {cause}");
+        }
+        if let Some(remedy) = remedies::of(&row.id) {
+            let _ = writeln!(text, "      what mends it: {remedy}");
+        }
         for line in shortened(&row.trace) {
+            let line = once(&line, logged);
             let _ = writeln!(text, "      | {}", line.replace('\n', "\n      | "));
         }
     }
+}
+
+/// The end of a standard error without the lines that were shown before; anything else as it is.
+fn once(line: &str, logged: &mut BTreeSet<String>) -> String {
+    let Some((head, log)) = line.split_once('\n').filter(|(head, _)| *head == STDERR) else {
+        return line.to_owned();
+    };
+    let new: Vec<&str> = log.lines().filter(|line| logged.insert((*line).to_owned())).collect();
+    if new.is_empty() { format!("{head} as shown above") } else { format!("{head}\n{}", new.join("\n")) }
 }
 
 /// The first and the last lines of a trace: a miss shows at its end, and how it came to it at its beginning.
@@ -191,6 +223,32 @@ mod tests {
         assert_eq!((short.len(), short[0].as_str(), short[20].as_str()), (21, "0", "99"));
         assert!(short[8].contains("80 lines left out"), "{}", short[8]);
         assert_eq!(shortened(&trace[..21]).len(), 21);
+    }
+
+    #[test]
+    fn a_failure_stands_with_its_cause_and_its_remedy_and_a_log_is_shown_once() {
+        let mut run = run();
+        run.results = ["disconnect/fin", "disconnect/rst"]
+            .map(|id| Row {
+                attempts: 1,
+                trace: vec!["1.00 ms  > GET".to_owned(), format!("{STDERR}\nlost\nlost\nfound")],
+                ..Row::whole_server("tokio", id, Verdict::Fail, "went on")
+            })
+            .into();
+        let text = human(&run, false);
+        assert!(text.contains("how it goes wrong: actix by default"), "{text}");
+        assert!(text.contains("what mends it: watch the client's socket"), "{text}");
+        assert_eq!((text.matches("lost").count(), text.matches("found").count()), (1, 1), "{text}");
+        assert!(text.contains("stderr ends: as shown above"), "{text}");
+    }
+
+    #[test]
+    fn what_a_server_does_not_support_has_no_line_of_its_own() {
+        let mut run = run();
+        run.results[1].verdict = Verdict::Unsupported;
+        assert!(human(&run, false).contains("work/spin"));
+        let text = supported(&run, false);
+        assert!(!text.contains("work/spin") && text.contains("1 unsupported"), "{text}");
     }
 
     #[test]

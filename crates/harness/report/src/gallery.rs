@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 use suite::document::Row;
-use suite::scenario::{Judges, Scenario, Seat};
+use suite::questions;
+use suite::scenario::Scenario;
 use suite::scenarios;
 use suite::verdict::Verdict;
 use testbed::adapters::{Adapter, Question, Red, Variant};
@@ -59,19 +60,13 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// The scenarios that answer the questions: those of their areas that need no machine to themselves, and of an answer's
-/// only what judges the answer alone.
+/// The scenarios of the four questions that the patterns select.
 ///
 /// # Errors
 /// When a pattern selects no scenario.
 pub fn asked(patterns: &str) -> Result<Vec<&'static Scenario>, String> {
     let mut asked = scenarios::select(patterns)?;
-    asked.retain(|one| match Question::of_area(one.area()) {
-        None => false,
-        Some(_) if one.seat == Seat::Alone => false,
-        Some(Question::Answers) => one.judges == [Judges::Answer],
-        Some(_) => true,
-    });
+    asked.retain(|one| questions::of(one).is_some());
     Ok(asked)
 }
 

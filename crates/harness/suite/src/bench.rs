@@ -81,9 +81,13 @@ impl Bench {
     /// A request id that nobody has used.
     pub fn id(&self) -> String {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        format!("{}{}", Self::id_prefix(self.slug), NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Returns the beginning of every id that a scenario of this slug uses in this process.
+    pub(crate) fn id_prefix(slug: &str) -> String {
         // The process id keeps two runs against one server apart.
-        let run = std::process::id();
-        format!("{}-{run}-{}", self.slug, NEXT.fetch_add(1, Ordering::Relaxed))
+        format!("{slug}-{}-", std::process::id())
     }
 
     /// `GET /slow` with 3 s of work, a deadline of 300 ms and a fresh id; `more` is appended to the query

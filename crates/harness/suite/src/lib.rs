@@ -8,9 +8,11 @@
 //!   [`expect`]: known deviations; [`profile`]: how much lateness is forgiven.
 //! - [`departure`]: a client that leaves an intermediary.
 //! - [`reach`] and [`probe`]: whether an unknown server answers, and what it supports; [`pattern`]: which scenarios are meant.
+//! - [`questions`]: what is asked of servers that are not of the list; [`remedies`]: what mends a failure.
 //! - [`missing`]: what kept scenarios from being judged; [`exit`]: the exit statuses of every command.
 //! - [`document`]: a run as one document; [`conformance`](fn@conformance): the table as tests.
 
+mod beats;
 pub mod bench;
 mod conformance;
 pub mod departure;
@@ -21,7 +23,9 @@ pub mod missing;
 pub mod pattern;
 pub mod probe;
 pub mod profile;
+pub mod questions;
 pub mod reach;
+pub mod remedies;
 pub mod runner;
 mod said;
 pub mod scenario;

@@ -60,6 +60,9 @@ pub fn takes(need: Capability) -> String {
             "its work sends `<X-Request-Id> start`, `… beat N` and `… end completed` by UDP to the address in the variable \
              LAB_WITNESS or in the place of `{witness}` in its command"
         }
+        Capability::StyleContext => {
+            "a witness hears its work; and if it knows the parameter, `style=no-such-style` is answered 400"
+        }
         Capability::Process => "the lab starts it: --run instead of --url",
         Capability::Admin => "it serves a census, and prints `admin on http://ADDR` behind its first line, or --admin names it",
         Capability::Routing => "it answers 404 for a path that it does not have",

@@ -28,7 +28,8 @@ pub fn supports(server: &Server) -> BTreeSet<Capability> {
         }
     };
     note(server.admin().is_some_and(|admin| Census::read(admin).is_ok()), Capability::Admin);
-    note(hears_witness(server), Capability::Witness);
+    let heard = hears_witness(server);
+    note(heard, Capability::Witness);
     note(keeps_alive(server), Capability::KeepAlive);
     note(echoes_id(server), Capability::RequestId);
     note(speaks_h2(server), Capability::Http2);
@@ -57,6 +58,9 @@ pub fn supports(server: &Server) -> BTreeSet<Capability> {
             // A framework may say 400 and keep to itself what is wrong.
             note(has(&answer, &["style"]) && status(&answer) != status(&no_style), *style);
         }
+    } else {
+        // It ignores the parameter: what it does is what it has, and ought to end with its context.
+        note(heard, Capability::StyleContext);
     }
     let lost = ask(server, &Request::get("/no-such-path-anywhere"));
     note(status(&lost) != Some(200), Capability::Routing);
@@ -126,9 +130,9 @@ fn echoes_id(server: &Server) -> bool {
     answer.is_ok_and(|answer| answer.response.header("x-request-id").is_some())
 }
 
-/// True unless an answer says that it closes.
+/// True unless an answer says that it closes, be it by its version alone.
 fn keeps_alive(server: &Server) -> bool {
-    ask(server, &Request::get("/fast")).is_ok_and(|answer| !answer.response.says_close())
+    ask(server, &Request::get("/fast")).is_ok_and(|answer| answer.response.keeps_alive())
 }
 
 /// True when the preface is answered with SETTINGS, and a request with a status.

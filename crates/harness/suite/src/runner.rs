@@ -11,6 +11,7 @@ use testbed::server::Server;
 use testbed::subject::{Setup, Subject};
 use wire::trace::Trace;
 
+use crate::beats;
 use crate::bench::Bench;
 use crate::document::Row;
 use crate::expect::Expectations;
@@ -21,6 +22,9 @@ use crate::verdict::{Failure, Kind, judge};
 
 /// The time that the watchdog waits beyond a scenario's own limit: enough for it to say itself what it missed.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The line of a trace above the end of a server's standard error.
+pub const STDERR: &str = "stderr ends:";
 
 /// Runs scenarios against one subject.
 #[derive(Debug)]
@@ -182,13 +186,16 @@ impl Runner {
                 Err(Failure::broken(format!("hung: not over {:?} after it began", limit + GRACE)))
             }
         };
+        let ids = Bench::id_prefix(scenario.id.rsplit('/').next().unwrap_or(scenario.id));
+        let lines =
+            server.witness().map_or_else(|| trace.lines(), |witness| beats::merged(&trace, witness, &ids));
         match (outcome, server.died()) {
             // Without its server, an instrument fails too.
             (Err(Failure::Broken(how) | Failure::Harness(how)), Some(death)) => {
-                (Err(Failure::broken(format!("{how}; {death}"))), trace.lines())
+                (Err(Failure::broken(format!("{how}; {death}"))), lines)
             }
-            (Ok(_), Some(death)) => (Err(Failure::broken(death)), trace.lines()),
-            (outcome, _) => (outcome, trace.lines()),
+            (Ok(_), Some(death)) => (Err(Failure::broken(death)), lines),
+            (outcome, _) => (outcome, lines),
         }
     }
 
@@ -247,7 +254,7 @@ fn around(server: &Server) -> Vec<String> {
     let census = server.admin().and_then(|admin| Census::read(admin).ok());
     let census = census.map(|census| format!("census afterwards: {}", census.line()));
     let stderr = Some(server.stderr_tail()).filter(|tail| !tail.is_empty());
-    census.into_iter().chain(stderr.map(|tail| format!("stderr ends:\n{tail}"))).collect()
+    census.into_iter().chain(stderr.map(|tail| format!("{STDERR}\n{tail}"))).collect()
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -1,6 +1,7 @@
 //! The one table of scenarios. Tests, `lab check`, the report and the documentation are made from it.
 
 use crate::pattern;
+use crate::questions;
 use crate::scenario::Scenario;
 
 mod baseline;
@@ -81,7 +82,8 @@ pub fn every() -> Vec<&'static Scenario> {
     all().into_iter().chain(through()).collect()
 }
 
-/// The scenarios for servers that a pattern selects (see [`pattern::selects`]).
+/// The scenarios for servers that a pattern selects (see [`pattern::selects`]); [`questions::SET`] stands for those of its
+/// four questions.
 ///
 /// # Errors
 /// When one of them selects none, with the nearest id and the areas there are.
@@ -94,22 +96,30 @@ pub fn select(patterns: &str) -> Result<Vec<&'static Scenario>, String> {
 /// # Errors
 /// As [`select`].
 pub fn select_from(all: Vec<&'static Scenario>, patterns: &str) -> Result<Vec<&'static Scenario>, String> {
-    let is_idle = |one: &&str| !all.iter().any(|scenario| pattern::selects(one, scenario.id));
+    let is_idle = |one: &&str| !all.iter().any(|scenario| selects(one, scenario));
     if let Some(idle) = patterns.split(',').map(str::trim).find(is_idle) {
         let mut areas: Vec<_> = all.iter().map(|scenario| scenario.area()).collect();
         areas.dedup();
         let (nearest, areas) = (nearest(idle), areas.join(", "));
         return Err(format!(
-            "no scenario matches `{idle}`; the nearest is `{nearest}`; the areas are: {areas}"
+            "no scenario matches `{idle}`; the nearest is `{nearest}`; the areas are: {areas}; `{}` is the set of four questions",
+            questions::SET
         ));
     }
-    Ok(all.into_iter().filter(|scenario| pattern::selects(patterns, scenario.id)).collect())
+    Ok(all.into_iter().filter(|scenario| selects(patterns, scenario)).collect())
 }
 
-/// The id that differs least from a pattern.
-pub(crate) fn nearest(pattern: &str) -> &'static str {
-    let distance = |scenario: &&Scenario| strsim::damerau_levenshtein(scenario.id, pattern);
-    every().into_iter().min_by_key(distance).map_or(GATE, |scenario| scenario.id)
+fn selects(patterns: &str, scenario: &Scenario) -> bool {
+    let of_set =
+        || patterns.split(',').any(|one| one.trim() == questions::SET) && questions::of(scenario).is_some();
+    pattern::selects(patterns, scenario.id) || of_set()
+}
+
+/// The id or area that differs least from a pattern.
+pub fn nearest(pattern: &str) -> &'static str {
+    let distance = |name: &&str| strsim::damerau_levenshtein(name, pattern);
+    // Of an id and its area the id comes first, so that it wins a tie.
+    every().into_iter().flat_map(|one| [one.id, one.area()]).min_by_key(distance).unwrap_or(GATE)
 }
 
 #[cfg(test)]
@@ -191,6 +201,6 @@ mod tests {
         assert!(select("nope/*").unwrap_err().contains("baseline, probe, deadline"));
         assert_eq!(select("baseline/fast-200").unwrap().len(), 1);
         let error = select("baseline/fast-200, wrok").unwrap_err();
-        assert!(error.starts_with("no scenario matches `wrok`; the nearest is `work/"), "{error}");
+        assert!(error.starts_with("no scenario matches `wrok`; the nearest is `work`; "), "{error}");
     }
 }

@@ -108,6 +108,19 @@ impl Witness {
         self.lock().get(id).and_then(|events| events.get(heard..)).map(<[_]>::to_vec).unwrap_or_default()
     }
 
+    /// Everything heard since `since` from works whose id begins with `prefix`, each work's in the order it came.
+    pub fn since(&self, since: Instant, prefix: &str) -> Vec<(String, Vec<(Instant, Word)>)> {
+        let heard = self.lock();
+        let late = |events: &[(Instant, Word)]| -> Vec<_> {
+            events.iter().filter(|(at, _)| *at >= since).copied().collect()
+        };
+        let works = heard.iter().filter(|(id, _)| id.starts_with(prefix));
+        let mut works: Vec<_> = works.map(|(id, events)| (id.clone(), late(events))).collect();
+        works.retain(|(_, events)| !events.is_empty());
+        works.sort_by_key(|(_, events)| events[0].0);
+        works
+    }
+
     /// When the work of `id` said that it began.
     pub fn started(&self, id: &str) -> Option<Instant> {
         self.find(id, |word| word == Word::Start)

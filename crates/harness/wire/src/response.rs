@@ -12,6 +12,8 @@ const FEW_HEADERS: usize = 64;
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// True when its status line says HTTP/1.0.
+    pub is_http10: bool,
     /// Names in lower case and values, in the order they came.
     pub headers: Vec<(String, String)>,
     /// The body, with chunks joined.
@@ -33,8 +35,17 @@ impl Response {
 
     /// True when the response announces that the connection ends after it.
     pub fn says_close(&self) -> bool {
+        self.has_option("close")
+    }
+
+    /// True when the connection can carry another request after it (RFC 9112, section 9.3): in HTTP/1.0 only if it says so.
+    pub fn keeps_alive(&self) -> bool {
+        !self.says_close() && (!self.is_http10 || self.has_option("keep-alive"))
+    }
+
+    fn has_option(&self, option: &str) -> bool {
         self.header("connection")
-            .is_some_and(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("close")))
+            .is_some_and(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case(option)))
     }
 
     /// The body as text, for messages and searches.
@@ -90,6 +101,7 @@ pub fn parse(bytes: &[u8], ended: bool, head_only: bool) -> Result<Option<(Respo
     };
     let mut response = Response {
         status: head.code.unwrap_or(0),
+        is_http10: head.version == Some(0),
         headers: head
             .headers
             .iter()
@@ -209,6 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn an_old_response_keeps_its_connection_only_if_it_says_so() {
+        let kept = |version: &str, option: &str| {
+            let text = format!("HTTP/{version} 200 OK\r\n{option}Content-Length: 0\r\n\r\n");
+            whole(text.as_bytes()).0.keeps_alive()
+        };
+        assert!(kept("1.1", "") && kept("1.0", "Connection: Keep-Alive\r\n"));
+        assert!(!kept("1.0", "") && !kept("1.1", "Connection: close\r\n"));
+    }
+
+    #[test]
     fn every_shorter_prefix_asks_for_more() {
         let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
         for end in 0..bytes.len() {
@@ -294,7 +316,7 @@ mod tests {
     #[test]
     fn close_is_found_in_a_list_of_options() {
         let (response, _) = whole(b"HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n");
-        assert!(response.says_close());
+        assert!(response.says_close() && !response.keeps_alive());
     }
 
     proptest::proptest! {

@@ -41,11 +41,21 @@ impl Trace {
     pub fn say(&self, connection: u64, what: &str) {
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() < MOST {
-            let at = self.0.start_at.elapsed().as_secs_f64() * 1e3;
-            lines.push(format!("{at:>10.2} ms  #{connection:<3} {what}"));
+            let stamp = self.stamp(Instant::now());
+            lines.push(format!("{stamp}#{connection:<3} {what}"));
         } else if lines.len() == MOST {
             lines.push("              (more of the same is left out)".to_owned());
         }
+    }
+
+    /// When the log began.
+    pub fn start_at(&self) -> Instant {
+        self.0.start_at
+    }
+
+    /// Returns the beginning of a line about this moment.
+    pub fn stamp(&self, at: Instant) -> String {
+        format!("{:>10.2} ms  ", at.saturating_duration_since(self.0.start_at).as_secs_f64() * 1e3)
     }
 
     /// Notes bytes that went out (`>`) or came in (`<`).

@@ -154,7 +154,13 @@ impl Exchange {
     pub fn response(&self) -> Option<Response> {
         let (status, headers) = self.head.as_ref()?;
         let whole = matches!(self.ended, Some((Ending::Complete, _)));
-        Some(Response { status: *status, headers: headers.clone(), body: self.body.clone(), whole })
+        Some(Response {
+            status: *status,
+            is_http10: false,
+            headers: headers.clone(),
+            body: self.body.clone(),
+            whole,
+        })
     }
 }
 
