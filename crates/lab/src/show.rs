@@ -54,11 +54,7 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
     guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
     say(&format!("building {}", stanza.name));
     build::build(stanza, &root, |_| {})?;
-    let flags = args.flag.iter().map(|flag| {
-        flag.split_once('=').ok_or_else(|| format!("--flag `{flag}`: it takes NAME=VALUE, such as threads=1"))
-    });
-    let flags = flags.collect::<Result<Vec<_>, _>>()?;
-    let flags: Vec<_> = flags.iter().map(|(name, value)| (format!("--{name}"), *value)).collect();
+    let flags = flags(&args.flag)?;
     let flags: Vec<_> = flags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let server = Subject::listed(stanza, &root, None)?.start(Setup { flags: &flags, ..Setup::default() })?;
     let witness = server.witness().ok_or("the server has no witness")?;
@@ -96,6 +92,18 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
         print(format_args!("census    {}\n", census.line()));
     }
     Ok(Exit::Good)
+}
+
+/// Takes flags apart that are given as NAME=VALUE.
+pub(crate) fn flags(given: &[String]) -> Result<Vec<(String, &str)>, String> {
+    let mut flags = Vec::new();
+    for flag in given {
+        let (name, value) = flag
+            .split_once('=')
+            .ok_or_else(|| format!("--flag `{flag}`: it takes NAME=VALUE, such as threads=1"))?;
+        flags.push((format!("--{name}"), value));
+    }
+    Ok(flags)
 }
 
 /// The client's side of a request: when it was sent, when it was answered or its client left, which of these, and the body.

@@ -29,6 +29,7 @@ use crate::args;
 use crate::compare;
 use crate::prepare;
 use crate::progress::{color, print, say, tell};
+use crate::show;
 
 /// From one reading to the next; of a long watch it grows.
 const EVERY: Duration = Duration::from_millis(50);
@@ -171,35 +172,34 @@ fn on_signal(
 /// Finds the server and its instruments, or starts it with them.
 fn watched(args: &args::Watch) -> Result<Watched, String> {
     match (&args.server, &args.url) {
-        (Some(name), _) => started(name, args.no_build),
+        (Some(name), _) => started(name, args),
         (None, Some(url)) => running(url, args),
         (None, None) => Err("name a server of `lab list`, or give --url".to_owned()),
     }
 }
 
 /// Starts a server of the list.
-fn started(name: &str, no_build: bool) -> Result<Watched, String> {
+fn started(name: &str, args: &args::Watch) -> Result<Watched, String> {
     let root = catalog::root()?;
     let stanza = Catalog::read(&root)?.find(name)?.clone();
     let absent = toolchains::missing(&stanza, &root);
-    let (server, ready) = prepare::prepare(&stanza, &root, absent, no_build);
+    let (server, ready) = prepare::prepare(&stanza, &root, absent, args.no_build);
     let Some(ready) = ready else {
         return Err(format!("{name}: {}", server.error.unwrap_or_else(|| "cannot be run".to_owned())));
     };
     let any = "127.0.0.1:0".parse().expect("an address");
     let heartbeats = Heartbeats::listen(any).map_err(|error| format!("failed to open a witness: {error}"))?;
     let witness = heartbeats.address().to_string();
-    let flags = [("--witness", witness.as_str())];
-    let flags: &[_] = if ready.subject.supports(Capability::Witness) { &flags } else { &[] };
+    let given = show::flags(&args.flag)?;
+    let mut flags: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let hears = ready.subject.supports(Capability::Witness);
+    flags.extend(hears.then_some(("--witness", witness.as_str())));
     // With a witness of its own the subject would keep every heartbeat.
     let kept = ready.subject.supports(Capability::Admin).then_some(Capability::Admin);
     let subject = ready.subject.with_supports(Supports::Only(kept.into_iter().collect()));
-    let running = subject.start(Setup { flags, ..Setup::default() })?;
-    let instruments = Instruments {
-        admin: running.admin(),
-        pid: running.pid(),
-        heartbeats: (!flags.is_empty()).then_some(heartbeats),
-    };
+    let running = subject.start(Setup { flags: &flags, ..Setup::default() })?;
+    let instruments =
+        Instruments { admin: running.admin(), pid: running.pid(), heartbeats: hears.then_some(heartbeats) };
     let url = format!("http://{}", running.address());
     Ok(Watched { name: name.to_owned(), url, instruments, server, _running: Some(running) })
 }

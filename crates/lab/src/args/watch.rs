@@ -36,6 +36,9 @@ pub(crate) struct Watch {
     /// Longest time to wait, after the load, until no work is left
     #[arg(long, value_name = "D", default_value = "10s", value_parser = contract::duration::parse)]
     pub(crate) settle: Duration,
+    /// A flag for the server that is started, without its dashes; may be given again
+    #[arg(long, value_name = "NAME=VALUE", requires = "server")]
+    pub(crate) flag: Vec<String>,
     /// Do not build the server first
     #[arg(long, requires = "server")]
     pub(crate) no_build: bool,

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Puts servers under the same load by Locust, by k6 and by `lab load`, watches each, and compares what the instruments saw.
+#
+#   scripts/long.sh swarm [FOR [RATE [SERVER...]]]      default: 60s, 200 a second, tokio threads go-context
+#
+# Every request asks for 1 s of detached work and is timed out after 300 ms, so each leaves a zombie of 700 ms. The counts of
+# each status must agree with those of `lab load` within 1 %, and the zombie areas within 10 %. Each run's report is in
+# target/swarm/TOOL-SERVER.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+lasting=${1:-60s} rate=${2:-200}
+shift $(($# > 2 ? 2 : $#))
+servers=("$@")
+[ ${#servers[@]} -gt 0 ] || servers=(tokio threads go-context)
+target='/slow?work=1s&tick=50ms&style=detached'
+
+export FOR=$lasting RATE=$rate LAB_TARGET=$target LAB_TIMEOUT=300m
+cargo build --release --quiet --locked -p lab
+for server in "${servers[@]}"; do
+    for tool in locust k6; do
+        echo "swarm.sh: $tool on $server, $lasting" >&2
+        OUT=target/swarm/$tool-$server scripts/swarm.sh "$tool" "$server" timeout >"target/swarm-$tool-$server.txt"
+    done
+    echo "swarm.sh: lab load on $server, $lasting" >&2
+    # Its own judgement of the machine's noise is no verdict on the counts.
+    target/release/lab watch "$server" --no-build --flag request-timeout=300ms --out "target/swarm/load-$server" -- \
+        target/release/lab load "{url}$target" --rate "$rate" --for "$lasting" >"target/swarm-load-$server.txt" || [ $? -eq 1 ]
+done
+
+python3 - "${servers[@]}" <<'PYTHON'
+import json
+import sys
+
+failed = False
+print(f"{'server':12} {'load':8} {'504':>8} {'others':>8} {'area, task-s':>13} {'most':>6} {'threads':>8}")
+for server in sys.argv[1:]:
+    seen = {}
+    for tool in ("load", "locust", "k6"):
+        with open(f"target/swarm/{tool}-{server}/results.json") as file:
+            measurement = json.load(file)["measurements"][0]
+        record = measurement["records"][0]
+        figures = {one["what"]: one["rounds"][0][0] for one in measurement["series"]}
+        answered = record["answered"]
+        timeouts = answered.pop("504", 0)
+        area = figures["watch: zombie area"]
+        seen[tool] = (timeouts, area)
+        print(
+            f"{server:12} {tool:8} {timeouts:8} {sum(answered.values()):8} {area:13.1f}"
+            f" {figures['watch: most zombies']:6.0f} {figures['watch: most threads']:8.0f}"
+        )
+    for tool in ("locust", "k6"):
+        for what, index, allowed in (("504s", 0, 0.01), ("zombie area", 1, 0.10)):
+            apart = abs(seen[tool][index] / seen["load"][index] - 1)
+            agrees = apart <= allowed
+            failed |= not agrees
+            print(f"  {tool}: {what} {'agree' if agrees else 'DIFFER'}: {apart:.2%} apart, {allowed:.0%} allowed")
+sys.exit(failed)
+PYTHON
