@@ -31,7 +31,7 @@ use crate::prepare::{self, Ready};
 use crate::progress::{color, print, say, tell};
 
 mod meter;
-mod peers;
+pub(crate) mod peers;
 
 use meter::Meter;
 

@@ -22,11 +22,10 @@ use testbed::machine::Machine;
 use testbed::noise::Noise;
 use testbed::server::Server as Running;
 use testbed::subject::Setup;
-use testbed::toolchains;
 use testbed::url::Url;
 
 use crate::args;
-use crate::compare;
+use crate::compare::{self, peers};
 use crate::prepare;
 use crate::progress::{color, print, say, tell};
 use crate::show;
@@ -182,7 +181,7 @@ fn watched(args: &args::Watch) -> Result<Watched, String> {
 fn started(name: &str, args: &args::Watch) -> Result<Watched, String> {
     let root = catalog::root()?;
     let stanza = Catalog::read(&root)?.find(name)?.clone();
-    let absent = toolchains::missing(&stanza, &root);
+    let absent = peers::absent(std::slice::from_ref(&stanza), &root, args.no_build).remove(0);
     let (server, ready) = prepare::prepare(&stanza, &root, absent, args.no_build);
     let Some(ready) = ready else {
         return Err(format!("{name}: {}", server.error.unwrap_or_else(|| "cannot be run".to_owned())));

@@ -9,7 +9,7 @@ use testbed::toolchains;
 use crate::progress::say;
 
 /// Why each server is absent, `None` for those that can be had; gets a Go first when one is wanted and may be got.
-pub(super) fn absent(stanzas: &[Stanza], root: &Path, no_install: bool) -> Vec<Option<String>> {
+pub(crate) fn absent(stanzas: &[Stanza], root: &Path, no_install: bool) -> Vec<Option<String>> {
     let missing = |stanza: &Stanza| toolchains::missing(stanza, root);
     let wants_go = stanzas.iter().any(|stanza| needs_go(stanza) && missing(stanza).is_some());
     let refused = match (wants_go, no_install) {
