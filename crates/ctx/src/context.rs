@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use crate::cancel::{Cancel, Stop};
 use crate::clock::{self, NEVER};
 use crate::error::{Cause, Error};
-use crate::node::{CLOCKED, Detached, End, MANUAL, Node, Position, TIMED, TODO, WATCHER, Watched, Watcher};
+use crate::node::{
+    CLOCKED, Detached, End, MANUAL, MOVABLE, Node, Position, TIMED, TODO, WATCHER, Watched, Watcher,
+};
 use crate::wait::{self, DoneOwned};
 
 /// Carries a deadline, a cancellation signal and values across calls, tasks and threads.
@@ -82,23 +84,25 @@ impl Context {
     /// Derives a context with the same values that never ends and has no deadline.
     #[must_use]
     pub fn without_cancel(&self) -> Self {
-        Self(Position { node: None, ..self.0.with_layer(Detached) })
+        let position = self.0.with_layer(Detached);
+        Self(Position { node: None, flags: position.flags & !MOVABLE, ..position })
     }
 
     /// Derives a context with the same values and deadline that no ancestor's cancel reaches.
     #[must_use]
     pub fn without_cancel_keeping_deadline(&self) -> Self {
-        let deadline = self.0.node.as_ref().map_or(NEVER, |node| node.deadline);
+        let deadline = self.0.node.as_ref().map_or(NEVER, |node| node.deadline_now());
         let (ctx, cancel) = self.without_cancel().derive_earlier(deadline, 0);
         ctx.arm();
         cancel.keep();
         ctx
     }
 
-    /// Returns the earliest deadline from here to the root; it stays the same after the end.
+    /// Returns the earliest deadline from here to the root; it stays the same after the end, unless it is one that its
+    /// owner [can move](Self::with_movable_deadline).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        clock::instant(self.0.node.as_ref()?.deadline)
+        clock::instant(self.0.node.as_ref()?.deadline_now())
     }
 
     /// Returns the time until the deadline, zero once it has passed.
@@ -140,8 +144,8 @@ impl Context {
 
     /// Waits for the end in a task of any executor.
     ///
-    /// `sleep` is the runtime's own sleep-until. It is called at most once, and only when there is a deadline
-    /// that nobody else watches. When it says that the time is up, the context ends, whatever the system's clock
+    /// `sleep` is the runtime's own sleep-until. It is called when there is a deadline that nobody else watches, and
+    /// once only, unless that is one that its owner [moves](Self::with_movable_deadline). When it says that the time is up, the context ends, whatever the system's clock
     /// says: under a paused clock of a test, time is what the runtime says. So the end is never early unless the
     /// runtime's timer is.
     ///
@@ -150,7 +154,7 @@ impl Context {
     /// Dropping the future takes the waiter back; nothing is lost.
     pub fn done<S, F>(&self, sleep: S) -> impl Future<Output = Error>
     where
-        S: FnOnce(Instant) -> F,
+        S: FnMut(Instant) -> F,
         F: Future,
     {
         wait::Done::new(self.0.node.as_ref(), sleep)
@@ -164,7 +168,7 @@ impl Context {
     /// Dropping the future takes the waiter back; nothing is lost.
     pub fn done_owned<S, F>(&self, sleep: S) -> DoneOwned<S, F>
     where
-        S: FnOnce(Instant) -> F,
+        S: FnMut(Instant) -> F,
         F: Future,
     {
         DoneOwned::new(self.0.node.clone(), sleep)
@@ -242,7 +246,7 @@ impl Context {
 
     /// Returns the present on the clock this context lives by.
     #[inline]
-    fn stamp(&self) -> u64 {
+    pub(crate) fn stamp(&self) -> u64 {
         match self.0.flags & (MANUAL | CLOCKED) {
             0 => clock::now(),
             CLOCKED => self.0.timer_now(),
@@ -327,7 +331,7 @@ impl Context {
             && node.parent.node.as_ref().is_none_or(|parent| parent.deadline != node.deadline)
         {
             node.set_watched();
-            if !watcher.list(node) {
+            if !watcher.list(node, node.deadline) {
                 return node.expire_quietly(node.deadline);
             }
         }

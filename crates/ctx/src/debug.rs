@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::clock::{self, NEVER};
 use crate::context::Context;
-use crate::node::{Detached, Position, TODO, Watched};
+use crate::node::{Detached, Moving, Position, TODO, Watched};
 use crate::timer::Timed;
 
 impl fmt::Debug for Context {
@@ -25,7 +25,12 @@ impl Context {
         match (&position.layer, &position.node) {
             (None, Some(node)) => {
                 let inherited = node.parent.node.as_ref().map_or(NEVER, |parent| parent.deadline);
-                match clock::instant(node.deadline).filter(|_| inherited != node.deadline) {
+                let own = match node.moving() {
+                    Some(moving) => moving.at(),
+                    None if inherited != node.deadline => node.deadline,
+                    None => NEVER,
+                };
+                match clock::instant(own) {
                     Some(deadline) => fmt_deadline(deadline, self.now(), f),
                     None => f.write_str(".WithCancel"),
                 }
@@ -33,6 +38,8 @@ impl Context {
             (Some(layer), _) if layer.get::<Detached>().is_some() => f.write_str(".WithoutCancel"),
             (Some(layer), _) if layer.get::<Watched>().is_some() => f.write_str(".WithClock"),
             (Some(layer), _) if layer.get::<Timed>().is_some() => f.write_str(".WithTimer"),
+            // Its node, next inward, shows it.
+            (Some(layer), _) if layer.get::<Moving>().is_some() => Ok(()),
             (Some(layer), _) => write!(f, ".WithValue({})", layer.name),
             _ if position.flags & TODO != 0 => f.write_str("context.TODO"),
             _ => f.write_str("context.Background"),

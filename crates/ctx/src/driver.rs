@@ -103,7 +103,7 @@ impl Driver {
             self.timers.expire_due(now);
             if let Some(node) = until.0.node.as_ref().filter(|node| node.alarm().is_some_and(|at| at <= now))
             {
-                node.expire();
+                node.expire_at(now);
             }
             let armed = self.timers.next().into_iter().chain(until.alarm()).min();
             let mut timer = pin!(armed.and_then(clock::instant).map(&mut sleep));

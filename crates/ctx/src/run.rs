@@ -49,7 +49,7 @@ impl Context {
     pub fn run<W, S, F>(&self, work: W, sleep: S) -> impl Future<Output = Result<W::Output, Error>>
     where
         W: Future,
-        S: FnOnce(Instant) -> F,
+        S: FnMut(Instant) -> F,
         F: Future,
     {
         Run { race: Race::new(self, work, sleep) }
@@ -101,7 +101,7 @@ pin_project! {
 impl<W, S, F> Future for Run<'_, W, S, F>
 where
     W: Future,
-    S: FnOnce(Instant) -> F,
+    S: FnMut(Instant) -> F,
     F: Future,
 {
     type Output = Result<W::Output, Error>;
@@ -136,7 +136,7 @@ impl<'a, W, S, F> Race<'a, W, S, F> {
 impl<W, S, F> Future for Race<'_, W, S, F>
 where
     W: Future,
-    S: FnOnce(Instant) -> F,
+    S: FnMut(Instant) -> F,
     F: Future,
 {
     type Output = Result<W::Output, Interrupted<W::Output>>;

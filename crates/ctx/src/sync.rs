@@ -5,13 +5,13 @@
 #[cfg(all(loom, not(shuttle)))]
 use loom::sync as model;
 #[cfg(loom)]
-pub(crate) use model::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+pub(crate) use model::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 #[cfg(loom)]
 pub(crate) use model::{Condvar, Mutex, MutexGuard};
 #[cfg(all(loom, shuttle))]
 use shuttle::sync as model;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 

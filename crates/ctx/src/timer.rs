@@ -67,13 +67,13 @@ impl Context {
     }
 
     /// Returns the sleep of the nearest timer; below a manual clock alone, one that never ends.
-    fn sleeper(&self) -> impl FnOnce(Instant) -> Sleep + use<> {
+    fn sleeper(&self) -> impl FnMut(Instant) -> Sleep + use<> {
         let timer = self.0.timer().cloned();
         assert!(
             timer.is_some() || self.0.flags & MANUAL != 0,
             "no timer above this context: derive it from one that `with_timer` made, or wait with `done(sleep)`"
         );
-        move |at| match timer {
+        move |at| match &timer {
             Some(Timed(timer)) => timer.sleep_until(at),
             None => Box::pin(std::future::pending()),
         }

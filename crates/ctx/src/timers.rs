@@ -94,8 +94,8 @@ impl Timers {
             };
             let Some(node) = node else { continue };
             if node.ended().is_none() {
-                node.expire();
-                ended += 1;
+                // A deadline that has moved since is listed again.
+                ended += usize::from(node.expire_at(entry.at).is_some());
             } else {
                 node.notice();
             }
@@ -156,8 +156,8 @@ impl Watcher for Timers {
         lock(&self.heap).runners.len() > 0
     }
 
-    fn list(&self, node: &Arc<Node>) -> bool {
-        self.push(node.deadline, Listed::Weak(Arc::downgrade(node)))
+    fn list(&self, node: &Arc<Node>, at: u64) -> bool {
+        self.push(at, Listed::Weak(Arc::downgrade(node)))
     }
 
     fn keeps(&self) -> bool {
@@ -168,7 +168,7 @@ impl Watcher for Timers {
     fn keep(&self, node: Arc<Node>) {
         let at = node.deadline;
         if !self.push(at, Listed::Kept(node.clone())) {
-            node.expire();
+            node.expire_at(at);
         }
     }
 }

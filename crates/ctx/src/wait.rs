@@ -59,8 +59,9 @@ pin_project! {
     pub(crate) struct Done<N: Borrow<Arc<Node>>, S, F> {
         // `None` for a context that cannot end.
         waiting: Option<Waiting<N>>,
-        // Taken by the poll that finds a deadline to watch.
-        sleep: Option<S>,
+        sleep: S,
+        // The deadline that the timer is set for; zero without one.
+        armed: u64,
         #[pin]
         timer: Option<F>,
     }
@@ -68,14 +69,14 @@ pin_project! {
 
 impl<N: Borrow<Arc<Node>>, S, F> Done<N, S, F> {
     pub(crate) fn new(node: Option<N>, sleep: S) -> Self {
-        Self { waiting: node.map(Waiting::new), sleep: Some(sleep), timer: None }
+        Self { waiting: node.map(Waiting::new), sleep, armed: 0, timer: None }
     }
 }
 
 impl<N, S, F> Future for Done<N, S, F>
 where
     N: Borrow<Arc<Node>>,
-    S: FnOnce(Instant) -> F,
+    S: FnMut(Instant) -> F,
     F: Future,
 {
     type Output = Error;
@@ -86,17 +87,23 @@ where
         if let Some(error) = waiting.poll(cx.waker()) {
             return Poll::Ready(error);
         }
-        // Asked again at each poll: a driver that watched the deadline may have stopped since.
-        if this.sleep.is_some()
-            && let Some(at) = waiting.node().alarm().and_then(clock::instant)
-            && let Some(sleep) = this.sleep.take()
-        {
-            this.timer.set(Some(sleep(at)));
+        // Asked again at each poll: a driver that watched the deadline may have stopped since, or the deadline moved.
+        if *this.armed == 0 || waiting.node().is_movable() {
+            let alarm = waiting.node().alarm().unwrap_or(0);
+            if alarm != *this.armed {
+                *this.armed = alarm;
+                let at = if alarm == 0 { None } else { clock::instant(alarm) };
+                this.timer.set(at.map(&mut *this.sleep));
+            }
         }
         if this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready()) {
             this.timer.set(None);
             // The runtime's clock may run ahead of the system's, as a paused one does: it is believed.
-            return waiting.node().expire().map_or(Poll::Pending, Poll::Ready);
+            if let Some(error) = waiting.node().expire_at(std::mem::take(this.armed)) {
+                return Poll::Ready(error);
+            }
+            // The deadline has moved meanwhile: the next poll sets the timer anew.
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
@@ -121,7 +128,7 @@ impl<S, F> DoneOwned<S, F> {
 
 impl<S, F> Future for DoneOwned<S, F>
 where
-    S: FnOnce(Instant) -> F,
+    S: FnMut(Instant) -> F,
     F: Future,
 {
     type Output = Error;

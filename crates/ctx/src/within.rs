@@ -43,7 +43,7 @@ impl Context {
     where
         M: FnOnce(Self) -> W,
         W: Future,
-        S: FnOnce(Instant) -> F,
+        S: FnMut(Instant) -> F,
         F: Future,
     {
         match self.fail_after(timeout, make, sleep).await {
@@ -70,7 +70,7 @@ impl Context {
     where
         M: FnOnce(Self) -> W,
         W: Future,
-        S: FnOnce(Instant) -> F,
+        S: FnMut(Instant) -> F,
         F: Future,
     {
         let (limited, _cancel) = self.with_timeout(timeout);

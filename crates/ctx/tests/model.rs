@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ctx::{Cancel, Cause, Context, Error, ManualClock};
+use ctx::{Cancel, Cause, Context, Error, ManualClock, MovableDeadline};
 use proptest::prelude::*;
 
 /// An operation on a tree; an index names a context, modulo the number of contexts.
@@ -10,6 +10,8 @@ use proptest::prelude::*;
 enum Op {
     WithCancel(usize),
     WithTimeout(usize, u64),
+    WithMovable(usize, u64),
+    Move(usize, u64),
     WithValue(usize),
     WithoutCancel(usize),
     Merge(usize, usize),
@@ -24,6 +26,7 @@ enum Op {
 #[derive(Default)]
 struct Model {
     now: u64,
+    sets: usize,
     nodes: Vec<ModelNode>,
 }
 
@@ -33,6 +36,10 @@ struct ModelNode {
     deadline: Option<u64>,
     value: usize,
     own_deadline: bool,
+    /// Its deadline that moves, if it has one.
+    movable: Option<u64>,
+    /// The number of the operation that set its own deadline.
+    set: usize,
     /// Kind and cause, once ended.
     end: Option<(Error, String)>,
 }
@@ -43,8 +50,31 @@ impl Model {
         let own_deadline = deadline.is_some_and(|own| inherited.is_none_or(|inherited| own < inherited));
         let deadline = deadline.into_iter().chain(inherited).min();
         let value = value.unwrap_or_else(|| sources.first().map_or(0, |&source| self.nodes[source].value));
-        self.nodes.push(ModelNode { sources: sources.to_vec(), deadline, value, own_deadline, end: None });
+        self.sets += 1;
+        let (sources, set) = (sources.to_vec(), self.sets);
+        self.nodes.push(ModelNode { sources, deadline, value, own_deadline, set, movable: None, end: None });
         self.settle();
+    }
+
+    /// Sets a node's movable deadline, the first time even if it has ended.
+    fn move_to(&mut self, i: usize, at: u64) {
+        if self.nodes[i].end.is_none() || self.nodes[i].movable.is_none() {
+            self.sets += 1;
+            (self.nodes[i].movable, self.nodes[i].set) = (Some(at), self.sets);
+            self.settle();
+        }
+    }
+
+    /// Returns the earliest deadline: the fixed one, or one that moves, of this node or of a first source.
+    fn deadline(&self, i: usize) -> Option<u64> {
+        let chain = std::iter::successors(Some(i), |&i| self.nodes[i].sources.first().copied());
+        chain.filter_map(|i| self.nodes[i].movable).chain(self.nodes[i].deadline).min()
+    }
+
+    fn is_due(&self, i: usize) -> bool {
+        let node = &self.nodes[i];
+        let own = node.deadline.filter(|_| node.own_deadline);
+        node.end.is_none() && own.into_iter().chain(node.movable).any(|at| at <= self.now)
     }
 
     fn cancel(&mut self, node: usize, cause: &str) {
@@ -68,10 +98,20 @@ impl Model {
                 let node = &mut self.nodes[i];
                 node.end = node.end.take().or(from);
             }
-            let now = self.now;
-            let due = |node: &ModelNode| node.own_deadline && node.deadline.is_some_and(|at| at <= now);
-            let Some(i) = self.nodes.iter().position(|node| node.end.is_none() && due(node)) else { return };
-            self.nodes[i].end = Some((Error::DeadlineExceeded, format!("timeout {i}")));
+            let due = (0..self.nodes.len()).filter(|&i| self.is_due(i)).min_by_key(|&i| self.nodes[i].set);
+            let Some(first) = due else { return };
+            // Of several that are due on the way to the root, the outermost.
+            let chain = std::iter::successors(Some(first), |&i| self.nodes[i].sources.first().copied());
+            let i = chain.filter(|&i| self.is_due(i)).last().unwrap_or(first);
+            self.nodes[i].end = Some((Error::DeadlineExceeded, self.cause(i)));
+        }
+    }
+
+    /// Returns the cause that a deadline has: one that moves has none of its own.
+    fn cause(&self, i: usize) -> String {
+        match self.nodes[i].movable {
+            Some(_) => Error::DeadlineExceeded.to_string(),
+            None => format!("timeout {i}"),
         }
     }
 }
@@ -81,6 +121,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => index.clone().prop_map(Op::WithCancel),
         3 => (index.clone(), 0..12_u64).prop_map(|(parent, timeout)| Op::WithTimeout(parent, timeout)),
+        2 => (index.clone(), 0..12_u64).prop_map(|(parent, timeout)| Op::WithMovable(parent, timeout)),
+        3 => (index.clone(), 0..12_u64).prop_map(|(i, timeout)| Op::Move(i, timeout)),
         2 => index.clone().prop_map(Op::WithValue),
         1 => index.clone().prop_map(Op::WithoutCancel),
         2 => (index.clone(), index.clone()).prop_map(|(a, b)| Op::Merge(a, b)),
@@ -95,7 +137,21 @@ fn op() -> impl Strategy<Value = Op> {
 /// The real tree, next to the model.
 struct Real {
     clock: ManualClock,
-    nodes: Vec<(Context, Option<Cancel>)>,
+    nodes: Vec<(Context, Option<Handle>)>,
+}
+
+enum Handle {
+    Fixed(Cancel),
+    Movable(MovableDeadline),
+}
+
+impl Handle {
+    fn cancel(&self) -> &Cancel {
+        match self {
+            Self::Fixed(cancel) => cancel,
+            Self::Movable(movable) => movable,
+        }
+    }
 }
 
 fn apply(op: &Op, model: &mut Model, real: &mut Real) {
@@ -110,6 +166,21 @@ fn apply(op: &Op, model: &mut Model, real: &mut Real) {
             model.add(&[i % count], Some(model.now + timeout), None);
             parent(i)
                 .with_timeout_cause(Duration::from_nanos(timeout), Cause::msg(format!("timeout {count}")))
+        }
+        Op::WithMovable(i, timeout) => {
+            model.add(&[i % count], None, None);
+            model.move_to(count, model.now + timeout);
+            let (ctx, movable) = parent(i).with_movable_timeout(Duration::from_nanos(timeout));
+            real.nodes.push((ctx, Some(Handle::Movable(movable))));
+            return;
+        }
+        Op::Move(i, timeout) => {
+            let i = i % count;
+            let (ctx, Some(Handle::Movable(movable))) = &real.nodes[i] else { return };
+            let moved = movable.move_after(Duration::from_nanos(timeout));
+            assert_eq!(moved, ctx.err().is_none());
+            model.move_to(i, model.now + timeout);
+            return;
         }
         Op::WithValue(i) => {
             model.add(&[i % count], None, Some(count));
@@ -129,8 +200,8 @@ fn apply(op: &Op, model: &mut Model, real: &mut Real) {
             let i = i % count;
             let Some(handle) = real.nodes[i].1.take() else { return };
             match op {
-                Op::Cancel(_) => handle.cancel(),
-                Op::CancelCause(_) => handle.cancel_cause(Cause::msg(format!("cause {i}"))),
+                Op::Cancel(_) => handle.cancel().cancel(),
+                Op::CancelCause(_) => handle.cancel().cancel_cause(Cause::msg(format!("cause {i}"))),
                 _ => drop(handle),
             }
             let cause = if matches!(op, Op::CancelCause(_)) {
@@ -143,7 +214,10 @@ fn apply(op: &Op, model: &mut Model, real: &mut Real) {
         }
         Op::Keep(i) => {
             if let Some(handle) = real.nodes[i % count].1.take() {
-                handle.keep();
+                match handle {
+                    Handle::Fixed(cancel) => cancel.keep(),
+                    Handle::Movable(movable) => movable.into_cancel().keep(),
+                }
             }
             return;
         }
@@ -153,7 +227,7 @@ fn apply(op: &Op, model: &mut Model, real: &mut Real) {
             return;
         }
     };
-    real.nodes.push((added.0, Some(added.1)));
+    real.nodes.push((added.0, Some(Handle::Fixed(added.1))));
 }
 
 proptest! {
@@ -171,7 +245,7 @@ proptest! {
             apply(op, &mut model, &mut real);
             for (i, (node, (ctx, _))) in model.nodes.iter().zip(&real.nodes).enumerate() {
                 let deadline = ctx.deadline().map(|deadline| (deadline - start).as_nanos() as u64);
-                prop_assert_eq!(deadline, node.deadline, "deadline of {} after {:?}", i, op);
+                prop_assert_eq!(deadline, model.deadline(i), "deadline of {} after {:?}", i, op);
                 let end = ctx.err().zip(ctx.cause().map(|cause| cause.to_string()));
                 prop_assert_eq!(&end, &node.end, "end of {} after {:?}", i, op);
                 prop_assert_eq!(ctx.value::<usize>(), Some(&node.value));

@@ -180,7 +180,7 @@ impl<T> Group<T> {
     /// The first member's failure, or [`MemberError::Remaining`] when `limit` ended first.
     pub async fn join_within<S, F>(self, limit: &Context, sleep: S) -> Result<Vec<T>, Cause>
     where
-        S: FnOnce(Instant) -> F,
+        S: FnMut(Instant) -> F,
         F: Future,
     {
         let mut over = pin!(Done::new(limit.0.node.as_ref(), sleep));

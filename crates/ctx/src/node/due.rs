@@ -62,7 +62,7 @@ impl Step {
             // Whether its own deadline was due before that is asked of every node that a walk visits.
             Some(end) => Some(end),
             None if own && node.deadline <= self.now => Some(node.expiry()),
-            None => None,
+            None => node.moved_due(self.now).map(|at| node.moved_end(at)),
         }
     }
 

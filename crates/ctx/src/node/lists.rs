@@ -7,7 +7,7 @@ use std::sync::{Arc, TryLockError, Weak};
 use std::task::Waker;
 
 use super::shards::Shards;
-use super::state::{LINKING, LISTED, UNLINKED, UNNOTIFIED};
+use super::state::{LINKING, LISTED, MOVES, UNLINKED, UNNOTIFIED};
 use super::{Mode, NOWHERE, Node, Walk};
 use crate::error::Cause;
 use crate::few::Few;
@@ -141,7 +141,7 @@ impl Node {
         self.list.store(place.list, Ordering::Relaxed);
         self.place.store(place.index, Ordering::Relaxed);
         // While another thread still links the parent, an end may not find the way: keep looking up.
-        let found = if parent.is(UNLINKED) { 0 } else { UNLINKED };
+        let found = if parent.is(UNLINKED) || self.is(MOVES) { 0 } else { UNLINKED };
         let shared = lock(&self.shared);
         self.set(LISTED, found);
         drop(shared);

@@ -12,7 +12,8 @@
 //!    lives then; an end marks the node first and empties each list afterwards. So either the end finds the
 //!    entry, or the one who makes it finds the end.
 //! 5. A node is listed by its parent only once somebody waits, calls back or is listed below it. Until then
-//!    `UNLINKED` is set, and a question looks up the chain. Where it is not set, no ancestor has it set.
+//!    `UNLINKED` is set, and a question looks up the chain. Where it is not set, no ancestor has it set. A node
+//!    whose deadline moves has it set for ever, and so has every node below: a question asks that deadline.
 //! 6. A list of children is emptied only when all descendants are marked. So an end that meets an ended node
 //!    with children goes on below it, and has marked all descendants before it notifies anyone, whatever
 //!    other threads are ending meanwhile.
@@ -28,6 +29,7 @@
 
 mod due;
 mod lists;
+mod moving;
 mod position;
 mod release;
 mod shards;
@@ -49,10 +51,11 @@ use crate::sync::{AtomicU8, AtomicU16, AtomicU32, Mutex, Ordering, lock};
 
 pub(crate) use lists::Link;
 use lists::Lists;
-pub(crate) use position::{CLOCKED, Detached, MANUAL, Position, TODO, WATCHER};
+pub(crate) use moving::Moving;
+pub(crate) use position::{CLOCKED, Detached, MANUAL, MOVABLE, Position, TODO, WATCHER};
 pub(crate) use release::{contain, contain_each};
 use state::{CANCELED, ENDED, KNOWN, TIMED_BELOW, UNLINKED, UNNOTIFIED, error_of, error_of_ended, phase_of};
-pub(crate) use state::{MERGED, TIMED};
+pub(crate) use state::{MERGED, MOVES, TIMED};
 pub(crate) use waiters::NOWHERE;
 pub(crate) use walk::wake_all;
 use walk::{Mode, Walk};
@@ -64,7 +67,7 @@ pub(crate) struct Node {
     list: AtomicU8,
     place: AtomicU32,
     pub(crate) parent: Position,
-    /// The earliest deadline from here to the root on this node's clock, or `NEVER`.
+    /// The earliest deadline from here to the root on this node's clock, or `NEVER`; none that moves counts.
     pub(crate) deadline: u64,
     shared: Mutex<Shared>,
     /// Made by the first entry that does not fit into `shared`.
@@ -97,8 +100,8 @@ pub(crate) trait Watcher: Send + Sync {
     fn is_manual(&self) -> bool;
     /// Tells whether it now expires by itself what it lists.
     fn is_running(&self) -> bool;
-    /// Lists the deadline of a node that lives; false if its clock is past it.
-    fn list(&self, node: &Arc<Node>) -> bool;
+    /// Lists a deadline of a node that lives; false if its clock is past it.
+    fn list(&self, node: &Arc<Node>, at: u64) -> bool;
     /// Tells whether somebody will expire what it keeps.
     fn keeps(&self) -> bool;
     /// Lists the deadline of a node that has no handle any more, and keeps the node until then.
@@ -109,11 +112,11 @@ pub(crate) trait Watcher: Send + Sync {
 pub(crate) struct Watched(pub(crate) Arc<dyn Watcher>);
 
 impl Node {
-    /// Makes a live node; `traits` are of `TIMED`, `WATCHED` and `MERGED`.
+    /// Makes a live node; `traits` are of `TIMED`, `WATCHED`, `MERGED` and `MOVES`.
     #[inline]
     pub(crate) fn new(parent: Position, deadline: u64, traits: u16, cause: Option<Cause>) -> Self {
         let known = if cause.is_some() { KNOWN } else { 0 };
-        let unlinked = if parent.node.is_some() { UNLINKED } else { 0 };
+        let unlinked = if parent.node.is_some() || traits & MOVES != 0 { UNLINKED } else { 0 };
         Self {
             state: AtomicU16::new(traits | known | unlinked),
             list: AtomicU8::new(0),
@@ -169,10 +172,13 @@ impl Node {
         Walk::new(mode).resolve(self, now)
     }
 
-    /// Tells whether an ancestor that has not marked this node is marked.
+    /// Tells whether an ancestor that has not marked this node is marked, or has a moving deadline that is due.
     fn ended_above(&self) -> bool {
         let mut node = self;
         while node.is(UNLINKED) {
+            if node.is(MOVES) && node.moved_due(0).is_some() {
+                return true;
+            }
             let Some(parent) = node.parent.node.as_deref() else { return false };
             if parent.is(ENDED) {
                 return true;
@@ -182,9 +188,9 @@ impl Node {
         false
     }
 
-    /// Ends this node, and what else was due by then, as if the system's clock or its own showed its deadline.
-    pub(crate) fn expire(self: &Arc<Self>) -> Option<Error> {
-        Walk::new(Mode::Notify).resolve(self, self.deadline)
+    /// Ends this node, and what else was due by then, as if the system's clock or its own showed `now`.
+    pub(crate) fn expire_at(self: &Arc<Self>, now: u64) -> Option<Error> {
+        Walk::new(Mode::Notify).resolve(self, now)
     }
 
     /// Ends a node that nobody else knows yet, and what outward was due at `now` on its clock; notifies nobody.

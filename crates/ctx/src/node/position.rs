@@ -14,6 +14,8 @@ pub(crate) const WATCHER: u8 = 2;
 pub(crate) const MANUAL: u8 = 4;
 /// A layer outward carries a [`Timer`](crate::Timer), from whose present timeouts are counted.
 pub(crate) const CLOCKED: u8 = 8;
+/// A deadline outward may move.
+pub(crate) const MOVABLE: u8 = 16;
 
 /// The nearest node and the nearest layer; a root has neither.
 #[derive(Clone, Default)]

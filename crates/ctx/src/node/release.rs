@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::lists::Registered;
-use super::state::{ENDED, KNOWN, TIMED, WATCHED};
+use super::moving::{Moving, is_due};
+use super::state::{ENDED, KNOWN, MOVES, TIMED, WATCHED};
 use super::{Node, Position};
 use crate::clock;
 use crate::error::Cause;
@@ -111,7 +112,8 @@ impl Own {
     /// Runs callbacks that are due, and hands the others over to whatever can still end them: the deadline, if
     /// somebody watches it, else the parent.
     fn keep_promise(&mut self, parent: &Position, callbacks: impl Iterator<Item = super::lists::Callback>) {
-        let due = self.state & TIMED != 0 && clock::passed(self.deadline).is_some();
+        let fixed = self.state & TIMED != 0 && clock::passed(self.deadline).is_some();
+        let due = fixed || self.has_moved_due(parent);
         if due || self.state & ENDED != 0 {
             return contain_each(callbacks, |callback| callback());
         }
@@ -131,6 +133,15 @@ impl Own {
                 contain(callback);
             }
         }
+    }
+}
+
+impl Own {
+    /// Tells whether the moving deadline of the dropped node has come.
+    fn has_moved_due(&self, parent: &Position) -> bool {
+        let moving = if self.state & MOVES == 0 { None } else { parent.layer.as_ref() };
+        let moving = moving.and_then(|layer| layer.get::<Moving>());
+        moving.is_some_and(|moving| moving.come(|at| is_due(parent, at, 0)).is_some())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::{End, Mode, Node, Shared};
+use super::{End, MANUAL, Mode, Node, Shared};
 use crate::clock::NEVER;
 use crate::error::{Cause, Error};
 use crate::few::Few;
@@ -32,6 +32,8 @@ pub(super) const UNNOTIFIED: u16 = 1 << 8;
 pub(crate) const MERGED: u16 = 1 << 9;
 /// A driver lists the deadline, so while it runs no waiter needs a timer.
 pub(crate) const WATCHED: u16 = 1 << 10;
+/// Has a deadline that moves, in the layer next outward.
+pub(crate) const MOVES: u16 = 1 << 11;
 
 impl Node {
     /// Ends a node that has nobody to notify, without its lock; false if that cannot be.
@@ -121,7 +123,13 @@ impl Node {
     pub(crate) fn alarm(&self) -> Option<u64> {
         let state = self.state.load(Ordering::Acquire);
         let awaited = state & (TIMED | ENDED) == TIMED;
-        (awaited && !(state & WATCHED != 0 && self.is_watched())).then_some(self.deadline)
+        let fixed = (awaited && !(state & WATCHED != 0 && self.is_watched())).then_some(self.deadline);
+        if state & ENDED != 0 || !self.is_movable() {
+            return fixed;
+        }
+        // One on a manual clock is that clock's to notice.
+        let moving = self.earliest_moving(MANUAL);
+        fixed.into_iter().chain((moving != NEVER).then_some(moving)).min()
     }
 
     /// Tells whether the driver that lists the deadline runs.

@@ -8,7 +8,7 @@ use std::task::Waker;
 use super::due::{Step, path};
 use super::lists::{Callback, Link};
 use super::release::{contain, contain_each};
-use super::state::{MERGED, Marked, TIMED};
+use super::state::{MERGED, MOVES, Marked, TIMED};
 use super::{End, Node};
 use crate::error::{Cause, Error};
 use crate::few::Few;
@@ -130,7 +130,7 @@ impl Walk {
     /// Marks a node with this end, or with its own deadline if that was due before, where on a tie the outer end
     /// stands; and opens what is below.
     fn visit(&mut self, node: &Arc<Node>, end: usize, again: bool) {
-        if node.is(MERGED | TIMED) {
+        if node.is(MERGED | TIMED | MOVES) {
             self.visit_own(node, end, again);
         } else {
             self.mark(node, end);
@@ -154,6 +154,12 @@ impl Walk {
                     end = self.note(earlier);
                 }
             }
+        }
+        if node.is(MOVES)
+            && node.ended().is_none()
+            && let Some(at) = node.moved_before(self.ends.get(end).map_or(0, |end| end.at))
+        {
+            end = self.note(node.moved_end(at));
         }
         if node.is(MERGED) {
             self.seen.insert(Arc::as_ptr(node).addr());

@@ -7,6 +7,7 @@ mod drivers;
 mod groups;
 mod io;
 mod merge;
+mod movable;
 mod panics;
 mod runs;
 mod timer;

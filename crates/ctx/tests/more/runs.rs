@@ -80,11 +80,13 @@ fn the_runtimes_sleep_is_believed_when_it_says_that_the_time_is_up() {
     let (parent, _p) = Context::background().with_timeout_cause(HOUR, Cause::msg("slow"));
     let (child, _c) = parent.with_cancel();
     let polls = Cell::new(0);
-    let slept = std::future::poll_fn(|_| {
-        polls.set(polls.get() + 1);
-        Poll::Ready(())
-    });
-    assert_eq!(poll(pin!(child.done(|_| slept))), Poll::Ready(Error::DeadlineExceeded));
+    let slept = || {
+        std::future::poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            Poll::Ready(())
+        })
+    };
+    assert_eq!(poll(pin!(child.done(|_| slept()))), Poll::Ready(Error::DeadlineExceeded));
     assert_eq!(polls.get(), 1);
     assert_eq!((parent.err(), child.err()), (Some(Error::DeadlineExceeded), Some(Error::DeadlineExceeded)));
     assert_eq!(child.cause().unwrap().to_string(), "slow");

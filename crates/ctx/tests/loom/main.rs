@@ -1,6 +1,8 @@
 //! The state machine under every interleaving that loom finds: `RUSTFLAGS="--cfg loom" cargo test --test loom`.
 #![cfg(all(loom, not(shuttle)))]
 
+mod moving;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Wake, Waker};
@@ -195,16 +197,6 @@ fn a_child_dropped_during_a_cancel_is_no_trouble() {
         cancel.cancel();
         dropper.join().unwrap();
         assert_eq!(parent.registered(), 0);
-    });
-}
-
-#[test]
-fn a_blocking_wait_against_a_cancel_always_wakes() {
-    check("wait against cancel", || {
-        let (ctx, cancel) = Context::background().with_cancel();
-        let waiter = thread::spawn(move || ctx.wait());
-        cancel.cancel();
-        assert_eq!(waiter.join().unwrap(), Error::Canceled);
     });
 }
 
