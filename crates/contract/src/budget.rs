@@ -5,20 +5,22 @@
 
 use std::time::Duration;
 
+use ctx::wire;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::Refusal;
 
-static GRPC: HeaderName = HeaderName::from_static("grpc-timeout");
-static ENVOY: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
+static GRPC: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
+static ENVOY: HeaderName = HeaderName::from_static(wire::ENVOY_TIMEOUT_MS);
 
 /// Returns the time that the caller waits: the smaller of its two headers; `None` when it names neither.
 ///
 /// # Errors
 /// A header that is malformed or given more than once is refused with its name.
 pub fn read(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
-    let grpc = single(headers, &GRPC, "takes at most 8 digits and one of `H M S m u n`", grpc)?;
-    let envoy = single(headers, &ENVOY, "takes a whole number of milliseconds", envoy)?;
+    let grpc =
+        single(headers, &GRPC, "takes at most 8 digits and one of `H M S m u n`", wire::parse_grpc_timeout)?;
+    let envoy = single(headers, &ENVOY, "takes a whole number of milliseconds", wire::parse_envoy_timeout)?;
     Ok(match (grpc, envoy) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
@@ -38,24 +40,6 @@ fn single(
     }
     let parsed = HeaderValue::to_str(value).ok().and_then(parse);
     parsed.map(Some).ok_or_else(|| Refusal::Header { name: name.as_str(), problem: takes.into() })
-}
-
-fn grpc(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number = number(digits, 8)?;
-    Some(match unit {
-        "H" => Duration::from_secs(number * 3_600),
-        "M" => Duration::from_secs(number * 60),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
-        _ => return None,
-    })
-}
-
-fn envoy(text: &str) -> Option<Duration> {
-    number(text, 18).map(Duration::from_millis)
 }
 
 /// A number of 1 to `most` ASCII digits, and nothing else: `u64::from_str` would take a sign.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::clock::{self, NEVER};
 use crate::context::Context;
+use crate::id::Id;
 use crate::node::{Detached, Moving, Position, TODO, Watched};
 use crate::timer::Timed;
 
@@ -40,7 +41,10 @@ impl Context {
             (Some(layer), _) if layer.get::<Timed>().is_some() => f.write_str(".WithTimer"),
             // Its node, next inward, shows it.
             (Some(layer), _) if layer.get::<Moving>().is_some() => Ok(()),
-            (Some(layer), _) => write!(f, ".WithValue({})", layer.name),
+            (Some(layer), _) => match layer.get::<Id>() {
+                Some(id) => write!(f, ".WithId({id})"),
+                None => write!(f, ".WithValue({})", layer.name),
+            },
             _ if position.flags & TODO != 0 => f.write_str("context.TODO"),
             _ => f.write_str("context.Background"),
         }

@@ -25,6 +25,26 @@ impl Context {
         self.without_cancel().with_timeout(grace)
     }
 
+    /// Derives a context for the work before an answer: its deadline is earlier than this one's by `reserve`, which is
+    /// kept for what comes after.
+    ///
+    /// Without a deadline here there is none there. A movable deadline is taken as it is now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ctx::Context;
+    ///
+    /// let (request, _cancel) = Context::background().with_timeout(Duration::from_secs(2));
+    /// let (query, _query) = request.with_reserve(Duration::from_millis(50));
+    /// assert_eq!(query.deadline().unwrap() + Duration::from_millis(50), request.deadline().unwrap());
+    /// ```
+    pub fn with_reserve(&self, reserve: Duration) -> (Self, Cancel) {
+        match self.deadline().and_then(|deadline| deadline.checked_sub(reserve)) {
+            Some(at) => self.with_deadline(at),
+            None => self.with_cancel(),
+        }
+    }
+
     /// Runs work for `timeout` at most; when only that limit ends it, the work is dropped and the caller moves on
     /// with `None`.
     ///

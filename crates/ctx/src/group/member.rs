@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::Cause;
 use crate::node::contain_each;
 use crate::sync::lock;
-use crate::wait::Waiting;
+use crate::wait::{Parker, Waiting};
 
 /// Why a member of a [`Group`](super::Group) did not return, or was not awaited.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,14 @@ pub(super) struct Seat<T> {
     pub(super) group: Arc<Shared<T>>,
     /// The place of its result among the others.
     pub(super) number: u64,
+    /// It found no slot at first.
+    pub(super) waited: bool,
+    /// It has one of the group's slots.
+    pub(super) running: bool,
     /// The failure that it is to vanish now; `None` if it is none.
     pub(super) lost: Option<MemberError>,
+    /// Why it is not to start: its context ended while it waited for a slot.
+    pub(super) refusal: Option<Cause>,
 }
 
 /// Polls a member's work until it is ready or orphaned.
@@ -64,7 +70,13 @@ where
             if orphaned.as_mut().is_some_and(|end| end.poll(cx.waker()).is_some()) {
                 return Poll::Ready(None);
             }
-            seat.watch(|| work.as_mut().poll(cx)).map(Some)
+            if !seat.runs(cx.waker()) {
+                return Poll::Pending;
+            }
+            match seat.refusal.take() {
+                Some(cause) => Poll::Ready(Some(Err(cause))),
+                None => seat.watch(|| work.as_mut().poll(cx)).map(Some),
+            }
         })
         .await
     };
@@ -78,6 +90,30 @@ fn message(payload: &(dyn Any + Send)) -> String {
 }
 
 impl<T> Seat<T> {
+    /// Takes a slot, or has `waker` woken when there is one; true if the member has one.
+    fn runs(&mut self, waker: &Waker) -> bool {
+        if !self.running {
+            self.running = self.group.take_slot(self.number, waker);
+            if self.running && self.waited {
+                self.refusal = self.group.ctx.cause();
+            }
+            self.waited = true;
+        }
+        self.running
+    }
+
+    /// Blocks the thread until there is a slot; returns why the member is not to start, if it is not.
+    pub(super) fn wait_for_slot(&mut self) -> Option<Cause> {
+        if !self.runs(Waker::noop()) {
+            let parker = Parker::take();
+            while !self.runs(&parker.waker) {
+                parker.park(None);
+            }
+            parker.put_back();
+        }
+        self.refusal.take()
+    }
+
     /// Runs a step of the member's work, and notes the message if it panics.
     pub(super) fn watch<R>(&mut self, step: impl FnOnce() -> R) -> R {
         match catch_unwind(AssertUnwindSafe(step)) {
@@ -107,6 +143,7 @@ impl<T> Drop for Seat<T> {
             let ended = if lost == MemberError::Aborted { self.group.ctx.cause() } else { None };
             self.group.fail(ended.unwrap_or_else(|| lost.into()));
         }
+        self.group.leave_slot(self.number, self.running);
         let joiner = {
             let mut state = lock(&self.group.state);
             state.members -= 1;

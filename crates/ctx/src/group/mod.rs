@@ -1,6 +1,7 @@
 //! Structured concurrency: members that cannot outlive their group.
 
 mod member;
+mod slots;
 
 use std::fmt;
 use std::pin::pin;
@@ -16,6 +17,7 @@ use crate::wait::{Done, Parker, Waiting};
 
 pub use member::MemberError;
 use member::{Seat, member};
+use slots::Slots;
 
 /// Work that shares a fate: the first failure cancels the rest, and the group waits for all of it.
 ///
@@ -83,6 +85,7 @@ struct State<T> {
     /// The number of each member whose result is kept; empty where results are.
     numbers: Vec<u64>,
     joiner: Option<Waker>,
+    slots: Slots,
 }
 
 impl Group {
@@ -106,9 +109,29 @@ impl<T> Group<T> {
             results: Vec::new(),
             numbers: Vec::new(),
             joiner: None,
+            slots: Slots::default(),
         };
         let shared = Arc::new(Shared { ctx, cancel, state: Mutex::new(state) });
         Self { members: Members { shared, abandoned }, _abandon: abandon }
+    }
+
+    /// Sets how many members run at once, at least one; others wait for their turn, in the order in which they came.
+    ///
+    /// A task waits without a poll of its work, a job blocks its thread. A member whose context has ended when its turn
+    /// comes is not started: the cause of the end is its result.
+    ///
+    /// ```
+    /// use ctx::{Context, Group};
+    ///
+    /// let group = Group::new(&Context::background()).with_limit(2);
+    /// let threads = [1, 2, 3, 4].map(|_| std::thread::spawn(group.job(|_ctx| Ok(()))));
+    /// group.wait().unwrap();
+    /// threads.map(|thread| thread.join().unwrap());
+    /// ```
+    #[must_use]
+    pub fn with_limit(self, limit: usize) -> Self {
+        lock(&self.members.shared.state).slots.limit = limit.max(1);
+        self
     }
 
     /// Returns the members' context.
@@ -261,7 +284,8 @@ impl<T> Members<T> {
         let mut seat = self.seat();
         let ctx = self.shared.ctx.clone();
         move || {
-            let result = seat.watch(|| work(&ctx));
+            let refusal = seat.wait_for_slot();
+            let result = refusal.map_or_else(|| seat.watch(|| work(&ctx)), Err);
             seat.record(Some(result));
         }
     }
@@ -272,7 +296,8 @@ impl<T> Members<T> {
         let number = state.next;
         state.next += 1;
         drop(state);
-        Seat { group: self.shared.clone(), number, lost: Some(MemberError::Aborted) }
+        let lost = Some(MemberError::Aborted);
+        Seat { group: self.shared.clone(), number, waited: false, running: false, lost, refusal: None }
     }
 }
 

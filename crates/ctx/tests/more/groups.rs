@@ -270,3 +270,69 @@ fn a_bounded_wait_blocks_until_its_limit() {
     group.job(|_ctx| Ok(()))();
     assert_eq!(group.wait_within(&Context::background()).unwrap(), [()]);
 }
+
+#[test]
+fn no_more_members_run_at_once_than_the_limit_and_all_run_in_order() {
+    use std::cell::{Cell, RefCell};
+    let running = Cell::new(0);
+    let order = RefCell::new(Vec::new());
+    let group = Group::collecting(&Context::background()).with_limit(2);
+    let gate = Cell::new(0);
+    let mut members: Vec<_> = (0..5)
+        .map(|number| {
+            let (running, order, gate) = (&running, &order, &gate);
+            Box::pin(group.task(move |_ctx| async move {
+                running.set(running.get() + 1);
+                order.borrow_mut().push(number);
+                std::future::poll_fn(|_| if gate.get() > number { Poll::Ready(()) } else { Poll::Pending })
+                    .await;
+                running.set(running.get() - 1);
+                Ok(number)
+            }))
+        })
+        .collect();
+    for end in 0..6 {
+        gate.set(end);
+        members.retain_mut(|member| poll(member.as_mut()).is_pending());
+        assert!(running.get() <= 2);
+    }
+    assert_eq!(*order.borrow(), [0, 1, 2, 3, 4]);
+    let Poll::Ready(results) = poll(pin!(group.results())) else { panic!("all members are gone") };
+    assert_eq!(results.unwrap(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_queued_member_that_is_dropped_passes_its_turn_on_and_one_whose_context_ended_is_not_started() {
+    let group = Group::new(&Context::background()).with_limit(1);
+    let mut first = Box::pin(group.task(|_ctx| pending()));
+    let mut second = Box::pin(group.task(|_ctx| pending()));
+    let mut third = Box::pin(group.task(async |_ctx| Err(Cause::msg("third has run"))));
+    for member in [poll(first.as_mut()), poll(second.as_mut()), poll(third.as_mut())] {
+        assert!(member.is_pending());
+    }
+    // The slot goes to the second, which is dropped before its next poll.
+    drop(first);
+    drop(second);
+    assert!(poll(third.as_mut()).is_ready());
+    drop(third);
+    assert_eq!(failure(group).downcast_ref().cloned(), Some(MemberError::Aborted));
+}
+
+#[test]
+fn jobs_wait_for_their_turn_on_their_threads() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let running = AtomicUsize::new(0);
+    let group = Group::collecting(&Context::background()).with_limit(3);
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(group.job(|_ctx| {
+                let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                thread::yield_now();
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(now)
+            }));
+        }
+        let most = group.wait_results().unwrap();
+        assert!(most.len() == 16 && most.iter().all(|now| *now <= 3), "{most:?}");
+    });
+}

@@ -10,7 +10,9 @@ mod merge;
 mod movable;
 mod panics;
 mod runs;
+mod stages;
 mod timer;
+mod wire;
 mod within;
 
 use std::pin::Pin;
