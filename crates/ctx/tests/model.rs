@@ -154,6 +154,26 @@ impl Handle {
     }
 }
 
+fn apply_moving(op: &Op, model: &mut Model, real: &mut Real) {
+    let count = real.nodes.len();
+    match *op {
+        Op::WithMovable(i, timeout) => {
+            model.add(&[i % count], None, None);
+            model.move_to(count, model.now + timeout);
+            let (ctx, movable) = real.nodes[i % count].0.with_movable_timeout(Duration::from_nanos(timeout));
+            real.nodes.push((ctx, Some(Handle::Movable(movable))));
+        }
+        Op::Move(i, timeout) => {
+            let i = i % count;
+            let (ctx, Some(Handle::Movable(movable))) = &real.nodes[i] else { return };
+            let moved = movable.move_after(Duration::from_nanos(timeout));
+            assert_eq!(moved, ctx.err().is_none());
+            model.move_to(i, model.now + timeout);
+        }
+        _ => (),
+    }
+}
+
 fn apply(op: &Op, model: &mut Model, real: &mut Real) {
     let count = real.nodes.len();
     let parent = |index: usize| real.nodes[index % count].0.clone();
@@ -167,21 +187,7 @@ fn apply(op: &Op, model: &mut Model, real: &mut Real) {
             parent(i)
                 .with_timeout_cause(Duration::from_nanos(timeout), Cause::msg(format!("timeout {count}")))
         }
-        Op::WithMovable(i, timeout) => {
-            model.add(&[i % count], None, None);
-            model.move_to(count, model.now + timeout);
-            let (ctx, movable) = parent(i).with_movable_timeout(Duration::from_nanos(timeout));
-            real.nodes.push((ctx, Some(Handle::Movable(movable))));
-            return;
-        }
-        Op::Move(i, timeout) => {
-            let i = i % count;
-            let (ctx, Some(Handle::Movable(movable))) = &real.nodes[i] else { return };
-            let moved = movable.move_after(Duration::from_nanos(timeout));
-            assert_eq!(moved, ctx.err().is_none());
-            model.move_to(i, model.now + timeout);
-            return;
-        }
+        Op::WithMovable(..) | Op::Move(..) => return apply_moving(op, model, real),
         Op::WithValue(i) => {
             model.add(&[i % count], None, Some(count));
             real.nodes.push((parent(i).with_value(count), None));
