@@ -210,10 +210,9 @@ fn apply(op: &Op, model: &mut Model, real: &mut Real) {
                 Op::CancelCause(_) => handle.cancel().cancel_cause(Cause::msg(format!("cause {i}"))),
                 _ => drop(handle),
             }
-            let cause = if matches!(op, Op::CancelCause(_)) {
-                format!("cause {i}")
-            } else {
-                Error::Canceled.to_string()
+            let cause = match op {
+                Op::CancelCause(_) => format!("cause {i}"),
+                _ => Error::Canceled.to_string(),
             };
             model.cancel(i, &cause);
             return;
