@@ -302,6 +302,10 @@ fn nothing_left() -> Result<(), Failed> {
         let leave = ["none", "fin", "rst", "half-close"][number / 2 % 4];
         let id =
             playground.run(&format!("style={style}&work=300ms&deadline=60ms&leave={leave}&after=30ms"))?;
+        let over =
+            events.find(|name, event| name == "moved" && event["id"] == id && !event["over"].is_null())?;
+        let how = if leave == "none" { "504" } else { leave };
+        holds(over["over"]["how"] == how, || format!("{style}, {leave}: {over}"))?;
         let judged = events.settled(id)?;
         let kind = ["stopped", "zombie"][number % 2];
         holds(judged["kind"] == kind, || format!("{style}, {leave}: {judged}"))?;

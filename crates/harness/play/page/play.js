@@ -61,7 +61,7 @@ function changed() {
   if (byId("deadline").disabled) byId("deadline-is").value = "the server's own";
   byId("leaving").hidden = form.elements.leave.value === "none";
   history.replaceState(null, "", `#${new URLSearchParams(chosen())}`);
-  document.dispatchEvent(new CustomEvent("chosen"));
+  code();
 }
 
 // Takes the choice from a link. It runs nothing: another site may link here, and only a person presses.
@@ -116,6 +116,7 @@ function begin(told) {
       make("h3", { textContent: `${told.server} · ${told.style}` }), make("span", { className: "asked", textContent: asked.join(", ") })),
     lane.rails, lane.facts, lane.used, lane.verdict,
     make("div", { className: "do" }, lane.kill, again, link, make("code", { textContent: told.command })));
+  lane.box.dataset.id = told.id;
   lane.before = usage.get(told.server)?.now;
   lanes.set(told.id, lane);
   byId("lanes").prepend(lane.box);
@@ -147,7 +148,7 @@ function move(event) {
   const lane = lanes.get(event.id);
   if (!lane) return;
   const { at, over, began, last, beats, vain, ended } = event;
-  const end = ended?.at ?? last ?? began ?? 0;
+  const end = Math.max(ended?.at ?? 0, last ?? began ?? 0);
   if (Math.max(over?.at ?? at, end) > lane.until) {
     lane.until = Math.max(over?.at ?? at, end) * 1.25;
     scale(lane);
@@ -161,7 +162,7 @@ function move(event) {
     zombie.style.left = percent(lane, over?.at ?? 0);
     zombie.style.width = turned ? percent(lane, Math.max(0, end - over.at)) : "0";
   }
-  const client = over ? `request: ${over.how} at ${time(over.at)}` : `request: ${time(at)}, no answer yet`;
+  const client = over ? `Request: ${over.how} at ${time(over.at)}` : `Request: ${time(at)}, no answer yet`;
   const units = `${beats} ${beats === 1 ? "unit" : "units"}${vain ? `, ${vain} of them after the request` : ""}`;
   const doing = ended ? `${ended.how} at ${time(ended.at)}` : "under way";
   lane.facts.textContent = `${client}. ${began == null ? "Work: not begun" : `Work: ${units}, ${doing}`}.`;
@@ -213,7 +214,7 @@ function used(event) {
 
 function row(server) {
   const cells = [0, 1, 2, 3, 4].map(() => make("td"));
-  const afresh = make("button", { type: "button", textContent: "Start afresh", ariaLabel: `Start ${server} afresh` });
+  const afresh = make("button", { type: "button", textContent: "Start afresh", ariaLabel: `Start afresh: ${server}` });
   afresh.addEventListener("click", async () => {
     afresh.disabled = true;
     await ask("POST", "/restart", { server }).catch((error) => alert(error.message));
@@ -222,6 +223,32 @@ function row(server) {
   });
   byId("usage").append(make("tr", {}, make("th", { scope: "row", textContent: server }), ...cells, make("td", {}, afresh)));
   return { cells };
+}
+
+// ---- the code
+
+let shown = "";
+
+async function code() {
+  const { server, style, leave } = chosen();
+  const wanted = JSON.stringify([server, style, leave === "none"]);
+  if (wanted === shown || !server) return;
+  shown = wanted;
+  const excerpts = await ask("GET", "/code", { server, style, leave }).then((answer) => answer.json(), () => []);
+  if (wanted !== shown) return;
+  byId("code-title").textContent = `Code of ${server}, style ${style}`;
+  byId("code").hidden = !excerpts.length;
+  byId("excerpts").replaceChildren(...excerpts.map(({ path, first, lines }) => {
+    const body = make("pre");
+    for (const { text, marked } of lines) {
+      const line = make(marked ? "mark" : "span", { textContent: text || " " });
+      if (/^\s*(\/\/|#)/.test(text)) line.className = "comment";
+      // A line that is wrapped hangs behind its own indentation.
+      line.style.setProperty("--indent", text.match(/^\s*/)[0].replaceAll("\t", "    ").length);
+      body.append(line);
+    }
+    return make("figure", {}, make("figcaption", {}, make("code", { textContent: `${path}:${first}` })), body);
+  }));
 }
 
 // ---- the beginning
@@ -241,10 +268,10 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   run(chosen());
 });
-byId("all").addEventListener("click", () => {
+byId("all").addEventListener("click", async () => {
   const parameters = chosen();
   for (const { name, styles, takes_deadline } of [...stands.servers].reverse()) {
-    if (styles.includes(parameters.style)) run({ ...parameters, server: name, deadline: takes_deadline ? `${byId("deadline").value}ms` : "own" });
+    if (styles.includes(parameters.style)) await run({ ...parameters, server: name, deadline: takes_deadline ? `${byId("deadline").value}ms` : "own" });
   }
 });
 addEventListener("hashchange", () => follow(location.hash));

@@ -9,8 +9,10 @@
 //! # Layout
 //! - [`Play`]: the page's server; `http`: its bytes; `door`: who may come in; `page`: what it serves; `hub`: events to every open page.
 //! - [`Stand`]: a server on show; `usage`: its threads, descriptors and memory.
+//! - `code`: the functions of the servers' sources that decide.
 //! - `experiment`: one request's parameters; `run`: sends it and watches its work; [`verdict`]: what became of it.
 
+mod code;
 mod door;
 mod error;
 mod event;

@@ -15,7 +15,7 @@ use crate::http::{self, Ask, Reply};
 use crate::hub::{self, Hub};
 use crate::run::{self, Orders};
 use crate::stand::{STYLES, Stand};
-use crate::{Error, page, usage};
+use crate::{Error, code, page, usage};
 
 /// The most connections at once.
 const CONNECTIONS: usize = 64;
@@ -105,10 +105,11 @@ impl State {
         let reply = match (ask.method.as_str(), ask.path.as_str(), file) {
             ("GET", _, Some(file)) => file,
             ("GET", "/events", _) => return self.events(&mut stream),
+            ("GET", "/code", _) => code(&ask),
             ("POST", "/run", _) => self.run(&ask),
             ("POST", "/leave", _) => self.leave(&ask),
             ("POST", "/restart", _) => self.restart(&ask),
-            (_, "/events" | "/run" | "/leave" | "/restart", _) | (_, _, Some(_)) => {
+            (_, "/events" | "/code" | "/run" | "/leave" | "/restart", _) | (_, _, Some(_)) => {
                 Reply::text(405, "another method is needed\n")
             }
             _ => Reply::text(404, "there is no such page\n"),
@@ -199,5 +200,16 @@ impl State {
 
     fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Orders>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers with the code behind a choice.
+fn code(ask: &Ask) -> Reply {
+    let find = |wanted: &str| ask.parameters().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    let (server, style) = (find("server").unwrap_or_default(), find("style").unwrap_or_default());
+    let leaves = find("leave").is_some_and(|way| way != "none");
+    match serde_json::to_string(&code::behind(&server, &style, leaves)) {
+        Ok(body) => Reply { status: 200, kind: "application/json", body },
+        Err(_) => Reply::text(503, "the code cannot be told\n"),
     }
 }

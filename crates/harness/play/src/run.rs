@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         // A killed client that had shut down its sending half before resets or closes now.
-        if let Some((way, _)) = leaves.take().filter(|_| !is_waiting) {
+        if !is_waiting && let Some((way, _)) = leaves.take() {
             if way == Leave::HalfClose {
                 self.wire = Some(wire);
             } else {

@@ -18,7 +18,7 @@ pub(crate) struct Style {
     /// The behavior of the work, as the rest of a sentence.
     about: &'static str,
     #[serde(skip)]
-    need: Capability,
+    pub(crate) need: Capability,
 }
 
 /// The styles of work, in the order of the page.

@@ -9,6 +9,8 @@ use wire::Leave;
 /// The time after the end of its request in which work may still stop: it is told at its next tick, and this machine's other
 /// processes delay both.
 pub const GRACE: Duration = Duration::from_millis(100);
+/// The silence after which work that has said that it ended is believed: a child process beats on when the server has let go of it.
+const QUIET: Duration = Duration::from_millis(100);
 /// The longest time after the end of its request at which work may begin.
 const BEGIN: Duration = Duration::from_millis(300);
 
@@ -84,13 +86,14 @@ impl Seen {
                 _ => Verdict::Idle,
             });
         }
-        let ended = self.ended.map(|(_, ended)| ended);
-        let last = ended.or(self.beats.last().copied()).unwrap_or_default();
+        let last = self.last();
         if last > at + GRACE {
             let beats = self.beats.iter().filter(|beat| **beat > at).count();
             return Some(Verdict::Zombie { lasted: last - at, beats });
         }
-        let ended = ended?;
+        if !self.is_quiet(now) {
+            return None;
+        }
         if let Some((status, _)) = self.served {
             return Some(Verdict::Served(status));
         }
@@ -99,13 +102,24 @@ impl Seen {
             Over::Answered(_) if late > GRACE => Verdict::Late(late),
             Over::Answered(200) => Verdict::Completed,
             Over::Unanswered => Verdict::Lost,
-            _ => Verdict::Stopped(ended.saturating_sub(at)),
+            _ => Verdict::Stopped(last.saturating_sub(at)),
         })
     }
 
     /// True once nothing more can become of it.
     pub fn is_settled(&self, now: Duration) -> bool {
-        self.verdict(now).is_some() && (self.began.is_none() || self.ended.is_some())
+        self.verdict(now).is_some() && (self.began.is_none() || self.is_quiet(now))
+    }
+
+    /// True once the work has said that it ended, and nothing was heard of it since.
+    fn is_quiet(&self, now: Duration) -> bool {
+        self.ended.is_some() && now > self.last() + QUIET
+    }
+
+    /// The last sign of life.
+    fn last(&self) -> Duration {
+        let ended = self.ended.map(|(_, ended)| ended);
+        ended.max(self.beats.last().copied()).unwrap_or_default()
     }
 }
 
@@ -121,13 +135,15 @@ pub struct Words {
 impl Verdict {
     /// The verdict in words.
     pub fn words(self) -> Words {
-        let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+        let ms = |time: Duration| match time.as_secs_f64() * 1e3 {
+            under if under < 0.05 => "less than 0.1 ms".to_owned(),
+            ms => format!("{ms:.1} ms"),
+        };
         let (kind, says) = match self {
             Self::Completed => ("completed", "The work ended in time, and its result was sent.".to_owned()),
-            Self::Stopped(after) if after.is_zero() => (
-                "stopped",
-                "The work stopped before its request ended: nothing was done in vain after it.".to_owned(),
-            ),
+            Self::Stopped(after) if after.is_zero() => {
+                ("stopped", "The work stopped before its request ended.".to_owned())
+            }
             Self::Stopped(after) => {
                 ("stopped", format!("The work stopped {} after its request ended.", ms(after)))
             }
@@ -210,6 +226,15 @@ mod tests {
         running.beats.extend([ms(390), ms(402)]);
         assert_eq!(running.verdict(ms(403)), Some(Verdict::Zombie { lasted: ms(101), beats: 10 }));
         assert!(!running.is_settled(ms(403)), "its end is to come");
+    }
+
+    #[test]
+    fn work_that_beats_on_after_its_end_is_a_zombie() {
+        let mut seen = seen(Over::Answered(504), 301, Word::Canceled, 300);
+        assert_eq!(seen.verdict(ms(390)), None, "it may be heard of again");
+        seen.beats.extend((31..=60).map(|n| ms(n * 10)));
+        assert_eq!(seen.verdict(ms(601)), Some(Verdict::Zombie { lasted: ms(299), beats: 30 }));
+        assert!(!seen.is_settled(ms(601)) && seen.is_settled(ms(701)));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 #[command(after_help = "\
 It prints the address of a page, which is for this machine alone. On the page one sends `/slow` to a server in a style of work, \
 with a deadline, and lets the client wait or disconnect. Two bars grow: the request, and the work by its own heartbeats. Work \
-that goes on when its request has ended turns red: a zombie. Beside it stands the process: \
-threads, descriptors, memory. Each experiment has a link that repeats it.\n\nTo begin:\n  \
+that goes on when its request has ended turns red: a zombie. Beside it stand the process (threads, \
+descriptors, memory) and the code of the server, with the lines that decide it marked. Each experiment has a link that repeats it.\n\nTo begin:\n  \
 1. style `context`, deadline 300 ms: the work stops with its request\n  \
 2. style `blocking`, the same deadline: the answer is as early, and the work goes on\n  \
 3. style `drop` on tokio and on threads: a future can be dropped, a thread cannot\n  \
