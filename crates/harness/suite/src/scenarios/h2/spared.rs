@@ -103,7 +103,12 @@ fn neighbors(bench: &Bench) -> Outcome {
         let answer = h2.answer(stream)?;
         is(&answer, 200)?;
         let named = answer.response.field("request_id");
-        ensure!(named.as_ref() == Some(&id), "the answer to {id} is for {}", or_none(named));
+        // A server that names no request in its answers may be judged by its work alone.
+        ensure!(
+            named.as_ref().is_none_or(|named| *named == id),
+            "the answer to {id} is for {}",
+            or_none(named)
+        );
         completed(bench, &id)?;
     }
     let mut observed = told(&[took]);
