@@ -242,6 +242,6 @@ mod tests {
         assert_eq!(Ending::Complete.to_string(), "END_STREAM");
         assert_eq!(Ending::Reset(Code::CANCEL).to_string(), "RST_STREAM CANCEL");
         assert_eq!(Ending::NotTaken(Code::NO_ERROR).to_string(), "GOAWAY NO_ERROR before its stream");
-        assert_eq!(Ending::Lost(End::Fin).to_string(), "Fin of the connection");
+        assert_eq!(Ending::Lost(End::Fin).to_string(), "FIN of the connection");
     }
 }

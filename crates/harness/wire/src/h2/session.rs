@@ -156,6 +156,10 @@ impl Session {
             let _ = self.receiving.grow(granted);
             return;
         }
+        // Fields that were written by hand open their stream too, before they end.
+        if frame.kind == Kind::HEADERS && !frame.stream.is_multiple_of(2) {
+            self.next = self.next.max(frame.stream + 2);
+        }
         let size = if frame.kind == Kind::DATA { frame.payload.len() } else { 0 };
         let _ = self.sending.take(size);
         let Some(exchange) = self.exchanges.get_mut(&frame.stream) else { return };

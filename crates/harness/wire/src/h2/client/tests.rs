@@ -251,7 +251,7 @@ fn a_connection_that_ends_takes_its_streams_along() {
     let (to, server) = Double::opened(&[], |double| drop(double.next()));
     let mut h2 = connect(to);
     let error = h2.ask(&Request::get("/slow")).unwrap_err().to_string();
-    assert!(error.starts_with("Fin of the connection instead of an answer"), "{error}");
+    assert!(error.starts_with("FIN of the connection instead of an answer"), "{error}");
     server.join().unwrap();
 }
 

@@ -55,6 +55,14 @@ fn a_request_is_answered() {
 }
 
 #[test]
+fn fields_that_were_written_by_hand_open_their_stream() {
+    let mut session = polite();
+    session.sent(&Frame::new(Kind::HEADERS, 0, 5, [0x82]), Instant::now());
+    assert_eq!(take(&mut session, &Frame::reset(5, Code::PROTOCOL_ERROR)), []);
+    assert_eq!(session.open(false, Instant::now()), 7);
+}
+
+#[test]
 fn window_is_given_back_when_half_of_it_is_used() {
     let mut session = polite();
     let (one, two) = (get(&mut session), get(&mut session));
