@@ -18,7 +18,10 @@ use crate::results::Results;
 use crate::schedule::{Slot, Taker, named};
 use crate::series::{Gathered, Sample};
 use crate::stats::{Summary, ms_between};
+use crate::table::Table;
 use crate::zombie::How;
+
+pub mod summary;
 
 /// The time for which work is watched past its natural end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -138,6 +141,10 @@ impl Measurement for Measure {
             }
         }
         all.0
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::tables(results)
     }
 }
 

@@ -21,6 +21,9 @@ use crate::results::Results;
 use crate::schedule::Taker;
 use crate::series::{Gathered, Sample};
 use crate::stats::Line;
+use crate::table::Table;
+
+pub mod summary;
 
 /// The flags of every server: a deadline that no held request meets.
 const FLAGS: &[(&str, &str)] = &[("--request-timeout", "60s")];
@@ -92,6 +95,10 @@ impl Measurement for Measure {
             all.less(Sample { server: &memory.server, what, round: memory.round, value }, "bytes", 500.0);
         }
         all.0
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::tables(results)
     }
 }
 

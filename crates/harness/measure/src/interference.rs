@@ -16,6 +16,9 @@ use crate::results::Results;
 use crate::schedule::{self, Taker, styled};
 use crate::series;
 use crate::stats::{Summary, ms_between};
+use crate::table::Table;
+
+pub mod summary;
 
 /// The time for which answers are waited for beyond the work.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -103,6 +106,10 @@ impl Measurement for Measure {
             }
         }
         all.0
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::tables(results)
     }
 }
 

@@ -19,6 +19,9 @@ use crate::results::Results;
 use crate::schedule::{Taker, styled};
 use crate::series::{Gathered, Sample};
 use crate::stats::Line;
+use crate::table::Table;
+
+pub mod summary;
 
 /// The time for which work may run on past its natural end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -91,6 +94,10 @@ impl Measurement for Measure {
             }
         }
         all.0
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::tables(results)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The one shape of all measurements: what is planned, how a round is taken, which samples come of it.
+//! The one shape of all measurements: the plan, the taking of a round, the samples, the tables and their sentences.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use suite::document::Series;
 
 use crate::results::Results;
 use crate::schedule::Taker;
+use crate::table::Table;
 
 /// The length of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
@@ -60,6 +61,9 @@ pub trait Measurement {
 
     /// Returns the samples, each series with its unit and the better way.
     fn series(results: &Results) -> Vec<Series>;
+
+    /// Returns the tables of a run, each with its sentences; none when nothing was measured.
+    fn tables(results: &Results) -> Vec<Table>;
 
     /// Returns the latencies for the histogram log: by default every series that can be read as latencies.
     fn histograms(results: &Results) -> Vec<Interval> {

@@ -19,6 +19,9 @@ use crate::results::Results;
 use crate::schedule::{Round, Taker};
 use crate::series;
 use crate::stats::{Summary, ms_between};
+use crate::table::Table;
+
+pub mod summary;
 
 /// The time for which an answer is waited for after its deadline.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -81,6 +84,10 @@ impl Measurement for Measure {
     fn is_broken(results: &Results) -> bool {
         results.measured.overshoot.iter().any(|overshoot| overshoot.early > 0)
     }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::tables(results)
+    }
 }
 
 /// Requests in step over one second, and how often.
@@ -123,6 +130,10 @@ impl Measurement for Spread {
 
     fn series(results: &Results) -> Vec<Series> {
         lateness(results, &results.measured.spread, "in step over 1 s")
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::spread_tables(results)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The list of all measurements. Whatever is done with every measurement iterates over it: the plan, the schedule, the
-//! document and its schema, `samples.csv`, `latency.hlog` and `lab diff`.
+//! document and its schema, `samples.csv`, `latency.hlog`, `lab diff`, the terminal and the page.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -10,6 +10,7 @@ use suite::document::{self, Document, Gap, located};
 use crate::measurement::{Interval, Measurement, Size};
 use crate::results::Results;
 use crate::schedule::Taker;
+use crate::table::Table;
 use crate::{disconnect, footprint, interference, leak, overshoot, storm, throughput, zombie};
 
 /// Declares the measurements, in the order in which they are taken and shown: name, implementation, what it asks.
@@ -128,6 +129,12 @@ macro_rules! registry {
                 stringify!($name),
                 generator.subschema_for::<<$measurement as Measurement>::Record>(),
             ),)*]
+        }
+
+        /// The tables of each measurement that recorded something, by its name.
+        pub fn tables(results: &Results) -> Vec<(&'static str, Vec<Table>)> {
+            let all = vec![$((stringify!($name), <$measurement>::tables(results)),)*];
+            all.into_iter().filter(|(_, tables)| !tables.is_empty()).collect()
         }
 
         /// The latencies of a run as histograms.

@@ -20,6 +20,9 @@ use crate::results::Results;
 use crate::schedule::{Slot, Taker, styled};
 use crate::series::{Gathered, Sample};
 use crate::stats::ms_between;
+use crate::table::Table;
+
+pub mod summary;
 
 /// The time for which work may run on past its natural end before the storm counts as never quiet.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -105,6 +108,10 @@ impl Measurement for Measure {
             }
         }
         all.0
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::tables(results)
     }
 }
 

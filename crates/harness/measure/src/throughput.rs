@@ -13,6 +13,9 @@ use crate::results::Results;
 use crate::schedule::{Round, Step, Taker};
 use crate::series::{Gathered, Sample};
 use crate::stats::{ROUNDS, Summary};
+use crate::table::Table;
+
+pub mod summary;
 
 /// The number of tries of a round in step, when its requests leave late.
 const TRIES: usize = 3;
@@ -71,6 +74,10 @@ impl Measurement for Measure {
     fn histograms(results: &Results) -> Vec<Interval> {
         intervals(&results.measured.throughput, "back-to-back")
     }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::throughput_tables(results)
+    }
 }
 
 /// Measures how fast `/fast` is answered, in step with a schedule.
@@ -104,6 +111,10 @@ impl Measurement for Latency {
 
     fn histograms(results: &Results) -> Vec<Interval> {
         intervals(&results.measured.latency, "in-step")
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::latency_tables(results)
     }
 }
 

@@ -17,6 +17,9 @@ use crate::results::Results;
 use crate::schedule::{Slot, Taker, styled};
 use crate::series::{Gathered, Sample};
 use crate::stats::ms_between;
+use crate::table::Table;
+
+pub mod summary;
 
 /// The styles of work, in the order of every table.
 pub const STYLES: &[&str] = &["context", "drop", "polling", "detached", "blocking", "spin"];
@@ -92,6 +95,10 @@ impl Measurement for Measure {
             }
         }
         all.0
+    }
+
+    fn tables(results: &Results) -> Vec<Table> {
+        summary::tables(results)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The run in the README: its tables between two markers, made from a document and checked for their shape.
 
 use measure::results::Results;
+use measure::text::list;
 use suite::verdict::Verdict;
 
 use crate::terminal::tables;
@@ -10,8 +11,12 @@ const BEGIN: &str = "<!-- run: begin -->\n";
 const END: &str = "<!-- run: end -->\n";
 
 /// The beginnings of the sections that the block shows, in order.
-const SECTIONS: [&str; 4] =
-    ["Scenarios passed (", "Does the work stop?", "Does the work hear that its client left?", "A storm of "];
+const SECTIONS: [&str; 4] = [
+    "Scenarios passed (",
+    "Does the work stop?",
+    "A storm of ",
+    "Does the work hear that its client disconnected?",
+];
 
 /// Returns `readme` with the block of this run between its markers.
 ///
@@ -88,8 +93,14 @@ fn block(results: &Results) -> String {
     let (cores, kernel) = (machine.cores, &machine.kernel);
     let date = httpdate::parse_http_date(&results.taken_at).ok();
     let date = date.map_or_else(|| results.taken_at.clone(), day);
-    let mut text =
-        format!("From `scripts/compare.sh` on {date} ({cores} cores, Linux {kernel}, {rustc}):\n\n```text\n");
+    // The release of a kernel is behind its version, and says nothing to others.
+    let kernel = kernel.split('-').next().unwrap_or(kernel);
+    let plan = &results.plan.zombie;
+    let (work, deadline) = (plan.work_ms as f64 / 1e3, plan.deadline_ms);
+    let mut text = format!(
+        "From `scripts/compare.sh` on {date} ({cores} cores, Linux {kernel}, {rustc}; work of {work} s under a deadline of \
+         {deadline} ms):\n\n```text\n"
+    );
     text.push_str(&excerpt(&tables::print(results, false)));
     text.push_str("```\n\n");
     for sentence in missing(results) {
@@ -132,27 +143,31 @@ fn excerpt(printed: &str) -> String {
 
 /// Returns the sentences that say what is missing to full columns.
 fn missing(results: &Results) -> Vec<String> {
-    let mut sentences = Vec::new();
     let chosen = results.scenarios.chosen;
+    let mut missing: Vec<(usize, Vec<&str>)> = Vec::new();
+    let mut expected = Vec::new();
     for server in &results.servers {
         let rows = || results.results.iter().filter(|row| row.server == server.name);
-        let in_cells = rows().filter(|row| row.verdict != Verdict::Unsupported).count();
-        if in_cells < chosen {
-            sentences.push(format!(
-                "On {}, {} of the {chosen} scenarios stand in no cell: the server has not what they need.",
-                server.name,
-                chosen - in_cells
-            ));
+        let without = chosen - rows().filter(|row| row.verdict != Verdict::Unsupported).count().min(chosen);
+        match missing.iter_mut().find(|(count, _)| *count == without) {
+            Some((_, names)) => names.push(&server.name),
+            None => missing.push((without, vec![&server.name])),
         }
-        let expected = rows().filter(|row| row.verdict == Verdict::Xfail).count();
-        if expected > 0 {
-            sentences.push(format!(
-                "On {}, {expected} fail as announced in [`expect/{0}.txt`](expect/{0}.txt).",
+        let failed = rows().filter(|row| row.verdict == Verdict::Xfail).count();
+        if failed > 0 {
+            expected.push(format!(
+                "On {}, {failed} fail as announced in [`expect/{0}.txt`](expect/{0}.txt).",
                 server.name
             ));
         }
     }
-    sentences
+    let clauses = missing.iter().filter(|(count, _)| *count > 0);
+    let clause =
+        |(count, names): &(usize, Vec<&str>)| format!("{count} of the {chosen} scenarios on {}", list(names));
+    let clauses: Vec<String> = clauses.map(clause).collect();
+    let missing = (!clauses.is_empty())
+        .then(|| format!("In no cell: {}, because the server has not what they need.", clauses.join("; ")));
+    missing.into_iter().chain(expected).collect()
 }
 
 #[cfg(test)]
@@ -168,8 +183,8 @@ mod tests {
         let table = " server  a  b\n x  1  2\n";
         format!(
             "before\n{BEGIN}From it on 2026-11-23 (2 cores):\n\n```text\n{first}\n area  x  y\n{rows}\n\n\
-             Does the work stop? (…)\n{table}\nDoes the work hear that its client left?\n{table}\n\
-             A storm of 5\n{table}```\n\n{behind}\n{END}after\n"
+             Does the work stop? (…)\n{table}\nA storm of 5\n{table}\n\
+             Does the work hear that its client disconnected?\n{table}```\n\n{behind}\n{END}after\n"
         )
     }
 

@@ -1,6 +1,5 @@
 //! A run as text: tables and pictures in characters, never wider than 100 columns.
 
-mod leave;
 mod pictures;
 pub mod render;
 pub mod tables;

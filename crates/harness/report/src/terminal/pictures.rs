@@ -1,15 +1,13 @@
-//! The report's first three pictures in characters: requests and their work, storms over time, lateness as a curve.
+//! Pictures in characters: requests and their work, storms over time, lateness as a curve.
 
-use comfy_table::{Cell, CellAlignment, Table};
+use measure::overshoot::Overshoot;
 use measure::results::Results;
-use measure::storm::{Reading, Storm};
-use measure::zombie::STYLES;
-use measure::zombie::{Fate, Life};
+use measure::storm::{Reading, Storm, summary};
+use measure::table::{Cell, Column, Table};
+use measure::text::number;
+use measure::zombie::{Fate, Life, STYLES};
 
-use super::tables::table;
 use crate::page::scale::Scale;
-use crate::summary;
-use measure::text::{self, span};
 
 /// Columns of a bar of the first picture.
 const BAR: usize = 46;
@@ -22,23 +20,31 @@ const LEAST: f64 = 0.05;
 /// From nothing to all of it.
 const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// Returns the pictures of a measurement, as tables of characters.
+pub(super) fn of(name: &str, results: &Results) -> Vec<Table> {
+    match name {
+        "zombie" => vec![gantt(results)],
+        "storm" => results.plan.storm.styles.iter().map(|style| storms(results, style)).collect(),
+        "overshoot" => late(results).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// A bar for each server and style: the worst of its lives.
-pub(super) fn gantt(results: &Results, color: bool) -> Option<Table> {
+fn gantt(results: &Results) -> Table {
+    let limit = results.limits.zombie_ms;
     let ends = results.measured.zombie.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
     let time = Scale::linear(ends.fold(0.0, f64::max), 0.0, BAR as f64);
-    let mut table =
-        left(&["style", "server", "█ work, ▒ work after its answer, ░ its answer is late", ""], color);
+    let columns = ["server", "█ work, ▒ work after its answer, ░ its answer is late", ""];
+    let mut table = Table::new("Requests and their work, over time", "style", columns.map(Column::words));
     for style in STYLES {
         for name in results.names() {
-            let worst = summary::worst(results, name, style);
-            let limit = results.limits.zombie_ms;
-            let lives = results.measured.lives_of(name, style);
-            let Some(life) = lives.into_iter().find(|life| Some(life.fate(limit)) == worst) else { continue };
-            let (bar, said) = bar(life, life.fate(limit), &time);
-            table.add_row([Cell::new(style), Cell::new(name), Cell::new(bar), Cell::new(said)]);
+            let Some(life) = results.measured.worst_of(name, style, limit) else { continue };
+            let cells = [name.to_owned(), bar(life, life.fate(limit), &time), life.label(limit)];
+            table.line(*style, cells.map(Cell::plain).into());
         }
     }
-    (table.row_count() > 0).then_some(table)
+    table
 }
 
 /// When the work was last seen alive.
@@ -46,46 +52,39 @@ fn end(life: &Life) -> f64 {
     life.ended_ms.map_or(life.watched_ms, |end| end.max(life.last_beat_ms.unwrap_or(end)))
 }
 
-fn bar(life: &Life, fate: Fate, time: &Scale) -> (String, String) {
+fn bar(life: &Life, fate: Fate, time: &Scale) -> String {
     let at = |ms: f64| (time.at(ms).round() as usize).max(1);
     let answered = life.answered_ms.unwrap_or(life.watched_ms);
-    let (turns, over, ends, said) = match fate {
-        Fate::Stopped(_) => (end(life).min(answered), ' ', answered, "stopped".to_owned()),
-        Fate::Zombie(ms) => (answered, '▒', end(life), format!("zombie {}", span(ms))),
-        Fate::Endless(ms) => (answered, '▒', end(life), format!("zombie > {}", span(ms))),
-        Fate::HeldAnswer(ms) => (life.deadline_ms, '░', answered, format!("504 late by {}", span(ms))),
-        Fate::Unborn => (0.0, ' ', 0.0, "no start heard".to_owned()),
-        Fate::NoTimeout => (end(life), ' ', 0.0, "no 504".to_owned()),
+    let (until, over, ends) = match fate {
+        Fate::Stopped(_) => (end(life).min(answered), ' ', answered),
+        Fate::Zombie(_) | Fate::Endless(_) => (answered, '▒', end(life)),
+        Fate::HeldAnswer(_) => (life.deadline_ms, '░', answered),
+        Fate::Unborn => return String::new(),
+        Fate::NoTimeout => (end(life), ' ', 0.0),
     };
-    let solid = if matches!(fate, Fate::Unborn) { 0 } else { at(turns) };
+    let solid = at(until);
     let beyond = if over == ' ' { 0 } else { at(ends).saturating_sub(solid).max(1) };
-    let bar = "█".repeat(solid) + &over.to_string().repeat(beyond);
-    (bar, said)
+    "█".repeat(solid) + &over.to_string().repeat(beyond)
 }
 
 /// Two curves for each server: requests that wait, and work that runs.
-pub(super) fn storms(results: &Results, style: &str, color: bool) -> Option<Table> {
-    let mut table = left(&["server", "requests that wait", "work that runs", "zombie area"], color);
-    let names = results.names();
-    let storms: Vec<&Storm> = names
-        .iter()
-        .filter_map(|name| summary::representative(&results.measured.storms_of(name, style)))
-        .collect();
+fn storms(results: &Results, style: &str) -> Table {
+    let storms = summary::shown(results, style);
     let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
-    let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().requests)).max()?;
+    let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().requests)).max().unwrap_or(0);
+    let curves = ["requests that wait", "work that runs"].map(Column::words);
+    let columns = curves.into_iter().chain(["zombie area".into()]);
+    let mut table = Table::new(format!("The same storm over time, style {style}"), "server", columns);
     for storm in storms {
-        let curve = |of: fn(&Reading) -> u64| Cell::new(sparkline(storm, of, longest, most));
-        table.add_row([
-            Cell::new(&storm.server),
+        let curve = |of: fn(&Reading) -> u64| Cell::plain(sparkline(storm, of, longest, most));
+        let cells = vec![
             curve(|reading| reading.requests),
             curve(|reading| reading.work),
-            Cell::new(format!("{:.1} task-s", storm.zombie_area())),
-        ]);
+            Cell::plain(format!("{:.1} task-s", storm.zombie_area())),
+        ];
+        table.line(&storm.server, cells);
     }
-    if let Some(column) = table.column_mut(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    Some(table)
+    table
 }
 
 /// The value at the end of each column's time, as a level.
@@ -107,25 +106,30 @@ pub(super) fn level(share: f64) -> char {
 }
 
 /// The share of answers up to each lateness, many at once: a curve for each server, over the scheduler's own lateness.
-pub(super) fn late(results: &Results, color: bool) -> Option<Table> {
+fn late(results: &Results) -> Option<Table> {
     let all = &results.measured.overshoot;
     let many = all.iter().map(|o| o.at_once).max()?;
     let worst = all.iter().filter_map(|o| Some(o.summary_ms?.max)).fold(1.0, f64::max);
     let scale = Scale::logarithmic(LEAST, worst, 0.0, LATE as f64);
-    let mut table = left(&["at once", "server", "share of answers by their lateness, log scale"], color);
+    let columns = ["server", "share of answers by their lateness, log scale"].map(Column::words);
+    let title = "Lateness as a curve (further left is earlier)";
+    let mut table = Table::new(title, "at once", columns);
     for o in all.iter().filter(|o| o.at_once == 1 || o.at_once == many) {
-        let samples: Vec<f64> = o.rounds_ms.iter().flatten().copied().collect();
-        let share = |column: usize| {
-            let within = samples.iter().filter(|late| scale.at(**late) <= (column + 1) as f64).count();
-            level(within as f64 / samples.len().max(1) as f64)
-        };
-        let curve: String = (0..LATE).map(share).collect();
-        table.add_row([Cell::new(text::number(o.at_once as u64)), Cell::new(&o.server), Cell::new(curve)]);
+        table.line(number(o.at_once as u64), [o.server.clone(), curve(o, &scale)].map(Cell::plain).into());
     }
     let noise = "░".repeat(scale.at(results.noise.p99_ms).round() as usize);
-    table.add_row([Cell::new(""), Cell::new("noise"), Cell::new(noise)]);
-    table.add_row([Cell::new(""), Cell::new(""), Cell::new(axis(&scale))]);
-    (table.row_count() > 2).then_some(table)
+    table.line("", ["noise".to_owned(), noise].map(Cell::plain).into());
+    table.line("", [String::new(), axis(&scale)].map(Cell::plain).into());
+    Some(table)
+}
+
+fn curve(o: &Overshoot, scale: &Scale) -> String {
+    let samples: Vec<f64> = o.rounds_ms.iter().flatten().copied().collect();
+    let share = |column: usize| {
+        let within = samples.iter().filter(|late| scale.at(**late) <= (column + 1) as f64).count();
+        level(within as f64 / samples.len().max(1) as f64)
+    };
+    (0..LATE).map(share).collect()
 }
 
 /// The powers of ten, each where it is.
@@ -140,15 +144,6 @@ fn axis(scale: &Scale) -> String {
         }
     }
     axis
-}
-
-/// A table whose columns all begin at the left.
-fn left(header: &[&str], color: bool) -> Table {
-    let mut table = table(header, color);
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Left);
-    }
-    table
 }
 
 #[cfg(test)]
@@ -196,8 +191,6 @@ mod tests {
         let mut life = Life::unknown("x", "drop", 0, std::time::Duration::from_millis(100));
         (life.status, life.answered_ms) = (Some(504), Some(100.0));
         (life.started_ms, life.ended_ms) = (Some(0.0), Some(300.0));
-        let (bar, said) = bar(&life, life.fate(25.0), &time);
-        assert_eq!(bar, "█".repeat(10) + &"▒".repeat(20));
-        assert_eq!(said, "zombie 200 ms");
+        assert_eq!(bar(&life, life.fate(25.0), &time), "█".repeat(10) + &"▒".repeat(20));
     }
 }

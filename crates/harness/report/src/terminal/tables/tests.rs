@@ -1,7 +1,7 @@
 use load::Row as Load;
 use measure::storm::{Reading, Storm};
 use measure::throughput::Fast;
-use measure::zombie::{How, Life};
+use measure::zombie::{How, Life, STYLES};
 use suite::document::{Row, Server, Status};
 use suite::verdict::Verdict;
 
@@ -67,7 +67,7 @@ fn no_table_of_thirteen_servers_is_too_wide_or_breaks_a_name() {
     let (names, results) = thirteen();
     let text = print(&results, false);
     for line in text.lines() {
-        assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
+        assert!(line.chars().count() <= usize::from(render::WIDTH), "{line}");
     }
     for name in names {
         let lines = text
@@ -76,15 +76,6 @@ fn no_table_of_thirteen_servers_is_too_wide_or_breaks_a_name() {
         // The work six times, the storm twice, and two tables of speed; the sentences beside them do not count.
         assert!(lines.count() >= 1 + STYLES.len() + 2 + 2, "{name} is broken in\n{text}");
     }
-}
-
-#[test]
-fn as_many_servers_stand_side_by_side_as_fit_with_their_whole_names() {
-    let own = ["tokio", "async-std", "smol", "threads"];
-    assert_eq!(abreast(&own, 23, 13, 100), [own.to_vec()]);
-    let long = ["go-context", "go-timeouthandler", "go-writetimeout", "python-threading", "python-asyncio"];
-    assert_eq!(abreast(&long, 23, 13, 100), [long[..4].to_vec(), long[4..].to_vec()]);
-    assert!(abreast(&[], 23, 13, 100).is_empty());
 }
 
 /// A run of these servers with one scenario in each of 24 areas.
@@ -120,18 +111,4 @@ fn the_column_of_a_server_that_could_not_run_says_so() {
     let text = print(&results, false);
     let rows = text.lines().filter(|line| line.starts_with(" a-long-area-"));
     assert_eq!(rows.filter(|row| row.ends_with(" 1/1  absent")).count(), 24, "{text}");
-}
-
-#[test]
-fn thirty_samples_have_no_99th_percentile_in_a_table() {
-    let mut results = measure::fixtures::empty(&["few", "many"]);
-    results.measured.overshoot = vec![
-        measure::fixtures::latenesses("few", &[&[0.5; 15], &[0.5; 15]]),
-        measure::fixtures::latenesses("many", &[&[0.5; 300]]),
-    ];
-    let text = print(&results, false);
-    let line =
-        |name: &str| text.lines().find(|line| line.starts_with(&format!(" {name} "))).unwrap().to_owned();
-    assert!(line("few").contains("0.50 ms") && line("few").contains('–'), "{text}");
-    assert!(!line("many").contains('–'), "{text}");
 }
