@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use play::verdict::GRACE;
 use suite::exit::Exit;
 use testbed::build;
 use testbed::catalog::{self, Catalog};
@@ -10,7 +11,7 @@ use testbed::census;
 use testbed::guard;
 use testbed::subject::{Setup, Subject};
 use testbed::toolchains;
-use testbed::witness::Word;
+use testbed::witness::{Witness, Word};
 use wire::h2::{Code, H2, Manners};
 use wire::trace::Trace;
 use wire::{Answer, Request, Wire};
@@ -78,7 +79,7 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
     let client = Some((client, left_at.saturating_duration_since(sent_at)));
     let mut seen = Seen { deadline: args.deadline, client, body, ..Seen::default() };
     let began = witness.wait_start("show", BEGIN).is_some();
-    let ended = began.then(|| witness.wait_end("show", WATCH)).flatten();
+    let ended = began.then(|| watched(witness)).flatten();
     for (at, word) in witness.events("show") {
         match word {
             Word::Start => seen.began = Some(at.saturating_duration_since(sent_at)),
@@ -104,6 +105,16 @@ pub(crate) fn flags(given: &[String]) -> Result<Vec<(String, &str)>, String> {
         flags.push((format!("--{name}"), value));
     }
     Ok(flags)
+}
+
+/// Watches the work until it has said that it ended and is silent: a child process beats on when the server has let go of it.
+fn watched(witness: &Witness) -> Option<(Instant, Word)> {
+    let until = Instant::now() + WATCH;
+    let ended = witness.wait_end("show", WATCH)?;
+    while witness.last("show").is_some_and(|last| last.elapsed() < GRACE) && Instant::now() < until {
+        std::thread::sleep(GRACE / 10);
+    }
+    Some(ended)
 }
 
 /// The client's side of a request: when it was sent, when it was answered or its client left, which of these, and the body.
@@ -176,6 +187,11 @@ fn draw(seen: &Seen, colors: bool) -> String {
         return text;
     };
     let (how, ended) = seen.ended.unwrap_or(("not seen to end", Duration::from_secs_f64(last)));
+    let heard = seen.beats.last().copied().filter(|beat| *beat > ended + GRACE);
+    let (how, ended) = match heard {
+        Some(heard) => (format!("last heard of, long after it was {how},"), heard),
+        None => (how.to_owned(), ended),
+    };
     let wanted = column(ended.min(*answered)).saturating_sub(column(began)).max(1);
     let zombie = column(ended).saturating_sub(column(*answered).max(column(began)));
     let (red, plain) = if colors { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
@@ -183,7 +199,7 @@ fn draw(seen: &Seen, colors: bool) -> String {
     let _ = writeln!(text, "work      {}{bar} {how} at {}", " ".repeat(column(began)), ms(ended));
     let late = seen.beats.iter().filter(|beat| *beat > answered).count();
     let over = ended.saturating_sub(*answered);
-    let _ = if late > 0 {
+    let _ = if late > 0 && over > GRACE {
         writeln!(
             text,
             "verdict   {red}zombie{plain}: {late} beats and {} of work that nobody waits for",
@@ -193,6 +209,8 @@ fn draw(seen: &Seen, colors: bool) -> String {
         seen.deadline.and_then(|deadline| answered.checked_sub(deadline)).filter(|over| *over > LATE)
     {
         writeln!(text, "verdict   {red}late{plain}: answered {} after the deadline", ms(overshoot))
+    } else if late > 0 {
+        writeln!(text, "verdict   stopped: {} after the end of the request", ms(over))
     } else {
         writeln!(text, "verdict   no work after the end of the request")
     };
@@ -226,6 +244,19 @@ mod tests {
     fn work_that_stopped_in_time_is_none() {
         let text = draw(&seen(300, 301, &[200]), false);
         assert!(text.contains("no work after the end") && !text.contains('▒'), "{text}");
+    }
+
+    #[test]
+    fn work_that_needs_a_moment_to_stop_is_no_zombie() {
+        let text = draw(&seen(300, 307, &[200, 307]), false);
+        assert!(text.contains("stopped: 7.0 ms after the end") && !text.contains("zombie"), "{text}");
+    }
+
+    #[test]
+    fn work_that_beats_on_after_its_end_is_a_zombie() {
+        let text = draw(&seen(300, 300, &[200, 1000, 3000]), false);
+        assert!(text.contains("last heard of, long after it was completed, at 3000.0 ms"), "{text}");
+        assert!(text.contains("zombie: 2 beats and 2700.0 ms"), "{text}");
     }
 
     #[test]
