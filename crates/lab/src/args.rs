@@ -12,11 +12,13 @@ use testbed::capability::Capability;
 mod gallery;
 mod load;
 mod play;
+mod show;
 mod watch;
 
 pub(crate) use gallery::Gallery;
 pub(crate) use load::Load;
 pub(crate) use play::Play;
+pub(crate) use show::Show;
 pub(crate) use watch::Watch;
 /// The commands that are asked for first.
 const EXAMPLES: &str = "Examples:\n  \
@@ -218,36 +220,6 @@ pub(crate) struct Proxies {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
-    lab show threads '/slow?work=3s&style=drop' --deadline 300ms     a thread that cannot be stopped\n  \
-    lab show tokio '/slow?work=3s&style=context' --deadline 300ms    work that listens\n  \
-    lab show smol '/slow?work=3s' --leave rst --after 300ms          a client that leaves\n  \
-    lab show smol '/slow?work=3s' --http2 --leave stream             a stream that is reset")]
-pub(crate) struct Show {
-    /// The server, by its name in `lab list`
-    #[arg(value_name = "SERVER")]
-    pub(crate) server: String,
-    /// Target of the request
-    #[arg(value_name = "TARGET", default_value = "/slow?work=3s")]
-    pub(crate) target: String,
-    /// Ask over HTTP/2, with prior knowledge
-    #[arg(long)]
-    pub(crate) http2: bool,
-    /// The deadline the client asks for [default: the server's own]
-    #[arg(long, value_name = "D", value_parser = contract::duration::parse)]
-    pub(crate) deadline: Option<std::time::Duration>,
-    /// Leave before the answer, in this way
-    #[arg(long, value_enum)]
-    pub(crate) leave: Option<Leave>,
-    /// When to leave
-    #[arg(long, value_name = "D", default_value = "300ms", value_parser = contract::duration::parse, requires = "leave")]
-    pub(crate) after: std::time::Duration,
-    /// A flag for the server, without its dashes; may be given again
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) flag: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
 #[command(
     after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in rounds: how late \
     the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, how many requests \
@@ -258,6 +230,7 @@ pub(crate) struct Show {
     lab compare --quick              the same in short, in 45 s\n  \
     lab compare tokio threads        two of them, with all scenarios\n  \
     lab compare --full --peers       everything, often enough for medians\n  \
+    lab compare --run 'python3 server.py' tokio    a server of your own beside another, in every table and picture\n  \
     lab compare --measure-only=throughput,latency tokio go-context    nothing but these, of these two"
 )]
 pub(crate) struct Compare {
@@ -267,6 +240,12 @@ pub(crate) struct Compare {
     /// Every server of the list: the peers in Go, in Python and on Rust's frameworks too
     #[arg(long)]
     pub(crate) peers: bool,
+    /// The server that this command starts, too, as `run`; `{port}` and `{witness}` as in `lab check`
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) run: Option<String>,
+    /// Longest time until that command serves
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = load::lasting, requires = "run")]
+    pub(crate) start_timeout: std::time::Duration,
     /// Fetch nothing: without a Go on the PATH its servers are absent
     #[arg(long)]
     pub(crate) no_install: bool,

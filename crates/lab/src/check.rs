@@ -1,7 +1,5 @@
 //! `lab check`: judges servers, one after another, and prints what came of it.
 
-use std::collections::BTreeSet;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,15 +8,13 @@ use report::export::folder::{self, Folder};
 use report::{formats, stranger};
 use suite::document::{Chosen, Document, SCHEMA, Server, Status};
 use suite::exit::Exit;
-use suite::expect::Expectations;
 use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
-use suite::{missing, probe, questions, reach, scenarios};
-use testbed::capability::Supports;
+use suite::{missing, questions, scenarios};
 use testbed::catalog::{self, Catalog, Stanza};
 use testbed::machine::Machine;
 use testbed::noise::Noise;
-use testbed::subject::{Setup, Subject};
+use testbed::subject::Subject;
 use testbed::{guard, toolchains};
 
 use crate::args::{Check, CheckFormat};
@@ -26,9 +22,6 @@ use crate::compare;
 use crate::kept::Kept;
 use crate::prepare::{self, Ready};
 use crate::progress::{Progress, color, print, say};
-
-/// The time in which an address must accept before it counts as nobody's.
-const REACH: Duration = Duration::from_secs(5);
 
 /// Judges the servers asked for.
 pub(crate) fn check(args: &Check) -> Result<Exit, String> {
@@ -152,7 +145,7 @@ fn ready(candidate: &Candidate, args: &Check) -> (Server, Option<Ready>) {
         },
         Candidate::Own(subject) => {
             let server = Server::new(subject.name(), "not of the list");
-            match probed(subject) {
+            match prepare::probed(subject) {
                 Ok(ready) => return (server, Some(ready)),
                 Err(error) => (server, error),
             }
@@ -160,32 +153,6 @@ fn ready(candidate: &Candidate, args: &Check) -> (Server, Option<Ready>) {
     };
     (server.status, server.error) = (Status::Error, Some(error));
     (server, None)
-}
-
-/// Finds out what an unknown server supports.
-fn probed(subject: &Subject) -> Result<Ready, String> {
-    let server = subject.start(Setup::default())?;
-    TcpStream::connect_timeout(&server.address(), REACH)
-        .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))
-        .map_err(|error| server.died().unwrap_or(error))?;
-    reach::fast(&server)?;
-    let unanswered = reach::slow(&server);
-    if let Some(why) = &unanswered {
-        say(&format!("{}: {why}; what is about /slow is not tried", subject.name()));
-    }
-    // Most of its questions are for /slow.
-    let found = if unanswered.is_none() { probe::supports(&server) } else { BTreeSet::new() };
-    let list: Vec<_> = found.iter().map(|one| one.word()).collect();
-    say(&format!(
-        "{}: supports {}",
-        subject.name(),
-        if list.is_empty() { "the least".into() } else { list.join(", ") }
-    ));
-    Ok(Ready {
-        subject: subject.clone().with_supports(Supports::Only(found)),
-        expectations: Expectations::default(),
-        unanswered,
-    })
 }
 
 /// Runs the gate, and everything else if it holds.

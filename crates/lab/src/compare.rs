@@ -45,6 +45,7 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanzas = stanzas(&catalog, args)?;
+    let own = args.run.as_deref().map(|command| own(command, args)).transpose()?;
     let taken_at = SystemTime::now();
     let folder = Arc::new(match &args.out {
         Some(out) => Folder::named(out)?,
@@ -55,7 +56,8 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
 
     let (chosen, which) = chosen(args);
     let kept = Kept::new(head(which, taken_at, &root), interrupted(Arc::clone(&folder)))?;
-    let ready = prepared(&stanzas, args, &root, &kept);
+    let mut ready = prepared(&stanzas, args, &root, &kept);
+    ready.extend(own.and_then(|own| probed(&own, &kept)));
     let plan = plan(args);
     // A floor beside nobody says nothing.
     let floors = if plan.has_floors() && !ready.is_empty() {
@@ -144,6 +146,28 @@ fn prepared(stanzas: &[Stanza], args: &Compare, root: &Path, kept: &Kept) -> Vec
         ready.extend(found);
     }
     ready
+}
+
+/// The server that a command of the user starts.
+fn own(command: &str, args: &Compare) -> Result<Subject, String> {
+    let here =
+        std::env::current_dir().map_err(|error| format!("failed to find the current folder: {error}"))?;
+    Subject::command(command, &here, args.start_timeout)
+}
+
+/// Finds out what the user's server supports; notes what keeps it from being run.
+fn probed(own: &Subject, kept: &Kept) -> Option<Ready> {
+    let mut server = Server::new(own.name(), "not of the list");
+    let found = prepare::probed(own);
+    if let Err(error) = &found {
+        (server.status, server.error) = (Status::Error, Some(error.clone()));
+        say(&format!("{}: {error}", own.name()));
+    }
+    kept.note(|run| {
+        run.results.extend(prepare::row(&server));
+        run.servers.push(server);
+    });
+    found.ok()
 }
 
 /// The servers asked for; the lab's own when none is named.

@@ -1,11 +1,16 @@
-//! A server of the list on its way to a run: built, started once, and with its known deviations.
+//! A server on its way to a run: one of the list built, started once, and with its known deviations; any other probed.
 
+use std::collections::BTreeSet;
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use suite::document::{Row, Server, Status};
 use suite::expect::Expectations;
 use suite::verdict::Verdict;
+use suite::{probe, reach};
 use testbed::build;
+use testbed::capability::Supports;
 use testbed::catalog::Stanza;
 use testbed::machine::Binary;
 use testbed::subject::{Setup, Subject};
@@ -15,6 +20,9 @@ use crate::progress::{say, tell};
 
 /// The id of the row that stands for a server that cannot be run.
 const WHOLE: &str = "server/start";
+
+/// The time in which an address must accept before it counts as nobody's.
+const REACH: Duration = Duration::from_secs(5);
 
 /// A server that can be started.
 pub(crate) struct Ready {
@@ -59,6 +67,32 @@ fn built(stanza: &Stanza, root: &Path, no_build: bool) -> Result<Ready, String> 
     // A run that fails on the very first start has one error, not a hundred.
     drop(subject.start(Setup::default())?);
     Ok(Ready { subject, expectations: Expectations::read(root, &stanza.name)?, unanswered: None })
+}
+
+/// Finds out what an unknown server supports.
+pub(crate) fn probed(subject: &Subject) -> Result<Ready, String> {
+    let server = subject.start(Setup::default())?;
+    TcpStream::connect_timeout(&server.address(), REACH)
+        .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))
+        .map_err(|error| server.died().unwrap_or(error))?;
+    reach::fast(&server)?;
+    let unanswered = reach::slow(&server);
+    if let Some(why) = &unanswered {
+        say(&format!("{}: {why}; what is about /slow is not tried", subject.name()));
+    }
+    // Most of its questions are for /slow.
+    let found = if unanswered.is_none() { probe::supports(&server) } else { BTreeSet::new() };
+    let list: Vec<_> = found.iter().map(|one| one.word()).collect();
+    say(&format!(
+        "{}: supports {}",
+        subject.name(),
+        if list.is_empty() { "the least".into() } else { list.join(", ") }
+    ));
+    Ok(Ready {
+        subject: subject.clone().with_supports(Supports::Only(found)),
+        expectations: Expectations::default(),
+        unanswered,
+    })
 }
 
 /// The row of a server that cannot be run; none of one that can.

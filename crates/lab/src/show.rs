@@ -1,14 +1,19 @@
 //! `lab show`: one request, and what became of its work, drawn on a line of time.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use play::verdict::GRACE;
+use report::terminal::render;
 use suite::exit::Exit;
+use suite::missing;
 use testbed::build;
+use testbed::capability::Capability;
 use testbed::catalog::{self, Catalog};
 use testbed::census;
 use testbed::guard;
+use testbed::server::Server;
 use testbed::subject::{Setup, Subject};
 use testbed::toolchains;
 use testbed::witness::{Witness, Word};
@@ -46,31 +51,22 @@ struct Seen {
 
 /// Starts a server, sends it one request, watches its work, and draws both.
 pub(crate) fn show(args: &Show) -> Result<Exit, String> {
-    let root = catalog::root()?;
-    let catalog = Catalog::read(&root)?;
-    let stanza = catalog.find(&args.server)?;
-    if let Some(why) = toolchains::missing(stanza, &root) {
-        return Err(format!("{} is absent: {why}", stanza.name));
-    }
-    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
-    say(&format!("building {}", stanza.name));
-    build::build(stanza, &root, |_| {})?;
-    let flags = flags(&args.flag)?;
-    let flags: Vec<_> = flags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let server = Subject::listed(stanza, &root, None)?.start(Setup { flags: &flags, ..Setup::default() })?;
-    let witness = server.witness().ok_or("the server has no witness")?;
-
-    let trace = Trace::default();
-    let text = |error: wire::Error| error.to_string();
-    let wire = Wire::connect(server.address(), Instant::now() + WATCH, &trace).map_err(text)?;
-    let mut request = Request::get(&args.target).id("show");
-    if let Some(deadline) = args.deadline {
-        request = request.timeout(deadline);
-    }
+    let (listed, target) = args.asked()?;
     if args.leave == Some(Leave::Stream) && !args.http2 {
         return Err("--leave stream: only HTTP/2 has streams; it takes --http2".into());
     }
-    say(&format!("{} {}", stanza.name, args.target));
+    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    let (name, server) = started(listed, args)?;
+    let trace = Trace::default();
+    let text = |error: wire::Error| error.to_string();
+    let wire = Wire::connect(server.address(), Instant::now() + WATCH, &trace)
+        .map_err(|error| server.died().unwrap_or_else(|| text(error)))?
+        .with_host(server.host());
+    let mut request = Request::get(target).id("show");
+    if let Some(deadline) = args.deadline {
+        request = request.timeout(deadline);
+    }
+    say(&format!("{name} {target}"));
     let (sent_at, left_at, client, body) = match args.http2 {
         true => streamed(wire, &request, args),
         false => exchanged(wire, &request, args),
@@ -78,21 +74,68 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
     .map_err(text)?;
     let client = Some((client, left_at.saturating_duration_since(sent_at)));
     let mut seen = Seen { deadline: args.deadline, client, body, ..Seen::default() };
-    let began = witness.wait_start("show", BEGIN).is_some();
-    let ended = began.then(|| watched(witness)).flatten();
-    for (at, word) in witness.events("show") {
-        match word {
-            Word::Start => seen.began = Some(at.saturating_duration_since(sent_at)),
-            Word::Beat(_) => seen.beats.push(at.saturating_duration_since(sent_at)),
-            _ => {}
-        }
+    if let Some(witness) = server.witness() {
+        seen.hear(witness, sent_at);
     }
-    seen.ended = ended.map(|(at, word)| (how_it_ended(word), at.saturating_duration_since(sent_at)));
     print(draw(&seen, color()));
+    if seen.began.is_none() && listed.is_none() {
+        print(format_args!(
+            "{}\n",
+            render::wrap(
+                &format!("its work is heard when {}", missing::takes(Capability::Witness)),
+                "          "
+            )
+        ));
+    }
     if let Some(census) = server.admin().and_then(|admin| census::Census::read(admin).ok()) {
         print(format_args!("census    {}\n", census.line()));
     }
     Ok(Exit::Good)
+}
+
+/// Starts the server that was asked for, and gives its name too.
+fn started(listed: Option<&str>, args: &Show) -> Result<(String, Arc<Server>), String> {
+    let own = match (&args.run, &args.url) {
+        (Some(command), _) => {
+            let here = std::env::current_dir()
+                .map_err(|error| format!("failed to find the current folder: {error}"))?;
+            Some(Subject::command(command, &here, args.start_timeout)?)
+        }
+        (_, Some(url)) => Some(Subject::at(url, None)?),
+        _ => None,
+    };
+    if let Some(own) = own {
+        return Ok((own.name().to_owned(), own.start(Setup::default())?));
+    }
+    let root = catalog::root()?;
+    let catalog = Catalog::read(&root)?;
+    let stanza = catalog.find(listed.unwrap_or_default())?;
+    if let Some(why) = toolchains::missing(stanza, &root) {
+        return Err(format!("{} is absent: {why}", stanza.name));
+    }
+    say(&format!("building {}", stanza.name));
+    build::build(stanza, &root, |_| {})?;
+    let flags = flags(&args.flag)?;
+    let flags: Vec<_> = flags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let server = Subject::listed(stanza, &root, None)?.start(Setup { flags: &flags, ..Setup::default() })?;
+    Ok((stanza.name.clone(), server))
+}
+
+impl Seen {
+    /// Notes what the witness hears of the work, until it has ended.
+    fn hear(&mut self, witness: &Witness, sent_at: Instant) {
+        let since = |at: Instant| at.saturating_duration_since(sent_at);
+        let began = witness.wait_start("show", BEGIN).is_some();
+        let ended = began.then(|| watched(witness)).flatten();
+        for (at, word) in witness.events("show") {
+            match word {
+                Word::Start => self.began = Some(since(at)),
+                Word::Beat(_) => self.beats.push(since(at)),
+                _ => {}
+            }
+        }
+        self.ended = ended.map(|(at, word)| (how_it_ended(word), since(at)));
+    }
 }
 
 /// Takes flags apart that are given as NAME=VALUE.
