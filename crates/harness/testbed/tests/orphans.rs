@@ -102,9 +102,9 @@ fn in_the_background() -> Result<(), Failed> {
     if error.contains("background") { Err(error.into()) } else { Ok(()) }
 }
 
-/// A child that leaves a process in a session of its own and ends; and that process.
+/// A child that leaves a process in a session of its own and ends; and that process, which says its number when it has left.
 fn leaver() -> Result<(Child, u32), Failed> {
-    let mut child = start(&["sh", "-c", "setsid sleep 60 & echo $!"]);
+    let mut child = start(&["sh", "-c", "setsid sh -c 'echo $$; exec sleep 60' &"]);
     let (stdout, _) = child.pipes().ok_or("no pipes")?;
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
@@ -114,11 +114,6 @@ fn leaver() -> Result<(Child, u32), Failed> {
 
 fn left_the_group() -> Result<(), Failed> {
     let (child, left) = leaver()?;
-    let until = Instant::now() + Duration::from_secs(5);
-    // Until its program has begun, it has not left the group yet.
-    while child.left_behind() != 1 && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(5));
-    }
     drop(child);
     gone(left)
 }
