@@ -83,6 +83,10 @@ capabilities! {
     StyleProcessUnkilled = "style:process-unkilled",
     /// Work that another server is asked for.
     StyleUpstream = "style:upstream",
+    /// Work in a query to a database that is canceled when its request ends.
+    StyleQuery = "style:query",
+    /// Work in a query that nobody cancels.
+    StyleQueryDropped = "style:query-dropped",
     /// `/values`.
     EndpointValues = "endpoint:/values",
     /// `/upload`.
@@ -109,6 +113,8 @@ capabilities! {
     FlagPermits = "flag:--permits",
     /// `--upstream`.
     FlagUpstream = "flag:--upstream",
+    /// `--database`.
+    FlagDatabase = "flag:--database",
     /// `--reserve`.
     FlagReserve = "flag:--reserve",
     /// `--request-timeout`.

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -41,7 +42,7 @@ pub struct Launch {
     pub words: Vec<OsString>,
     /// Where it runs; `None` is here.
     pub folder: Option<PathBuf>,
-    /// Environment variables on top of ours.
+    /// Environment variables on top of ours, without our own that begin with `LAB_`.
     pub env: Vec<(OsString, OsString)>,
     /// The most descriptors it may have open (`RLIMIT_NOFILE`); `None` is as many as the system allows.
     pub descriptors: Option<u64>,
@@ -352,6 +353,11 @@ fn spawn(launch: &Launch) -> io::Result<std::process::Child> {
     command.arg(std::process::id().to_string());
     let limits = [launch.descriptors, launch.threads].map(|most| most.unwrap_or(0).to_string());
     command.args(limits).args(&launch.keeps).args(&launch.words);
+    // The harness's own settings are no flags of a server.
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for name in ours.filter(|name| name.as_bytes().starts_with(b"LAB_")) {
+        command.env_remove(name);
+    }
     command.envs(launch.env.iter().map(|(name, value)| (name, value)));
     if let Some(folder) = &launch.folder {
         command.current_dir(folder);

@@ -10,7 +10,7 @@
 //! - [`url`]: addresses as people write them.
 //! - [`guard`]: processes that cannot outlive us; [`port`]: ports for them.
 //! - [`proxies`]: the intermediaries; [`upstream`] and [`behind`]: the server behind them.
-//! - [`link`]: a network link that can be cut.
+//! - [`link`]: a network link that can be cut; [`postgres`]: a database.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work; [`heartbeats`]: the first of them, for loads of any size.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
@@ -29,6 +29,7 @@ pub mod link;
 pub mod machine;
 pub mod noise;
 pub mod port;
+pub mod postgres;
 pub mod proc;
 pub mod proxies;
 pub mod server;

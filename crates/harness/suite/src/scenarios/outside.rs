@@ -3,8 +3,11 @@
 use crate::scenario::Scenario;
 
 mod permit;
+mod pool;
 mod process;
+mod query;
 pub(super) mod upstream;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] = &[permit::SCENARIOS, process::SCENARIOS, upstream::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] =
+    &[permit::SCENARIOS, process::SCENARIOS, upstream::SCENARIOS, query::SCENARIOS, pool::SCENARIOS];
