@@ -160,6 +160,10 @@ table! {
     PassesBudgetOn => &["hops/budgets", "outside/upstream-head", "outside/upstream-no-budget"],
     LeavesCalls => LEAVES_CALLS,
     AnswersForUpstreams => ANSWERS_FOR_UPSTREAMS,
+    LeavesQueries => LEAVES_QUERIES,
+    LosesConnections => &["outside/query-slots", "outside/query-neighbors"],
+    CancelsLate => &["outside/query-deadline", "outside/query-neighbors", "outside/query-slots"],
+    AnswersForDatabases => ANSWERS_FOR_DATABASES,
     // What these break is only in HTTP/2.
     H2CutsHttp1 => &[],
     H2AnnouncesNoLimit => &[],

@@ -34,6 +34,7 @@ pub const SUPPORTS: &[&str] = &[
     "style:permit",
     "style:process",
     "style:upstream",
+    "style:query",
     "endpoint:/values",
     "endpoint:/upload",
     "endpoint:/stream",
@@ -45,6 +46,7 @@ pub const SUPPORTS: &[&str] = &[
     "flag:--permits",
     "flag:--upstream",
     "flag:--reserve",
+    "flag:--database",
     "flag:--request-timeout",
     "flag:--shutdown-timeout",
     "flag:--read-header-timeout",
@@ -233,6 +235,14 @@ pub enum Fault {
     LeavesCalls,
     /// Answers 200 whatever became of its call.
     AnswersForUpstreams,
+    /// Closes the connection of a query whose request has ended, and does not cancel it.
+    LeavesQueries,
+    /// Cancels a query, and never gives the slot of its connection back.
+    LosesConnections,
+    /// Cancels a query at its deadline a second time, when another may have its connection.
+    CancelsLate,
+    /// Answers 200 for its database.
+    AnswersForDatabases,
     /// Serves HTTP/1.1 no more once a client has spoken HTTP/2.
     H2CutsHttp1,
     /// Announces no limit on streams.

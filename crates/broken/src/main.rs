@@ -11,6 +11,7 @@
 
 mod admin;
 mod connection;
+mod database;
 mod endpoints;
 mod h2;
 mod lenient;
@@ -41,6 +42,7 @@ use signal_hook::iterator::Signals;
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use crate::connection::Conn;
+use crate::database::Pool;
 use crate::outside::ORPHAN;
 use crate::wait::{Woken, wait};
 
@@ -81,6 +83,7 @@ struct Server {
     winced: Arc<AtomicUsize>,
     /// The number of free permits.
     free: AtomicUsize,
+    pool: Pool,
     /// The number of groups that have failed, which a fault mistakes for a failure of each.
     failed: AtomicUsize,
     /// True once a client has spoken HTTP/2, which a fault takes for the end of HTTP/1.1.
@@ -148,7 +151,7 @@ fn serve(args: Args) -> io::Result<bool> {
     if fault == Fault::CancelsAtSignals {
         signal_hook::flag::register_usize(SIGWINCH, winced.clone(), 1)?;
     }
-    let (thread, left, failed, ended, spoken) = Default::default();
+    let (thread, left, failed, ended, spoken, pool) = Default::default();
     let free = AtomicUsize::new(settings.permits.get());
     let server = Arc::new(Server {
         fault,
@@ -162,6 +165,7 @@ fn serve(args: Args) -> io::Result<bool> {
         ended,
         winced,
         free,
+        pool,
         failed,
         spoken,
     });

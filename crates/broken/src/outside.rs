@@ -11,6 +11,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::Server;
 use crate::connection::Conn;
+use crate::database::Query;
 use crate::request::Job;
 use crate::upstream::Call;
 
@@ -57,6 +58,7 @@ pub(crate) struct Taken<'a> {
     _permit: Option<Permit<'a>>,
     _process: Option<Process>,
     _call: Option<Call>,
+    _query: Option<Query<'a>>,
 }
 
 impl Conn<'_> {
@@ -72,6 +74,7 @@ impl Conn<'_> {
             Some(Outside::Permit) => taken._permit = Some(self.permit(server, job.ctx)?),
             Some(Outside::Process) => taken._process = Some(start(server.fault, job, panic.ticks())?),
             Some(Outside::Upstream) => taken._call = Some(self.call_upstream(job, &panic.slow())?),
+            Some(Outside::Query) => taken._query = Some(self.begin_query(server, job, &panic.slow())?),
             _ => {}
         }
         Ok(taken)

@@ -222,6 +222,7 @@ impl Conn<'_> {
                 return self.process(job, params.ticks());
             }
             Style::Outside(Outside::Upstream) => return self.upstream(job, params),
+            Style::Outside(Outside::Query) => return self.query(self.server, job, params),
             _ => {}
         }
         let server = self.server.clone();

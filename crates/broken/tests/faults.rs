@@ -20,9 +20,10 @@ use suite::scenario::{Level, Scenario, Seat};
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
 use suite::{pattern, scenarios, slots};
-use testbed::capability::Supports;
+use testbed::capability::{Capability, Supports};
 use testbed::catalog::{self, Stanza};
 use testbed::guard;
+use testbed::postgres;
 use testbed::subject::Subject;
 
 /// One scenario of so many is tried on a fault that does not name it.
@@ -128,8 +129,13 @@ fn subject(fault: Fault) -> Result<Subject, Failed> {
 /// The scenarios to run.
 fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'static Scenario> {
     let only = std::env::var("LAB_BROKEN_ONLY").unwrap_or_else(|_| "*".to_owned());
+    // The reason is in the rows of every run without one.
+    let has_database = postgres::shared().is_ok();
     let asked = |scenario: &&Scenario| {
-        pattern::selects(&only, scenario.id) && scenario.lacking(|need| subject.supports(need)).is_empty()
+        let can_run = has_database || !scenario.needs.contains(&Capability::FlagDatabase);
+        can_run
+            && pattern::selects(&only, scenario.id)
+            && scenario.lacking(|need| subject.supports(need)).is_empty()
     };
     let mut planned: Vec<_> = scenarios::all().into_iter().filter(asked).collect();
     match Breadth::asked() {

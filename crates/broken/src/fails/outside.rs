@@ -65,3 +65,26 @@ pub(super) const ANSWERS_FOR_UPSTREAMS: &[&str] = &[
     "outside/upstream-shutdown",
     "outside/upstream-unset",
 ];
+
+pub(super) const LEAVES_QUERIES: &[&str] = &[
+    "outside/query-deadline",
+    "outside/query-fin",
+    "outside/query-panic",
+    "outside/query-rst",
+    "outside/query-shutdown",
+    "outside/query-slots",
+];
+
+pub(super) const ANSWERS_FOR_DATABASES: &[&str] = &[
+    "outside/query-completes",
+    "outside/query-deadline",
+    "outside/query-dies",
+    "outside/query-fin",
+    "outside/query-mute",
+    "outside/query-neighbors",
+    "outside/query-refused",
+    "outside/query-rst",
+    "outside/query-shutdown",
+    "outside/query-slots",
+    "outside/query-unset",
+];

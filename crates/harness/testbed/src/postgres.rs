@@ -92,6 +92,8 @@ impl Postgres {
             "fsync=off".to_owned(),
             "autovacuum=off".to_owned(),
             "max_wal_senders=0".to_owned(),
+            // Two dozen servers at once may have eight each.
+            "max_connections=400".to_owned(),
             "shared_buffers=16MB".to_owned(),
         ];
         let mut words = as_account(account.as_ref(), &programs.join("postgres"));

@@ -10,7 +10,7 @@ use wire::burst::Storm;
 use super::query::{self, Front, STYLE, database, front, front_at};
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
 use crate::scenarios::outside::upstream::connect;
 use crate::scenarios::shutdown::is_200;
 
@@ -26,7 +26,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "outside/query-slots",
         promise: "after a burst of canceled queries all eight connections serve queries again, and a ninth waits",
-        seat: Seat::Half,
         sent: "3 times 40 requests of style query that time out after 100 ms and 40 that reset after 60 ms; then 8 at once, and a \
                ninth",
         why: POOL,
@@ -39,7 +38,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "outside/query-neighbors",
         promise: "no cancel hits the query of another request",
         judges: &[Judges::Answer, Judges::Work],
-        seat: Seat::Half,
         sent: "200 requests with `work=40ms` and `grpc-timeout: 39m`, so that most cancels cross the end of their query, beside 200 \
                with `work=40ms` and time enough",
         why: "a cancel names a connection and no query: one that comes late stops whatever runs there next",
