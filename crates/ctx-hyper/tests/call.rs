@@ -1,0 +1,108 @@
+//! Calls to a peer that reads, answers, stalls or stops in the middle.
+
+use std::time::Duration;
+
+use ctx::{Context, Ended, wire};
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep_until};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn sleep(at: std::time::Instant) -> Sleep {
+    sleep_until(at.into())
+}
+
+fn request() -> Request<Empty<Bytes>> {
+    Request::get("/")
+        .header("host", "x")
+        .header(wire::GRPC_TIMEOUT, "9H")
+        .body(Empty::new())
+        .expect("loopback works")
+}
+
+/// A connection, and the peer at its other end.
+async fn pair() -> (TokioIo<TcpStream>, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
+    let client =
+        TcpStream::connect(listener.local_addr().expect("loopback works")).await.expect("loopback works");
+    (TokioIo::new(client), listener.accept().await.expect("loopback works").0)
+}
+
+async fn read_head(peer: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(peer.read_u8().await.expect("loopback works"));
+    }
+    String::from_utf8(head).expect("loopback works")
+}
+
+#[tokio::test]
+async fn the_peer_is_told_the_time_left_and_its_answer_comes_back() {
+    let (ctx, _cancel) = Context::background().with_timeout(HOUR);
+    let (client, mut peer) = pair().await;
+    let peer = tokio::spawn(async move {
+        let head = read_head(&mut peer).await;
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        head
+    });
+    let answer = ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let head = peer.await.unwrap();
+    let value =
+        |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap();
+    let grpc = wire::parse_grpc_timeout(value(wire::GRPC_TIMEOUT)).unwrap();
+    let envoy = wire::parse_envoy_timeout(value(wire::ENVOY_TIMEOUT_MS)).unwrap();
+    assert!(
+        [grpc, envoy].iter().all(|left| *left <= HOUR && *left > HOUR - Duration::from_secs(60)),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn a_cancel_closes_the_connection_while_the_peer_works() {
+    let (ctx, cancel) = Context::background().with_cancel();
+    let (client, mut peer) = pair().await;
+    let call = tokio::spawn(async move { ctx_hyper::send(&ctx, client, request(), sleep).await.map(drop) });
+    assert!(!read_head(&mut peer).await.contains("\r\ncontext"));
+    cancel.cancel();
+    assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(Ended::find(&error).unwrap().kind(), ctx::Error::Canceled);
+}
+
+#[tokio::test]
+async fn a_deadline_in_the_middle_of_the_body_fails_it_and_closes_the_connection() {
+    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(50));
+    let (client, mut peer) = pair().await;
+    let peer = tokio::spawn(async move {
+        read_head(&mut peer).await;
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await.unwrap();
+        peer.read(&mut [0]).await.unwrap()
+    });
+    let answer = ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap();
+    let error = answer.into_body().collect().await.unwrap_err();
+    assert!(Ended::find(&error).unwrap().is_timeout());
+    assert_eq!(peer.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_dropped_closes_the_connection_and_a_peer_that_leaves_is_an_error() {
+    let ctx = Context::background();
+    let (client, mut peer) = pair().await;
+    let peer = tokio::spawn(async move {
+        read_head(&mut peer).await;
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await.unwrap();
+        peer.read(&mut [0]).await.unwrap()
+    });
+    drop(ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap());
+    assert_eq!(peer.await.unwrap(), 0);
+    let (client, peer) = pair().await;
+    drop(peer);
+    let error = ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap_err();
+    assert!(matches!(error, ctx_hyper::Error::Hyper(_)), "{error:?}");
+}

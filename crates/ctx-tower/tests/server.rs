@@ -1,0 +1,116 @@
+//! axum's server, asked over a socket.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::IntoResponse;
+use axum::{Router, routing::get};
+use ctx::wire::Traceparent;
+use ctx::{Cancel, Cause, Context, Error};
+use ctx_tower::{ContextLayer, Ctx};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// A server whose `/work` waits for ever; it tells the context of each request.
+struct Server {
+    at: std::net::SocketAddr,
+    contexts: mpsc::UnboundedReceiver<Context>,
+    stop: Cancel,
+}
+
+async fn server(timeout: Duration) -> Server {
+    let (root, stop) = ctx_tokio::attach(&Context::background()).with_cancel();
+    let (tell, contexts) = mpsc::unbounded_channel();
+    let work = move |Ctx(ctx): Ctx| async move {
+        tell.send(ctx).expect("the test listens");
+        std::future::pending::<()>().await;
+    };
+    let trace = |Ctx(ctx): Ctx| async move {
+        ctx.value::<Traceparent>().map(ToString::to_string).unwrap_or_default()
+    };
+    let stream = |Ctx(ctx): Ctx| async move {
+        let alive = move || Bytes::from(format!("{:?};", ctx.err()));
+        let frames = futures_lite::stream::repeat_with(move || Ok::<_, std::io::Error>(alive()));
+        Body::from_stream(futures_lite::StreamExt::take(frames, 3)).into_response()
+    };
+    let app = Router::new()
+        .route("/work", get(work))
+        .route("/trace", get(trace))
+        .route("/stream", get(stream))
+        .layer(ContextLayer::new(&root, timeout));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
+    let at = listener.local_addr().expect("loopback works");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Server { at, contexts, stop }
+}
+
+async fn ask(server: &Server, path: &str, headers: &str) -> TcpStream {
+    let mut client = TcpStream::connect(server.at).await.expect("loopback works");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+    client.write_all(head.as_bytes()).await.expect("loopback works");
+    client
+}
+
+async fn answer(mut client: TcpStream) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.expect("loopback works");
+    text
+}
+
+#[tokio::test]
+async fn work_that_takes_too_long_is_answered_504_and_dropped() {
+    let mut server = server(Duration::from_millis(20)).await;
+    let text = answer(ask(&server, "/work", "grpc-timeout: 1H\r\n").await).await;
+    assert!(text.starts_with("HTTP/1.1 504"), "{text}");
+    assert_eq!(server.contexts.recv().await.unwrap().err(), Some(Error::DeadlineExceeded));
+}
+
+#[tokio::test]
+async fn the_callers_budget_counts_if_it_is_the_smaller_one() {
+    for header in ["grpc-timeout: 20m\r\n", "x-envoy-expected-rq-timeout-ms: 20\r\ngrpc-timeout: 1H\r\n"] {
+        let mut server = server(Duration::from_secs(3600)).await;
+        let text = answer(ask(&server, "/work", header).await).await;
+        assert!(text.starts_with("HTTP/1.1 504"), "{text}");
+        assert_eq!(server.contexts.recv().await.unwrap().err(), Some(Error::DeadlineExceeded));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_cancels_its_request() {
+    let mut server = server(Duration::from_secs(3600)).await;
+    let client = ask(&server, "/work", "").await;
+    let ctx = server.contexts.recv().await.unwrap();
+    assert_eq!(ctx.err(), None);
+    drop(client);
+    assert_eq!(ctx.done(|_| std::future::pending::<()>()).await, Error::Canceled);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answers_503() {
+    let mut server = server(Duration::from_secs(3600)).await;
+    let client = ask(&server, "/work", "").await;
+    let ctx = server.contexts.recv().await.unwrap();
+    server.stop.cancel_cause(Cause::msg("signal 15"));
+    assert!(answer(client).await.starts_with("HTTP/1.1 503"));
+    assert_eq!(ctx.cause().unwrap().to_string(), "signal 15");
+}
+
+#[tokio::test]
+async fn a_malformed_budget_is_answered_400_and_a_trace_is_a_value() {
+    let server = server(Duration::from_secs(3600)).await;
+    for header in ["grpc-timeout: soon\r\n", "grpc-timeout: 1S\r\ngrpc-timeout: 1S\r\n"] {
+        assert!(answer(ask(&server, "/work", header).await).await.starts_with("HTTP/1.1 400"));
+    }
+    let text = answer(ask(&server, "/trace", &format!("traceparent: {TRACE}\r\n")).await).await;
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with(TRACE), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_keeps_its_context_alive() {
+    let server = server(Duration::from_secs(3600)).await;
+    let text = answer(ask(&server, "/stream", "").await).await;
+    assert_eq!(text.matches("None;").count(), 3, "{text}");
+}
