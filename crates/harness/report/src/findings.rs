@@ -3,8 +3,10 @@
 //! Every cell comes from the run. A reason is shown only where the run agrees with it: the reason of a known deviation by
 //! its verdict, a sentence of ours by the fates and verdicts that it is about.
 
+use measure::registry;
 use measure::results::Results;
-use measure::text;
+use measure::table::{Cell, Line, Reason, Table, Tone};
+use measure::text::span;
 use suite::document::{Row, Server, Status};
 use suite::verdict::{Level, Verdict};
 
@@ -32,108 +34,59 @@ pub struct Who<'a> {
     pub verdicts: String,
 }
 
-/// A table, what it is about, and what it shows.
-#[derive(Debug, Default)]
-pub struct Table {
-    /// Its heading.
-    pub title: &'static str,
-    /// A note on reading it.
-    pub note: &'static str,
-    /// The header of the first column.
-    pub first: &'static str,
-    /// The headers of the others.
-    pub columns: Vec<String>,
-    /// The lines.
-    pub lines: Vec<Line>,
-    /// Why cells are what they are; a cell names a reason by its number, from 1.
-    pub reasons: Vec<Reason>,
-    /// The explanations under the table, in sentences.
-    pub told: Vec<String>,
-}
-
-/// A line of a table.
-#[derive(Debug)]
-pub struct Line {
-    /// Its header.
-    pub head: String,
-    /// The meaning of the header, if it does not say so itself.
-    pub note: String,
-    /// Its cells, one for each column.
-    pub cells: Vec<Cell>,
-}
-
-/// A cell: a class (`good`, `odd`, `bad` or `none`) and a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
-    /// The color of the cell, as a class.
-    pub class: &'static str,
-    /// The text of the cell.
-    pub text: String,
-}
-
-impl Cell {
-    fn new(class: &'static str, text: impl Into<String>) -> Self {
-        Self { class, text: text.into() }
-    }
-
-    /// For what was not measured or is not supported.
-    fn none() -> Self {
-        Self::new("none", "–")
-    }
-}
-
-/// Why some cells of a table are not as promised.
-#[derive(Debug)]
-pub struct Reason {
-    /// The servers.
-    pub servers: Vec<String>,
-    /// The number of cells.
-    pub cells: usize,
-    /// The reason, in a sentence without a full stop.
-    pub text: String,
-    /// Where that is written: addresses, or paths from the root of the repository.
-    pub sources: Vec<String>,
-    /// The observation in the first of the cells, and on which server.
-    pub seen: String,
-}
-
 /// Learns what there is to learn from a run.
 pub fn learn(results: &Results) -> Learned<'_> {
-    let is = |wanted: &'static [&'static str]| move |row: &Row| wanted.contains(&row.area());
+    let measured = registry::tables(results);
+    let mut tables = Vec::new();
+    let [figures, verdicts] = own(results);
+    for (name, own) in [("zombie", figures), ("disconnect", verdicts)] {
+        tables.extend(
+            measured.iter().filter(|(have, _)| *have == name).flat_map(|(_, tables)| tables).cloned(),
+        );
+        tables.extend(own);
+    }
+    Learned { results, who: results.servers.iter().map(|server| who(results, server)).collect(), tables }
+}
+
+/// The tables of no measurement: figures across servers, and verdicts by area.
+pub fn own(results: &Results) -> [Vec<Table>; 2] {
+    let filled = |tables: Vec<Table>| tables.into_iter().filter_map(Table::filled).collect();
+    [filled(vec![figures::twins(results), figures::goroutineleak(results)]), filled(areas(results))]
+}
+
+fn areas(results: &Results) -> Vec<Table> {
+    let is = |wanted: &'static str| move |row: &Row| row.area() == wanted;
     let kept = |row: &Row| matches!(row.verdict, Verdict::Pass | Verdict::Unsupported);
     let missed_elsewhere = |row: &Row| {
         let shown = ["disconnect", "timeouts", "shutdown", "server"].contains(&row.area());
         !shown && results.results.iter().any(|other| other.id == row.id && !kept(other))
     };
-    let disconnect = Table {
-        title: "The client leaves",
-        note: "Whether the work of a client that left stopped; where it was timed, the median of five.",
-        told: explanations::disconnect(results),
-        ..verdicts(results, is(&["disconnect"]))
+    let titled = |title: &str, note: &str, table: Table| Table {
+        title: title.to_owned(),
+        note: note.to_owned(),
+        ..table
     };
-    let timeouts = Table {
-        title: "Timeouts of a connection",
-        note: "Whether each timeout ends what it is for, and nothing else.",
-        ..verdicts(results, is(&["timeouts"]))
-    };
-    let shutdown = Table {
-        title: "Shutdown",
-        note: "What becomes of requests, connections and work when SIGTERM comes.",
-        ..verdicts(results, is(&["shutdown"]))
-    };
-    let others = Table {
-        title: "Where else they differ",
-        note: "Every other scenario that not all of them pass.",
-        ..verdicts(results, missed_elsewhere)
-    };
-    let figures = [figures::styles(results), figures::twins(results), figures::goroutineleak(results)];
-    let tables =
-        figures.into_iter().chain([figures::departures(results), disconnect, timeouts, shutdown, others]);
-    Learned {
-        results,
-        who: results.servers.iter().map(|server| who(results, server)).collect(),
-        tables: tables.filter(|table| !table.lines.is_empty()).collect(),
-    }
+    let note = "Whether the work of a client that left stopped; where it was timed, the median of five.";
+    let mut disconnect = titled("The client leaves", note, verdicts(results, is("disconnect")));
+    disconnect.sentences = explanations::disconnect(results);
+    vec![
+        disconnect,
+        titled(
+            "Timeouts of a connection",
+            "Whether each timeout ends what it is for, and nothing else.",
+            verdicts(results, is("timeouts")),
+        ),
+        titled(
+            "Shutdown",
+            "What becomes of requests, connections and work when SIGTERM comes.",
+            verdicts(results, is("shutdown")),
+        ),
+        titled(
+            "Where else they differ",
+            "Every other scenario that not all of them pass.",
+            verdicts(results, missed_elsewhere),
+        ),
+    ]
 }
 
 fn who<'a>(results: &Results, server: &'a Server) -> Who<'a> {
@@ -153,18 +106,14 @@ fn who<'a>(results: &Results, server: &'a Server) -> Who<'a> {
 /// A line for each scenario that `wanted` takes, a column for each server that was compared.
 fn verdicts(results: &Results, wanted: impl Fn(&Row) -> bool) -> Table {
     let names = results.names();
-    let mut table = Table {
-        first: "scenario",
-        columns: names.iter().map(|name| (*name).to_owned()).collect(),
-        ..Table::default()
-    };
+    let mut table = Table::by_server("", "scenario", &names);
     for row in results.results.iter().filter(|row| wanted(row)) {
         if table.lines.iter().any(|line| line.head == row.id) {
             continue;
         }
         let mut cell = |name: &&str| {
             let found = results.results.iter().find(|other| other.id == row.id && other.server == **name);
-            found.map_or(Cell::none(), |row| judged(row, &mut table.reasons))
+            found.map_or_else(Cell::none, |row| judged(row, &mut table.reasons))
         };
         let cells = names.iter().map(&mut cell).collect();
         table.lines.push(Line { head: row.id.clone(), note: row.promise.clone(), cells });
@@ -175,22 +124,22 @@ fn verdicts(results: &Results, wanted: impl Fn(&Row) -> bool) -> Table {
 /// The cell of a verdict; one that is not as promised finds its reason, or adds it.
 fn judged(row: &Row, reasons: &mut Vec<Reason>) -> Cell {
     let figure = |name: &str| row.figures.iter().find(|(have, _)| have == name).map(|(_, value)| *value);
-    let timed = figure("cancel_median_ms").or_else(|| figure("zombie_ms")).map(text::span);
+    let timed = figure("cancel_median_ms").or_else(|| figure("zombie_ms")).map(span);
     match row.verdict {
         Verdict::Unsupported => Cell::none(),
         Verdict::Pass if row.level == Level::Info => {
-            Cell::new("none", timed.unwrap_or_else(|| "·".to_owned()))
+            Cell::new(Tone::None, timed.unwrap_or_else(|| "·".to_owned()))
         }
-        Verdict::Pass => Cell::new("good", timed.unwrap_or_else(|| "✓".to_owned())),
+        Verdict::Pass => Cell::new(Tone::Good, timed.unwrap_or_else(|| "✓".to_owned())),
         verdict => {
             let number = number(row, reasons);
-            let (class, sign) = match verdict {
-                Verdict::Xfail => ("odd", "✗"),
-                Verdict::Flaky => ("odd", "±"),
-                Verdict::Warn => ("odd", "!"),
-                other => ("bad", other.word()),
+            let (tone, sign) = match verdict {
+                Verdict::Xfail => (Tone::Odd, "✗"),
+                Verdict::Flaky => (Tone::Odd, "±"),
+                Verdict::Warn => (Tone::Odd, "!"),
+                other => (Tone::Bad, other.word()),
             };
-            Cell::new(class, format!("{sign} [{number}]"))
+            Cell::new(tone, format!("{sign} [{number}]"))
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use measure::table::{self, Column, Table};
 use serde::{Deserialize, Serialize};
 use suite::document::Row;
 use suite::questions;
@@ -11,6 +12,8 @@ use suite::scenarios;
 use suite::verdict::Verdict;
 use testbed::adapters::{Adapter, Question, Red, Variant};
 use testbed::machine::Machine;
+
+use crate::markdown;
 
 /// The version of the document's shape.
 pub const SCHEMA: u32 = 1;
@@ -212,8 +215,8 @@ impl Gallery {
 
     fn table(&self, text: &mut String, adapters: &[Adapter]) {
         let heads: Vec<&str> = Question::ALL.iter().map(|question| question.heading()).collect();
-        let _ = writeln!(text, "| server | what it is | {} | judged |", heads.join(" | "));
-        let _ = writeln!(text, "|---|---|{}---|", "---|".repeat(heads.len()));
+        let columns = [&["what it is"], &heads[..], &["judged"]].concat();
+        let mut table = Table::new("", "server", columns.into_iter().map(Column::words));
         for (adapter, variant) in variants(adapters) {
             let name = format!("{}/{}", adapter.name, variant.name);
             let (cells, when) = match self.servers.get(&name) {
@@ -230,8 +233,10 @@ impl Gallery {
                 ),
             };
             let about = format!("{}, {}: {}", adapter.language, adapter.framework, variant.about);
-            let _ = writeln!(text, "| `{name}` | {about} | {} | {when} |", cells.join(" | "));
+            let cells = [vec![about], cells, vec![when]].concat();
+            table.line(format!("`{name}`"), cells.iter().map(table::Cell::plain).collect());
         }
+        text.push_str(&markdown::table_of_markup(&table));
     }
 
     /// A section for each server with a red cell.

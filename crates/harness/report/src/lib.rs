@@ -4,7 +4,7 @@
 //!
 //! - [`formats`]: verdicts as text, JSON, JUnit XML and Markdown; [`pages`]: the table of scenarios as a document.
 //! - [`stranger`]: the verdict on a server that is not of the list, on one screen.
-//! - [`summary`]: what the figures mean, in sentences; [`findings`]: what a run shows across all its servers.
+//! - [`findings`]: what a run shows across all its servers.
 //! - [`proxies`]: a run of intermediaries as a page.
 //! - [`matrix`]: the verdicts as tables.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
@@ -25,6 +25,8 @@ pub mod pages;
 pub mod proxies;
 pub mod readme;
 pub mod stranger;
-pub mod summary;
 pub mod terminal;
 pub mod watched;
+
+#[cfg(test)]
+mod tables;

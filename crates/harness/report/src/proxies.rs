@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use measure::table::{self, Column, Table};
+use measure::text::list;
 use measure::told::{Cell, Sent, Told, WATCH};
 use suite::departure::WAYS;
 use suite::document::{Document, Gap, Row, Server, Status};
@@ -10,7 +12,7 @@ use suite::scenarios;
 use suite::verdict::Verdict;
 use testbed::proxies::Proxy;
 
-use measure::text::list;
+use crate::markdown;
 
 mod short;
 
@@ -102,7 +104,8 @@ pub fn page(run: &Run<'_>) -> String {
 }
 
 fn who(text: &mut String, run: &Run<'_>) {
-    text.push_str("## Who ran\n\n| intermediary | what it is | the knob | version | verdicts |\n| --- | --- | --- | --- | --- |\n");
+    let columns = ["what it is", "the knob", "version", "verdicts"].map(Column::words);
+    let mut table = Table::new("Who ran", "intermediary", columns);
     for server in &run.document.servers {
         let proxy = run.proxy(&server.name);
         let knob = proxy.and_then(|proxy| proxy.knob.as_deref()).unwrap_or("–");
@@ -120,9 +123,9 @@ fn who(text: &mut String, run: &Run<'_>) {
             }
         };
         let name = format!("[{}]({CONFIGURATIONS}/{family})", server.name);
-        let cells = [name.as_str(), &server.about, knob, version, &counts].map(cell);
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
+        table.line(name, [server.about.as_str(), knob, version, &counts].map(table::Cell::plain).into());
     }
+    let _ = write!(text, "## {}\n\n{}", table.title, markdown::table_of_markup(&table));
 }
 
 /// The table of one state of the upstream: an intermediary a row, a way to leave a column.
@@ -138,9 +141,7 @@ fn ways(text: &mut String, run: &Run<'_>, sent: Sent) {
          never came to the upstream. *Never*: not within {:.1} s; the number names the reason below.\n",
         WATCH.as_secs_f64()
     );
-    let columns: Vec<_> = WAYS.iter().map(|way| way.name).collect();
-    let rule = "---|".repeat(WAYS.len());
-    let _ = writeln!(text, "| intermediary | {} |\n|---|{rule}", columns.join(" | "));
+    let mut table = Table::new("", "intermediary", WAYS.iter().map(|way| Column::words(way.name)));
     let mut notes = Vec::new();
     for server in run.ran() {
         let cells = WAYS.iter().map(|way| {
@@ -148,9 +149,9 @@ fn ways(text: &mut String, run: &Run<'_>, sent: Sent) {
             let id = format!("through/{}-{}", sent.slug(), way.slug);
             cell.map_or_else(|| "–".to_owned(), |cell| way_cell(run, &server.name, &id, cell, &mut notes))
         });
-        let cells: Vec<_> = cells.collect();
-        let _ = writeln!(text, "| {} | {} |", server.name, cells.join(" | "));
+        table.line(server.name.as_str(), cells.map(table::Cell::plain).collect());
     }
+    text.push_str(&markdown::table_of_markup(&table));
     text.push('\n');
     for (number, note) in (1..).zip(&notes) {
         let _ = writeln!(text, "{number}. {note}");
@@ -223,7 +224,7 @@ fn remedy(run: &Run<'_>, server: &str, id: &str) -> String {
 fn questions(text: &mut String, run: &Run<'_>) {
     text.push_str("\n## Question by question\n\nOf the configurations that were asked. One in *italics* is a variant.\n");
     for (title, topic) in scenarios::through_topics() {
-        let _ = writeln!(text, "\n### {title}\n\n| promise | kept by | not kept by |\n| --- | --- | --- |");
+        let mut table = Table::new(*title, "promise", ["kept by", "not kept by"].map(Column::words));
         for scenario in *topic {
             let rows: Vec<_> = run.document.results.iter().filter(|row| row.id == scenario.id).collect();
             let kept = rows.iter().filter(|row| is_kept(row)).count();
@@ -238,12 +239,10 @@ fn questions(text: &mut String, run: &Run<'_>) {
             let names = if names.is_empty() { "–".to_owned() } else { names.join(", ") };
             let asked = kept + broken.len();
             let anchor = scenario.id.replace('/', "");
-            let _ = writeln!(
-                text,
-                "| [{}](scenarios.md#{anchor}) | {kept} of {asked} | {names} |",
-                cell(scenario.promise)
-            );
+            let link = format!("[{}](scenarios.md#{anchor})", scenario.promise);
+            table.line(link, [format!("{kept} of {asked}"), names].map(table::Cell::plain).into());
         }
+        let _ = write!(text, "\n### {title}\n\n{}", markdown::table_of_markup(&table));
     }
 }
 
@@ -256,11 +255,6 @@ fn mends(text: &mut String, run: &Run<'_>) {
         if broken.is_empty() {
             continue;
         }
-        let _ = writeln!(
-            text,
-            "\n### {}\n\n| promises | why | what mends it |\n| --- | --- | --- |",
-            server.name
-        );
         let mut lines: Vec<(String, String, Vec<&str>)> = Vec::new();
         for row in broken {
             let seen = format!("{} (not expected)", row.observed.lines().next().unwrap_or_default());
@@ -272,16 +266,14 @@ fn mends(text: &mut String, run: &Run<'_>) {
                 None => lines.push((why, remedy, vec![slug])),
             }
         }
+        let columns = ["why", "what mends it"].map(Column::words);
+        let mut table = Table::new(server.name.as_str(), "promises", columns);
         for (why, remedy, slugs) in lines {
             let slugs: Vec<_> = slugs.iter().map(|slug| format!("`{slug}`")).collect();
-            let _ = writeln!(text, "| {} | {} | {} |", slugs.join(", "), cell(&why), cell(&remedy));
+            table.line(slugs.join(", "), [why, remedy].map(table::Cell::plain).into());
         }
+        let _ = write!(text, "\n### {}\n\n{}", table.title, markdown::table_of_markup(&table));
     }
-}
-
-/// Text that cannot end a cell of a table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// Names in a sentence, or a word for none.

@@ -120,4 +120,31 @@ mod tests {
         assert_eq!(table.sentences, ["During the burst the slowest answer took 1.0 ms on x."]);
         assert_eq!(table.lines[0].cells[4].text, "··");
     }
+
+    #[test]
+    fn servers_are_told_apart_only_where_three_rounds_part() {
+        let said = |slow: &[f64]| {
+            let mut results = everything();
+            let one = results.measured.interference.remove(0);
+            results.servers.push(suite::document::Server::new("y", ""));
+            for (server, rounds) in [("x", &[1.0, 2.0, 3.0][..]), ("y", slow)] {
+                for worst in rounds {
+                    let slot = Slot { at_ms: 50.0, latency_ms: Summary::of([*worst]), ..one.slots[0] };
+                    let server = server.to_owned();
+                    results.measured.interference.push(Interference {
+                        server,
+                        slots: vec![slot],
+                        ..one.clone()
+                    });
+                }
+            }
+            compared(&results, ("drop", 500))
+        };
+        assert_eq!(
+            said(&[70.0, 80.0, 90.0]),
+            "During the burst the slowest answer took 2.0 ms on x, and 80 ms on y."
+        );
+        assert!(said(&[2.5, 80.0, 90.0]).contains("no server is told from another"), "they overlap");
+        assert!(said(&[70.0, 80.0]).contains("no server is told from another"), "two rounds");
+    }
 }

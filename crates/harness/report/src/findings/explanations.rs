@@ -1,12 +1,9 @@
 //! Sentences of ours, each with the condition under which the run agrees with it.
 
 use measure::results::Results;
-use measure::zombie::Fate;
+use measure::text::list;
 use suite::document::Row;
 use suite::verdict::{Level, Verdict};
-
-use crate::summary;
-use measure::text::{list, span};
 
 /// Returns the servers' reactions to a disconnect, server by server, as the verdicts say.
 pub(super) fn disconnect(results: &Results) -> Vec<String> {
@@ -68,86 +65,4 @@ pub(super) fn disconnect(results: &Results) -> Vec<String> {
     ];
     let told = groups.into_iter().filter(|(who, _)| !who.is_empty());
     told.map(|(who, what)| format!("{}: {what}.", list(&who))).collect()
-}
-
-/// Why work of a style ends as it did; empty where the fate explains itself.
-fn because(style: &str, fate: &Fate) -> &'static str {
-    match (style, fate) {
-        ("drop", Fate::Stopped(_)) => "a future that is dropped gets no further than its last await",
-        ("drop", Fate::Zombie(_) | Fate::Endless(_)) => "nothing stops a thread or a goroutine from outside",
-        ("detached", Fate::Zombie(_) | Fate::Endless(_)) => {
-            "it was given no context, and its handle was let go"
-        }
-        ("blocking", Fate::Zombie(_) | Fate::Endless(_)) => {
-            "a blocked thread never asks, and nobody can ask for it"
-        }
-        ("spin", Fate::Zombie(_) | Fate::Endless(_)) => {
-            "something else than the loop answers, and the loop never looks"
-        }
-        ("spin", Fate::HeldAnswer(_)) => {
-            "the loop keeps the thread on which the timeout would have been seen, so the 504 waits for it"
-        }
-        ("spin", Fate::NoTimeout) => {
-            "the loop is over before anybody looks at the clock, so its work counts as done in time"
-        }
-        ("context" | "polling", Fate::Stopped(_)) => "it asks its context",
-        _ => "",
-    }
-}
-
-/// True when no request of that server and style was answered at all.
-pub(super) fn unanswered(results: &Results, server: &str, style: &str) -> bool {
-    results.measured.lives_of(server, style).iter().all(|life| life.status.is_none())
-}
-
-/// Returns the fates of a style's work on all servers: those with the same fate share a sentence.
-pub(super) fn style(results: &Results, style: &str) -> Option<String> {
-    let mut groups: Vec<(Fate, Vec<&str>, f64)> = Vec::new();
-    for name in results.names() {
-        let Some(fate) = summary::worst(results, name, style) else { continue };
-        let silent = unanswered(results, name, style);
-        let same = |(have, who, _): &&mut (Fate, Vec<&str>, f64)| {
-            let same_silence = unanswered(results, who[0], style) == silent;
-            std::mem::discriminant(have) == std::mem::discriminant(&fate) && same_silence
-        };
-        match groups.iter_mut().find(same) {
-            Some((_, who, most)) => {
-                who.push(name);
-                *most = most.max(ms(&fate));
-            }
-            None => groups.push((fate, vec![name], ms(&fate))),
-        }
-    }
-    let phrase = |(fate, who, most): &(Fate, Vec<&str>, f64)| {
-        let silent = unanswered(results, who[0], style);
-        let (who, most) = (list(who), span(*most));
-        let what = match fate {
-            Fate::Stopped(_) => format!("stops on {who}, at most {most} after the answer"),
-            Fate::Zombie(_) => format!("goes on for up to {most} after the answer on {who}"),
-            Fate::Endless(_) => format!("had not ended {most} after the answer on {who}"),
-            Fate::HeldAnswer(_) if silent => {
-                return format!(
-                    "runs to its end on {who}, {most} past the timeout, and is then closed without an answer (nobody is \
-                     told that the time is up)"
-                );
-            }
-            Fate::HeldAnswer(_) => format!("holds the answer back, by up to {most}, on {who}"),
-            Fate::Unborn => format!("never began on {who}"),
-            Fate::NoTimeout => format!("is not timed out on {who}"),
-        };
-        match because(style, fate) {
-            "" => what,
-            why => format!("{what} ({why})"),
-        }
-    };
-    let phrases: Vec<String> = groups.iter().map(phrase).collect();
-    (!phrases.is_empty()).then(|| format!("{style} work {}.", phrases.join("; ")))
-}
-
-/// The time in a fate.
-fn ms(fate: &Fate) -> f64 {
-    match fate {
-        Fate::Stopped(ms) | Fate::Zombie(ms) | Fate::Endless(ms) | Fate::HeldAnswer(ms) => *ms,
-        Fate::Unborn | Fate::NoTimeout => 0.0,
-    }
 }

@@ -1,79 +1,16 @@
-//! The tables of what was measured.
+//! Figures across servers.
 
-use measure::disconnect::{ACTIONS, Action};
 use measure::results::Results;
-use measure::storm::Storm;
-use measure::zombie::Fate;
-use measure::zombie::STYLES;
-use suite::document::Row;
-
-use super::{Cell, Line, Table, explanations};
-use crate::summary;
+use measure::storm::{Storm, summary};
+use measure::table::{Cell, Table, Tone};
 use measure::text::{list, megabytes, number, span};
+use measure::zombie::Fate;
+use measure::zombie::summary::worst;
+use suite::document::Row;
 
 /// Servers whose work is a thread, in two languages; and a third way, for comparison.
 const TWINS: [&str; 2] = ["threads", "python-threading"];
 const BESIDE: &str = "go-context";
-
-/// Styles of work by servers: how long work went on after its answer.
-pub(super) fn styles(results: &Results) -> Table {
-    let cell = |server: &str, style: &str| match summary::worst(results, server, style) {
-        None => Cell::none(),
-        Some(Fate::Stopped(ms)) => Cell::new("good", format!("stops, {}", span(ms))),
-        Some(Fate::Zombie(ms)) => Cell::new("bad", format!("zombie, {}", span(ms))),
-        Some(Fate::Endless(ms)) => Cell::new("bad", format!("zombie, over {}", span(ms))),
-        Some(Fate::HeldAnswer(ms)) if explanations::unanswered(results, server, style) => {
-            Cell::new("bad", format!("runs out, no answer, {} late", span(ms)))
-        }
-        Some(Fate::HeldAnswer(ms)) => Cell::new("odd", format!("504 late by {}", span(ms))),
-        Some(Fate::Unborn) => Cell::new("none", "never began"),
-        Some(Fate::NoTimeout) => Cell::new("odd", "no timeout"),
-    };
-    let measured = |name: &&str| results.measured.zombie.iter().any(|life| life.server == **name);
-    let line = |name: &str| Line {
-        head: name.to_owned(),
-        note: String::new(),
-        cells: STYLES.iter().map(|style| cell(name, style)).collect(),
-    };
-    Table {
-        title: "The deadline passes",
-        note: "What became of work that was longer than its deadline, by the style in which it is written: how long it \
-               went on after its answer had been read. The worst of all turns.",
-        first: "server",
-        columns: STYLES.iter().map(|style| (*style).to_owned()).collect(),
-        lines: results.names().into_iter().filter(measured).map(line).collect(),
-        told: STYLES.iter().filter_map(|style| explanations::style(results, style)).collect(),
-        reasons: Vec::new(),
-    }
-}
-
-/// Ways to leave by servers: how soon the work heard of it.
-pub(super) fn departures(results: &Results) -> Table {
-    let names = results.names();
-    let cell = |server: &str, action: &str| match results.measured.heard_of(server, action) {
-        None => Cell::none(),
-        Some(heard) if heard.canceled == 0 => Cell::new("bad", format!("never, of {}", heard.tries)),
-        Some(heard) if heard.canceled < heard.tries => {
-            Cell::new("odd", format!("{} of {}, {}", heard.canceled, heard.tries, span(heard.median_ms)))
-        }
-        Some(heard) => Cell::new("good", format!("{} / {}", span(heard.median_ms), span(heard.worst_ms))),
-    };
-    let line = |action: &Action| Line {
-        head: action.name.to_owned(),
-        note: String::new(),
-        cells: names.iter().map(|name| cell(name, action.name)).collect(),
-    };
-    let actions = if results.measured.disconnect.is_empty() { &[][..] } else { ACTIONS };
-    Table {
-        title: "How soon the work hears that its client left",
-        note: "From the moment the client left to the last sign of the canceled work: median / worst of all tries. Never: the \
-               work ran to its natural end.",
-        first: "the client sends, and leaves by",
-        columns: names.iter().map(|name| (*name).to_owned()).collect(),
-        lines: actions.iter().map(line).collect(),
-        ..Table::default()
-    }
-}
 
 /// The server of threads beside Python's: the same zombies, or not.
 pub(super) fn twins(results: &Results) -> Table {
@@ -84,40 +21,37 @@ pub(super) fn twins(results: &Results) -> Table {
     }
     let beside = names.contains(&BESIDE).then(|| Twin::of(results, BESIDE)).flatten();
     let all: Vec<&Twin<'_>> = both.iter().chain(&beside).collect();
-    let line = |head: &str, cell: &dyn Fn(&Twin<'_>) -> String| Line {
-        head: head.to_owned(),
-        note: String::new(),
-        cells: all.iter().map(|twin| Cell::new("none", cell(twin))).collect(),
-    };
-    Table {
-        title: "A thread cannot be dropped, in Rust as in Python",
-        note: "Work in style drop: one request, and then a storm of requests that time out together.",
-        first: "figure",
-        columns: all.iter().map(|twin| twin.name.to_owned()).collect(),
-        lines: vec![
-            line("one request: the work went on for", &|twin| span(twin.zombie_ms)),
-            line("of it, beats after the answer", &|twin| number(twin.beats as u64)),
-            line("100 requests at once: works that went on", &|twin| {
-                twin.hundred.map_or_else(|| "–".to_owned(), |(zombies, _)| format!("{zombies:.0}"))
-            }),
-            line("of them, for (median)", &|twin| {
-                twin.hundred.map_or_else(|| "–".to_owned(), |(_, ms)| span(ms))
-            }),
-            line("storm: requests at once", &|twin| number(twin.storm.requests as u64)),
-            line("works still running behind the last answer", &|twin| number(twin.storm.left_behind())),
-            line("until the last of them ended", &|twin| {
-                twin.storm.quiesce_ms().map_or_else(|| "not seen".to_owned(), span)
-            }),
-            line("task-seconds for nobody", &|twin| format!("{:.0}", twin.storm.zombie_area())),
-            line("threads at the peak", &|twin| number(twin.storm.peak().threads)),
-            line("memory on top, at the peak", &|twin| {
-                megabytes(twin.storm.peak().pss.saturating_sub(twin.storm.before().pss))
-            }),
-        ],
-        told: verdict(&both).into_iter().collect(),
-        reasons: Vec::new(),
+    let names: Vec<&str> = all.iter().map(|twin| twin.name).collect();
+    let mut table = Table::new("A thread cannot be dropped, in Rust as in Python", "figure", names);
+    table.note =
+        "Work in style drop: one request, and then a storm of requests that time out together.".to_owned();
+    table.sentences = verdict(&both).into_iter().collect();
+    for (head, figure) in FIGURES {
+        table.line(*head, all.iter().map(|twin| Cell::plain(figure(twin))).collect());
     }
+    table
 }
+
+/// A figure of a twin, in words.
+type Said = fn(&Twin<'_>) -> String;
+
+/// The lines of the table of twins.
+const FIGURES: &[(&str, Said)] = &[
+    ("one request: the work went on for", |twin| span(twin.zombie_ms)),
+    ("of it, beats after the answer", |twin| number(twin.beats as u64)),
+    ("100 requests at once: work that went on", |twin| {
+        twin.hundred.map_or_else(|| "–".to_owned(), |(zombies, _)| format!("{zombies:.0}"))
+    }),
+    ("of it, for (median)", |twin| twin.hundred.map_or_else(|| "–".to_owned(), |(_, ms)| span(ms))),
+    ("storm: requests at once", |twin| number(twin.storm.requests as u64)),
+    ("requests whose work still ran behind the last answer", |twin| number(twin.storm.left_behind())),
+    ("until the last of it ended", |twin| {
+        twin.storm.quiesce_ms().map_or_else(|| "not seen".to_owned(), span)
+    }),
+    ("task-seconds for nobody", |twin| format!("{:.0}", twin.storm.zombie_area())),
+    ("threads at the peak", |twin| number(twin.storm.peak().threads)),
+    ("memory on top, at the peak", |twin| megabytes(twin.storm.grown())),
+];
 
 /// A server whose work outlived its answer, alone and in a storm.
 struct Twin<'a> {
@@ -134,7 +68,7 @@ impl<'a> Twin<'a> {
     /// Returns a server's figures in style drop; `None` when one is missing or no work was left.
     fn of(results: &'a Results, name: &'a str) -> Option<Self> {
         let lives = results.measured.lives_of(name, "drop");
-        let Fate::Zombie(zombie_ms) = summary::worst(results, name, "drop")? else { return None };
+        let Fate::Zombie(zombie_ms) = worst(results, name, "drop")? else { return None };
         let storms = results.measured.storms_of(name, "drop");
         let storm = summary::representative(&storms)?;
         let row = results.results.iter().find(|row| row.server == name && row.id == "leak/zombies-of-100");
@@ -191,15 +125,20 @@ pub(super) fn goroutineleak(results: &Results) -> Table {
         .filter(|row| row.id == "leak/goroutineleak" && !row.figures.is_empty())
         .collect();
     let figure = |row: &Row, name: &str| figure(row, name).unwrap_or(f64::NAN);
-    let line = |row: &&Row| Line {
-        head: row.server.clone(),
-        note: String::new(),
-        cells: vec![
-            Cell::new("bad", format!("{:.0}", figure(row, "zombies"))),
-            Cell::new("bad", span(figure(row, "zombie_ms"))),
-            Cell::new("none", format!("{:.0}", figure(row, "leaked_goroutines"))),
-        ],
-    };
+    let title = "Go's own leak profile, beside the heartbeats";
+    let columns = ["zombies, by the census", "the work went on for", "leaked goroutines, by Go"];
+    let mut table = Table::new(title, "server", columns);
+    table.note =
+        "A client leaves, its detached work goes on, and /debug/pprof/goroutineleak is asked meanwhile."
+            .to_owned();
+    for row in &rows {
+        let cells = vec![
+            Cell::new(Tone::Bad, format!("{:.0}", figure(row, "zombies"))),
+            Cell::new(Tone::Bad, span(figure(row, "zombie_ms"))),
+            Cell::plain(format!("{:.0}", figure(row, "leaked_goroutines"))),
+        ];
+        table.line(row.server.as_str(), cells);
+    }
     let blind =
         rows.iter().filter(|row| figure(row, "zombies") > 0.0 && figure(row, "leaked_goroutines") == 0.0);
     let blind: Vec<&str> = blind.map(|row| row.server.as_str()).collect();
@@ -210,15 +149,6 @@ pub(super) fn goroutineleak(results: &Results) -> Table {
             list(&blind)
         )
     });
-    Table {
-        title: "Go's own leak profile, beside the heartbeats",
-        note: "A client leaves, its detached work goes on, and /debug/pprof/goroutineleak is asked meanwhile.",
-        first: "server",
-        columns: ["zombies, by the census", "the work went on for", "leaked goroutines, by Go"]
-            .map(str::to_owned)
-            .into(),
-        lines: rows.iter().map(line).collect(),
-        told: told.into_iter().collect(),
-        reasons: Vec::new(),
-    }
+    table.sentences = told.into_iter().collect();
+    table
 }

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Learned, Reason, Table};
+use measure::table::{Cell, Column, Reason, Table};
 use measure::text::{list, tied};
+
+use super::Learned;
+use crate::markdown::{self, cell, plain};
 
 /// Writes the page.
 pub fn page(learned: &Learned<'_>) -> String {
@@ -27,15 +30,14 @@ pub fn page(learned: &Learned<'_>) -> String {
         machine.rustc.as_deref().unwrap_or("no rustc"),
         results.noise
     );
-    let _ = writeln!(
-        text,
-        "## Who ran\n\n| server | what it is | version | verdicts |\n| --- | --- | --- | --- |"
-    );
+    let columns = ["what it is", "version", "verdicts"].map(Column::words);
+    let mut table = Table::new("Who ran", "server", columns);
     for who in &learned.who {
         let version = who.server.version.as_deref().unwrap_or("–");
-        let cells = [&who.server.name, &who.server.about, version, &who.verdicts].map(cell);
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
+        let cells = [&who.server.about, version, &who.verdicts].map(Cell::plain);
+        table.line(who.server.name.as_str(), cells.into());
     }
+    let _ = write!(text, "## {}\n\n{}", table.title, markdown::table(&table, cell));
     for table in &learned.tables {
         section(&mut text, table);
     }
@@ -44,14 +46,8 @@ pub fn page(learned: &Learned<'_>) -> String {
 
 fn section(text: &mut String, table: &Table) {
     let _ = writeln!(text, "\n## {}\n\n{}\n", table.title, table.note);
-    let rule = vec!["---"; table.columns.len() + 1].join(" | ");
-    let columns: Vec<String> = table.columns.iter().map(|column| cell(column)).collect();
-    let _ = writeln!(text, "| {} | {} |\n| {rule} |", table.first, columns.join(" | "));
-    for line in &table.lines {
-        let head = if table.first == "scenario" { linked(&line.head) } else { cell(&line.head) };
-        let cells: Vec<String> = line.cells.iter().map(|one| cell(&tied(&one.text))).collect();
-        let _ = writeln!(text, "| {head} | {} |", cells.join(" | "));
-    }
+    let head = |head: &str| if table.first == "scenario" { linked(head) } else { cell(head) };
+    text.push_str(&markdown::table(table, head));
     if table.first == "scenario" {
         let _ = writeln!(
             text,
@@ -59,10 +55,10 @@ fn section(text: &mut String, table: &Table) {
              supported."
         );
     }
-    if !table.told.is_empty() {
+    if !table.sentences.is_empty() {
         let _ = writeln!(text);
     }
-    for sentence in &table.told {
+    for sentence in &table.sentences {
         let _ = writeln!(text, "- {}", plain(&tied(sentence)));
     }
     if !table.reasons.is_empty() {
@@ -96,14 +92,4 @@ fn source_link(source: &str) -> String {
         Some(path) => format!("[{source}]({path})"),
         None => format!("<{source}>"),
     }
-}
-
-/// A text that cannot break out of its cell, nor become markup.
-fn cell(text: &str) -> String {
-    plain(text).replace('|', "\\|").replace('\n', " ")
-}
-
-/// A text that cannot become markup.
-fn plain(text: &str) -> String {
-    text.replace('<', "&lt;").replace('*', "\\*").replace('\n', " ")
 }

@@ -33,7 +33,7 @@ fn what_nobody_explained_is_not_explained() {
     results.results = vec![row("a", "shutdown/x", Verdict::Fail, None)];
     let learned = learn(&results);
     assert_eq!(learned.tables[0].reasons[0].text, "not explained: seen");
-    assert_eq!(learned.tables[0].lines[0].cells[0], Cell::new("bad", "fail [1]"));
+    assert_eq!(learned.tables[0].lines[0].cells[0], Cell::new(Tone::Bad, "fail [1]"));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn threads_and_python_tell_the_same_story_only_when_they_do() {
         Row { figures, ..row(server, "leak/zombies-of-100", Verdict::Pass, None) }
     };
     results.results = vec![hundred("threads", 100.0), hundred("python-threading", 99.0)];
-    let told = |results: &Results| learn(results).tables[1].told[0].clone();
+    let told = |results: &Results| learn(results).tables[1].sentences[0].clone();
     assert!(told(&results).contains("tell the same story"), "{}", told(&results));
     results.results[1] = hundred("python-threading", 20.0);
     assert!(told(&results).contains("did not tell the same story"), "{}", told(&results));

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use measure::overshoot::Overshoot;
+use measure::overshoot::summary::latest;
 use measure::results::Results;
-use measure::storm::{Reading, Storm};
+use measure::storm::{Reading, Storm, summary};
+use measure::text::{number, percentile, span, tied};
 
+use super::gantt::capital;
 use super::scale::{Scale, Tick, round};
-use crate::summary;
-use measure::text::{self, number};
 
 pub(super) const LEFT: f64 = 44.0;
 pub(super) const RIGHT: f64 = 338.0;
@@ -38,13 +39,13 @@ pub struct StormPicture {
     pub ys: Vec<Tick>,
 }
 
-/// The storms of one style, on the same axes.
-pub fn storms(results: &Results, style: &str) -> Vec<StormPicture> {
-    let names = results.names();
-    let storms: Vec<&Storm> = names
-        .iter()
-        .filter_map(|name| summary::representative(&results.measured.storms_of(name, style)))
-        .collect();
+/// The storms of each style, those of one style on the same axes.
+pub fn storms(results: &Results) -> Vec<StormPicture> {
+    results.plan.storm.styles.iter().flat_map(|style| of_style(results, style)).collect()
+}
+
+fn of_style(results: &Results, style: &str) -> Vec<StormPicture> {
+    let storms = summary::shown(results, style);
     let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
     let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().threads)).max().unwrap_or(1);
     let (time, count) = (Scale::linear(longest, LEFT, RIGHT), Scale::linear(most as f64 * 1.05, BOTTOM, TOP));
@@ -60,29 +61,17 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
     };
     let (before, peak) = (storm.before(), storm.peak());
     let told = format!(
-        "{}: at most {} works and {} threads (before: {}); {} works ran on after the last answer",
+        "{}: work of at most {} requests and {} threads (before: {}); {}",
         storm.server,
         number(peak.work),
         number(peak.threads),
         number(before.threads),
-        number(storm.left_behind())
+        storm.left_said()
     );
-    let caption = match (storm.left_behind(), storm.quiet_ms) {
-        (0, _) => "The work ended with its requests: nothing ran for nobody.".to_owned(),
-        (left, Some(_)) => format!(
-            "{} works outlived the last answer, by up to {}: {:.0} task-seconds for nobody.",
-            number(left),
-            text::span(storm.quiesce_ms().unwrap_or(0.0)),
-            storm.zombie_area()
-        ),
-        (left, None) => {
-            format!("{} works outlived the last answer, and some still ran at the end.", number(left))
-        }
-    };
     StormPicture {
-        name: storm.server.clone(),
+        name: format!("{}, style {}", storm.server, storm.style),
         told,
-        caption: text::tied(&caption),
+        caption: tied(&capital(&format!("{}.", storm.left_said()))),
         requests: line(|reading| reading.requests),
         work: line(|reading| reading.work),
         threads: line(|reading| reading.threads),
@@ -150,55 +139,59 @@ pub fn late(results: &Results) -> Vec<LatePicture> {
     let share = Scale::linear(1.0, BOTTOM, TOP);
     let mut concurrencies: Vec<usize> = all.iter().map(|o| o.at_once).collect();
     concurrencies.dedup();
-    let picture = |at_once| {
-        let mut shown: Vec<_> =
-            all.iter().filter(|o| o.at_once == at_once && o.summary_ms.is_some()).collect();
-        let p99 = |o: &Overshoot| o.summary_ms.and_then(|summary| summary.p99);
-        let median = |o: &Overshoot| o.summary_ms.map_or(0.0, |summary| summary.p50);
-        shown.sort_by(|a, b| p99(a).unwrap_or(median(a)).total_cmp(&p99(b).unwrap_or(median(b))));
-        let lines = shown.iter().map(|o| {
-            let mut samples: Vec<f64> = o.rounds_ms.iter().flatten().copied().collect();
-            samples.sort_by(f64::total_cmp);
-            LateLine {
-                name: o.server.clone(),
-                ink: super::ink(results, &o.server),
-                figure: text::tied(&text::percentile(p99(o), text::span)),
-                points: staircase(&samples, &late, &share),
-            }
-        });
-        let told: Vec<String> = shown
-            .iter()
-            .filter_map(|o| {
-                let summary = o.summary_ms?;
-                let (p50, worst) = (text::span(summary.p50), text::span(summary.max));
-                Some(format!("{} half within {p50}, all within {worst}", o.server))
-            })
-            .collect();
-        LatePicture {
-            at_once,
-            title: if at_once == 1 {
-                "One at a time".to_owned()
-            } else {
-                format!("{} at once", number(at_once as u64))
-            },
-            told: told.join("; "),
-            caption: text::tied(&caption(&shown, results.noise.p99_ms)),
-            lines: lines.collect(),
-            noise: round(late.at(results.noise.p99_ms) - LEFT),
-            xs: late.ticks(0, |ms| format!("{ms} ms")),
-            ys: share.ticks(2, |part| format!("{:.0} %", part * 100.0)),
-        }
-    };
-    concurrencies.into_iter().map(picture).collect()
+    concurrencies
+        .into_iter()
+        .map(|at_once| {
+            let shown: Vec<_> =
+                all.iter().filter(|o| o.at_once == at_once && o.summary_ms.is_some()).collect();
+            late_picture(results, at_once, shown, [&late, &share])
+        })
+        .collect()
+}
+
+fn late_picture(
+    results: &Results,
+    at_once: usize,
+    mut shown: Vec<&Overshoot>,
+    [late, share]: [&Scale; 2],
+) -> LatePicture {
+    let median = |o: &Overshoot| o.summary_ms.map_or(0.0, |summary| summary.p50);
+    shown.sort_by(|a, b| median(a).total_cmp(&median(b)));
+    let told = shown.iter().filter_map(|o| {
+        let all = o.summary_ms?;
+        Some(format!("{} half within {}, all within {}", o.server, span(all.p50), span(all.max)))
+    });
+    let many = format!("{} at once", number(at_once as u64));
+    LatePicture {
+        at_once,
+        title: if at_once == 1 { "One at a time".to_owned() } else { many },
+        told: told.collect::<Vec<_>>().join("; "),
+        caption: tied(&caption(&shown, results.noise.p99_ms)),
+        lines: shown.iter().map(|o| late_line(results, o, late, share)).collect(),
+        noise: round(late.at(results.noise.p99_ms) - LEFT),
+        xs: late.ticks(0, |ms| format!("{ms} ms")),
+        ys: share.ticks(2, |part| format!("{:.0} %", part * 100.0)),
+    }
+}
+
+fn late_line(results: &Results, o: &Overshoot, late: &Scale, share: &Scale) -> LateLine {
+    let mut samples: Vec<f64> = o.rounds_ms.iter().flatten().copied().collect();
+    samples.sort_by(f64::total_cmp);
+    LateLine {
+        name: o.server.clone(),
+        ink: super::ink(results, &o.server),
+        figure: tied(&percentile(o.summary_ms.and_then(|summary| summary.p99), span)),
+        points: staircase(&samples, late, share),
+    }
 }
 
 /// The earliest and the latest server, where they can be told apart.
 fn caption(shown: &[&Overshoot], noise: f64) -> String {
     match shown {
         [one] => one.summary_ms.map_or(String::new(), |all| {
-            format!("All answers of {} came within {} of their deadline.", one.server, text::span(all.max))
+            format!("All answers of {} came within {} of their deadline.", one.server, span(all.max))
         }),
-        _ => summary::latest(shown, noise).unwrap_or_default(),
+        _ => latest(shown, noise).unwrap_or_default(),
     }
 }
 

@@ -1,12 +1,11 @@
-//! The first picture: requests and their work as bars over time, one picture for each style of work.
+//! Requests and their work as bars over time, one picture for each style of work.
 
 use measure::results::Results;
-use measure::zombie::STYLES;
-use measure::zombie::{Fate, Life};
+use measure::text::tied;
+use measure::zombie::summary::{self, sentence};
+use measure::zombie::{Fate, Life, STYLES};
 
 use super::scale::{Scale, Tick, round};
-use crate::summary;
-use measure::text::{self, span};
 
 /// The width of every small picture; it is drawn about this many pixels wide on every screen.
 pub const WIDTH: f64 = 360.0;
@@ -90,7 +89,7 @@ pub fn all(results: &Results) -> Vec<Gantt> {
 }
 
 fn of(results: &Results, style: &'static str) -> Option<Gantt> {
-    let told = summary::tail(results, style)?;
+    let told = sentence(results, style)?;
     let lives = results.measured.zombie.iter();
     let last = lives.filter_map(|life| Some(life.answered_ms?.max(life.ended_ms.unwrap_or(life.watched_ms))));
     let longest = results.names().iter().map(|name| name.chars().count()).max().unwrap_or(0);
@@ -115,10 +114,10 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
             servers.push(lanes);
         }
     }
-    let told = text::tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
+    let told = tied(&told.split_once(": ").map_or(told.clone(), |(_, rest)| capital(rest)));
     Some(Gantt {
         style,
-        what: about(style),
+        what: summary::style(style),
         told,
         height: y + 18.0,
         bottom: y,
@@ -128,27 +127,10 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
     })
 }
 
-/// Returns the behavior of a style's work, to follow "work that".
-fn about(style: &str) -> &'static str {
-    match style {
-        "context" => "waits for its next tick or its context, whichever is first",
-        "drop" => "knows no context and is abandoned at the deadline, in the runtime's own way",
-        "polling" => "blocks a thread and asks its context at every tick",
-        "detached" => "knows no context and was spawned and let go",
-        "blocking" => "knows no context and blocks a thread",
-        "spin" => "burns CPU and never yields",
-        _ => "is of a kind of its own",
-    }
-}
-
-fn capital(text: &str) -> String {
+/// Returns the text with a capital letter in front.
+pub(super) fn capital(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map_or(String::new(), |first| first.to_uppercase().chain(rest).collect())
-}
-
-/// Returns a description of the answer that came in the place of a 504.
-fn instead(status: Option<u16>) -> String {
-    status.map_or("no answer".to_owned(), |status| format!("{status}, no 504"))
 }
 
 impl Lanes {
@@ -162,44 +144,25 @@ impl Lanes {
         if is_late {
             self.bar("late", time, life.deadline_ms, answered, y, REQUEST);
         }
-        match life.fate(limit) {
-            Fate::HeldAnswer(late) => {
-                let end = life.ended_ms.unwrap_or(answered);
-                let begun = life.started_ms.unwrap_or(0.0);
-                self.bar("work", time, begun, end, below, WORK);
-                self.label(
-                    "late",
-                    format!("504 late by {}", span(late)),
-                    time.at(begun),
-                    time.at(end),
-                    below,
-                );
+        let (fate, text) = (life.fate(limit), life.label(limit));
+        let Some(begun) = life.started_ms else {
+            return self.label("work", text, time.at(0.0), time.at(0.0), below);
+        };
+        let end = life.tail_ms().filter(|_| life.ended_ms.is_some()).map(|tail| answered + tail);
+        let end = end.unwrap_or(life.watched_ms);
+        match fate {
+            Fate::Zombie(_) | Fate::Endless(_) => {
+                self.bar("work", time, begun, answered, below, WORK);
+                self.bar("zombie", time, answered, end, below, WORK);
+                self.label("zombie", text, time.at(answered), time.at(end), below);
             }
-            fate => {
-                let Some(begun) = life.started_ms else {
-                    return self.label(
-                        "work",
-                        "no start heard".to_owned(),
-                        time.at(0.0),
-                        time.at(0.0),
-                        below,
-                    );
-                };
-                let (zombie, text) = match fate {
-                    Fate::Zombie(ms) => (true, format!("zombie {}", span(ms))),
-                    Fate::Endless(ms) => (true, format!("zombie, over {}", span(ms))),
-                    Fate::NoTimeout => (false, instead(life.status)),
-                    _ => (false, "stopped".to_owned()),
-                };
-                let end = life.tail_ms().filter(|_| life.ended_ms.is_some()).map(|tail| answered + tail);
-                let end = end.unwrap_or(life.watched_ms);
-                self.bar("work", time, begun, if zombie { answered } else { end }, below, WORK);
-                if zombie {
-                    self.bar("zombie", time, answered, end, below, WORK);
-                    self.label("zombie", text, time.at(answered), time.at(end), below);
-                } else {
-                    self.label("work", text, time.at(end), time.at(end), below);
-                }
+            Fate::HeldAnswer(_) => {
+                self.bar("work", time, begun, end, below, WORK);
+                self.label("late", text, time.at(begun), time.at(end), below);
+            }
+            Fate::Stopped(_) | Fate::Unborn | Fate::NoTimeout => {
+                self.bar("work", time, begun, end, below, WORK);
+                self.label("work", text, time.at(end), time.at(end), below);
             }
         }
     }
@@ -261,7 +224,6 @@ mod tests {
         results.measured.zombie = vec![late];
         let label = &all(&results)[0].servers[0].labels[0];
         assert_eq!((label.class, label.text.as_str()), ("inside", "504 late by 2.70 s"));
-        assert_eq!((instead(Some(200)).as_str(), instead(None).as_str()), ("200, no 504", "no answer"));
     }
 
     #[test]

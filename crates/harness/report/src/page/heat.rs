@@ -1,12 +1,12 @@
-//! The sixth picture: what `/fast` feels while a burst of `/slow` times out beside it, a strip for each server, the hotter
+//! The latency of `/fast` while a burst of `/slow` times out beside it, a strip for each server, the hotter
 //! the later.
 
+use measure::interference::summary::{bursts, compared, rounds_of};
 use measure::interference::{Interference, Slot};
 use measure::results::Results;
-use measure::stats::Summary;
+use measure::text::{number, tied};
 
 use super::scale::{Scale, Tick};
-use measure::text::{self, number, tied};
 
 const RIGHT: f64 = 344.0;
 const TOP: f64 = 18.0;
@@ -50,34 +50,18 @@ pub struct ServerStrip {
     pub y: f64,
     /// Its slots: left edge, width, and how hot, 0 to 7; 8 where nobody was answered.
     pub slots: Vec<(f64, f64, usize)>,
-    /// The worst median before the burst and after it, and requests without an answer.
-    pub figures: [String; 3],
 }
 
 /// A picture for each burst that was measured.
 pub fn all(results: &Results) -> Vec<HeatPicture> {
-    let mut bursts: Vec<(&str, usize)> = Vec::new();
-    for strip in &results.measured.interference {
-        if !bursts.contains(&(strip.style.as_str(), strip.requests)) {
-            bursts.push((&strip.style, strip.requests));
-        }
-    }
-    bursts.into_iter().map(|(style, requests)| picture(results, style, requests)).collect()
+    bursts(results).into_iter().map(|burst| picture(results, burst)).collect()
 }
 
-fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
-    // Of several turns the last: a strip shows one course of events, and a median of them would be of none.
-    let of = |name: &str| {
-        let strips = results.measured.interference.iter().rev();
-        strips.into_iter().find(|s| s.server == name && s.style == style && s.requests == requests)
-    };
-    let names = results.names();
-    let shown: Vec<&Interference> = names.iter().copied().filter_map(of).collect();
-    let rounds = |name: &&'_ str| {
-        let of = |s: &&Interference| s.server == *name && s.style == style && s.requests == requests;
-        Summary::of(results.measured.interference.iter().filter(of).filter_map(|strip| worst(strip, true)))
-    };
-    let rounds: Vec<(&str, Summary)> = names.iter().filter_map(|name| Some((*name, rounds(name)?))).collect();
+fn picture(results: &Results, burst: (&str, usize)) -> HeatPicture {
+    let (style, requests) = burst;
+    // Of several rounds the last: a strip shows one course of events, and a median of them would be of none.
+    let of = |name| rounds_of(results, name, burst).last().copied();
+    let shown: Vec<&Interference> = results.names().into_iter().filter_map(of).collect();
     let last = |strip: &&Interference| Some(strip.slots.last()?.at_ms + width(strip));
     let longest = shown.iter().map(|strip| strip.server.chars().count()).max().unwrap_or(0);
     let left = super::scale::round(longest as f64 * CHARACTER + 8.0);
@@ -89,19 +73,15 @@ fn picture(results: &Results, style: &str, requests: usize) -> HeatPicture {
             name: strip.server.clone(),
             y: TOP + index as f64 * LANE,
             slots: slots(strip, &time),
-            figures: figures(strip),
         })
         .collect();
+    let caption = tied(&compared(results, burst));
     let bottom = TOP + strips.len() as f64 * LANE;
-    let told: Vec<String> = strips
-        .iter()
-        .map(|s| format!("{} at most {} before, {} after", s.name, s.figures[0], s.figures[1]))
-        .collect();
     HeatPicture {
         id: format!("{style}-{requests}"),
         title: format!("{} requests in style {style}", number(requests as u64)),
-        told: told.join("; "),
-        caption: tied(&caption(&rounds)),
+        told: caption.clone(),
+        caption,
         burst: time.at(shown.first().map_or(0.0, |strip| strip.burst_ms)),
         bottom,
         height: bottom + 18.0,
@@ -130,47 +110,11 @@ fn heat(slot: &Slot) -> usize {
     (part * COLORS).clamp(0.0, COLORS - 1.0) as usize
 }
 
-/// The worst latency of the slots on one side of the burst.
-fn worst(strip: &Interference, after: bool) -> Option<f64> {
-    let slots = strip.slots.iter().filter(|slot| (slot.at_ms + width(strip) > strip.burst_ms) == after);
-    slots.filter_map(|slot| Some(slot.latency_ms?.max)).max_by(f64::total_cmp)
-}
-
-fn figures(strip: &Interference) -> [String; 3] {
-    let say = |after| worst(strip, after).map_or("-".to_owned(), text::span);
-    let missing: usize = strip.slots.iter().map(|slot| slot.missing).sum();
-    [say(false), say(true), number(missing as u64)]
-}
-
-/// The slowest answers during the burst; servers are told apart only where the ranges of their rounds part.
-fn caption(rounds: &[(&str, Summary)]) -> String {
-    let mut ranked = rounds.to_vec();
-    ranked.sort_by(|a, b| a.1.p50.total_cmp(&b.1.p50));
-    match &ranked[..] {
-        [] => String::new(),
-        [(server, worst)] => {
-            format!("During the burst the slowest answer of {server} took {}.", text::span(worst.p50))
-        }
-        [least, .., most] if least.1.parts_from(&most.1) => format!(
-            "During the burst the slowest answer took {} on {}, and {} on {}.",
-            text::span(least.1.p50),
-            least.0,
-            text::span(most.1.p50),
-            most.0
-        ),
-        [least, .., most] => format!(
-            "During the burst the slowest answers took {} to {}; servers are not told apart by ranges that overlap, or of \
-             fewer than three rounds.",
-            text::span(least.1.min),
-            text::span(most.1.max)
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use load::Row;
     use measure::fixtures::empty;
+    use measure::stats::Summary;
 
     use super::*;
 
@@ -204,20 +148,7 @@ mod tests {
             row: Row::default(),
         }];
         let picture = all(&results).remove(0);
-        assert_eq!(picture.strips[0].figures, ["2.0 ms", "70 ms", "1"]);
+        assert!(picture.caption.ends_with("took 70\u{a0}ms on x."), "{}", picture.caption);
         assert_eq!(picture.strips[0].slots.len(), 4);
-    }
-
-    #[test]
-    fn servers_are_told_apart_only_where_three_rounds_part() {
-        let of = |values: &[f64]| Summary::of(values.iter().copied()).unwrap();
-        let (low, high) = (("a", of(&[1.0, 2.0, 3.0])), ("b", of(&[70.0, 80.0, 90.0])));
-        assert_eq!(
-            caption(&[high, low]),
-            "During the burst the slowest answer took 2.0 ms on a, and 80 ms on b."
-        );
-        let overlap = caption(&[low, ("b", of(&[2.5, 80.0, 90.0]))]);
-        assert!(overlap.contains("not told apart"), "{overlap}");
-        assert!(caption(&[("a", of(&[1.0])), ("b", of(&[90.0]))]).contains("not told apart"));
     }
 }

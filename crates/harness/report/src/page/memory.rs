@@ -1,21 +1,17 @@
-//! The fourth picture: memory by requests in flight, the points, and the line whose slope is what a request costs.
+//! Memory by requests in flight, the points, and the line whose slope is what a request costs.
 
+use measure::footprint::summary::{by_server, compared, is_floor};
 use measure::footprint::{Footprint, State};
 use measure::results::Results;
-use measure::stats::Summary;
-use testbed::floor;
+use measure::text::{number, tied};
 
 use super::ink;
 use super::scale::{Scale, Tick, round};
-use measure::text::{number, tied};
 
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 338.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 150.0;
-/// Servers that do next to nothing, the one that does least first: what holding a connection costs anybody.
-const FLOORS: [&str; 2] = [floor::NAME, "plain-hyper"];
-
 /// Memory of all servers in one state, on the same axes.
 #[derive(Debug)]
 pub struct MemoryPicture {
@@ -50,8 +46,6 @@ pub struct Fit {
     pub points: Vec<(f64, f64)>,
     /// The ends of the line.
     pub line: [f64; 4],
-    /// Bytes of each connection, the process without any in MB, and how well the line fits.
-    pub figures: [String; 3],
 }
 
 /// A picture for each state that was measured.
@@ -62,12 +56,8 @@ pub fn all(results: &Results) -> Vec<MemoryPicture> {
 }
 
 fn picture(results: &Results, state: State, id: &'static str, title: &'static str) -> Option<MemoryPicture> {
-    let of = |name: &str| {
-        middle(results.measured.footprint.iter().filter(|m| m.server == name && m.state == state))
-    };
-    let names = results.names();
-    let floors = FLOORS.iter().copied().filter(|name| !names.contains(name));
-    let mut shown: Vec<&Footprint> = names.iter().copied().chain(floors).filter_map(of).collect();
+    let rounds = by_server(results, state);
+    let mut shown: Vec<&Footprint> = rounds.iter().filter_map(|(_, rounds)| middle(rounds)).collect();
     shown.sort_by(|a, b| slope(b).total_cmp(&slope(a)));
     let readings = || shown.iter().flat_map(|memory| &memory.readings);
     let most = readings().map(|reading| reading.held).max()?;
@@ -77,19 +67,12 @@ fn picture(results: &Results, state: State, id: &'static str, title: &'static st
     let size = Scale::linear(highest as f64 / 1e6 * 1.05, BOTTOM, TOP);
     let fits: Vec<Fit> =
         shown.iter().filter_map(|m| fit(m, ink_of(results, &m.server), &held, &size)).collect();
-    let rounds = |name: &&str| {
-        let of = |m: &&Footprint| m.server == **name && m.state == state;
-        Summary::of(results.measured.footprint.iter().filter(of).filter_map(|m| Some(m.pss?.slope)))
-    };
-    let others = names.iter().filter(|name| !is_floor(name));
-    let rounds: Vec<(&str, Summary)> = others.filter_map(|name| Some((*name, rounds(name)?))).collect();
-    let told: Vec<String> =
-        fits.iter().map(|fit| format!("{} {} bytes each", fit.name, fit.figures[0])).collect();
+    let told: Vec<String> = fits.iter().map(|fit| format!("{} {}", fit.name, fit.figure)).collect();
     Some(MemoryPicture {
         id,
         title,
         told: told.join("; "),
-        caption: tied(&format!("{} {}", caption(&rounds), floor_told(&shown))),
+        caption: tied(&format!("{} {}", compared(results, state), floor_told(&shown))),
         fits,
         bare: size.at(bare / 1e6),
         xs: held.ticks(3, |count| number(count as u64)),
@@ -97,19 +80,15 @@ fn picture(results: &Results, state: State, id: &'static str, title: &'static st
     })
 }
 
-/// The round of several with the median slope.
-fn middle<'a>(turns: impl Iterator<Item = &'a Footprint>) -> Option<&'a Footprint> {
-    let mut turns: Vec<(&Footprint, f64)> = turns.filter_map(|turn| Some((turn, turn.pss?.slope))).collect();
-    turns.sort_by(|a, b| a.1.total_cmp(&b.1));
-    turns.get(turns.len() / 2).map(|(turn, _)| *turn)
+/// Returns the round with the median slope.
+fn middle<'a>(rounds: &[&'a Footprint]) -> Option<&'a Footprint> {
+    let mut rounds = rounds.to_vec();
+    rounds.sort_by(|a, b| slope(a).total_cmp(&slope(b)));
+    rounds.get(rounds.len() / 2).copied()
 }
 
 fn slope(memory: &Footprint) -> f64 {
     memory.pss.map_or(0.0, |line| line.slope)
-}
-
-fn is_floor(server: &str) -> bool {
-    FLOORS.contains(&server)
 }
 
 /// A floor is gray, whatever its place.
@@ -130,41 +109,13 @@ fn fit(memory: &Footprint, ink: String, held: &Scale, size: &Scale) -> Option<Fi
         figure: format!("{} B each", number(line.slope.max(0.0).round() as u64)),
         points: memory.readings.iter().map(point).collect(),
         line: [held.at(0.0), at(0.0), held.at(most), at(most)].map(round),
-        figures: [
-            number(line.slope.max(0.0).round() as u64),
-            format!("{:.1}", line.base / 1e6),
-            format!("{:.3}", line.r2),
-        ],
     })
 }
 
-/// The cost of each connection; servers are told apart only where the ranges of their rounds part.
-fn caption(rounds: &[(&str, Summary)]) -> String {
-    let mut ranked = rounds.to_vec();
-    ranked.sort_by(|a, b| a.1.p50.total_cmp(&b.1.p50));
-    let say = |bytes: f64| number(bytes.max(0.0).round() as u64);
-    match &ranked[..] {
-        [] => String::new(),
-        [(server, slope)] => format!("Each costs {} bytes on {server}.", say(slope.p50)),
-        [least, .., most] if least.1.parts_from(&most.1) => format!(
-            "Each costs {} bytes on {}, and {} on {}.",
-            say(least.1.p50),
-            least.0,
-            say(most.1.p50),
-            most.0
-        ),
-        [least, .., most] => format!(
-            "Each costs {} to {} bytes; servers are not told apart by ranges that overlap, or of fewer than three rounds.",
-            say(least.1.min),
-            say(most.1.max)
-        ),
-    }
-}
-
-/// Says which server is the floor, or that there is none.
+/// Returns a sentence that names the floor, or says that there is none.
 fn floor_told(shown: &[&Footprint]) -> String {
-    let floor = FLOORS.iter().find_map(|name| shown.iter().find(|memory| memory.server == *name));
-    match floor {
+    let floors = shown.iter().filter(|memory| is_floor(&memory.server));
+    match floors.min_by(|a, b| slope(a).total_cmp(&slope(b))) {
         Some(floor) => format!(
             "The gray line is the floor: {}, which has no deadline and no context, {} bytes.",
             floor.server,
@@ -182,6 +133,7 @@ mod tests {
     use measure::fixtures::empty;
     use measure::footprint::Reading;
     use measure::stats::Line;
+    use testbed::floor;
 
     use super::*;
 
@@ -199,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn the_turn_in_the_middle_is_drawn_and_its_points_lie_on_its_line() {
+    fn the_round_in_the_middle_is_drawn_and_its_points_lie_on_its_line() {
         let mut results = empty(&["x"]);
         results.measured.footprint =
             vec![memory("x", 0, 9000.0), memory("x", 1, 5000.0), memory("x", 2, 7000.0)];
         let picture = all(&results).remove(0);
         let fit = &picture.fits[0];
-        assert_eq!(fit.figures, ["7,000", "1.0", "1.000"]);
+        assert_eq!(fit.figure, "7,000 B each");
         assert_eq!((fit.points[0], fit.points[2]), ((fit.line[0], fit.line[1]), (fit.line[2], fit.line[3])));
         assert!(
             picture.caption.starts_with("Each costs 7,000 bytes on x. No floor is drawn"),

@@ -7,6 +7,7 @@ use measure::interference::{Interference, Slot};
 use measure::stats::Summary;
 use measure::storm::Reading as StormReading;
 use measure::throughput::Fast;
+use measure::zombie::STYLES;
 
 use super::*;
 
@@ -141,13 +142,13 @@ fn a_run_of_thirteen_servers_makes_a_page_below_three_megabytes() {
 fn the_parts_stand_in_the_order_in_which_they_are_understood() {
     let page = CROWDED.as_str();
     let heads = [
-        "Requests and their work",
+        "Does the work stop?",
         "Scenarios passed",
         "A storm of",
         "How late is the 504?",
-        "What does a connection cost in memory?",
-        "What do the others feel?",
-        "How many, and how fast?",
+        "What does a request in flight cost in memory?",
+        "What does /fast feel of",
+        "How many /fast a second?",
         "Where this was measured",
     ];
     let places: Vec<_> = heads.map(|head| page.find(&format!("<h2>{head}"))).to_vec();

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use measure::table::{Cell, Column, Table};
 use suite::document::Document;
 use suite::missing::takes;
 use suite::remedies;
 
 use super::{Judged, bytes, first_line};
+use crate::markdown;
 
 /// The most lines of bytes.
 const BYTES: usize = 12;
@@ -20,17 +22,14 @@ pub fn markdown(run: &Document) -> String {
             continue;
         }
         let judged = Judged::of(run, server);
-        text += "| question | answer | not with |\n|---|---|---|\n";
+        let mut table = Table::new("", "question", ["answer", "not with"].map(Column::words));
         for reply in &judged.replies {
             let failed: Vec<String> = reply.failed.iter().map(|row| format!("`{}`", row.id)).collect();
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} |",
-                reply.question.heading(),
-                [Some(reply.says()), reply.left_out()].into_iter().flatten().collect::<Vec<_>>().join("; "),
-                failed.join(" ")
-            );
+            let says: Vec<_> = [Some(reply.says()), reply.left_out()].into_iter().flatten().collect();
+            let cells = [says.join("; "), failed.join(" ")].map(Cell::plain);
+            table.line(reply.question.heading(), cells.into());
         }
+        text += &markdown::table_of_markup(&table);
         if let Some((row, scenario)) = judged.first {
             let _ = writeln!(text, "\n**Mend first: `{}`**\n", row.id);
             let remedy = remedies::of(scenario.id).unwrap_or_default();

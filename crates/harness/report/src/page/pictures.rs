@@ -1,0 +1,61 @@
+//! The pictures of each measurement.
+
+use askama::Template;
+use measure::results::Results;
+
+use super::curves::{LatePicture, StormPicture};
+use super::gantt::Gantt;
+use super::heat::HeatPicture;
+use super::memory::MemoryPicture;
+use super::speed::{self, BarPicture};
+use super::{curves, gantt, heat, memory};
+
+#[derive(Template)]
+#[template(path = "pictures/gantt.html")]
+struct Gantts {
+    pictures: Vec<Gantt>,
+}
+
+#[derive(Template)]
+#[template(path = "pictures/storm.html")]
+struct Storms {
+    pictures: Vec<StormPicture>,
+}
+
+#[derive(Template)]
+#[template(path = "pictures/late.html")]
+struct Lates {
+    pictures: Vec<LatePicture>,
+}
+
+#[derive(Template)]
+#[template(path = "pictures/memory.html")]
+struct Memories {
+    pictures: Vec<MemoryPicture>,
+}
+
+#[derive(Template)]
+#[template(path = "pictures/heat.html")]
+struct Heats {
+    pictures: Vec<HeatPicture>,
+}
+
+#[derive(Template)]
+#[template(path = "pictures/bars.html")]
+struct Bars {
+    pictures: Vec<BarPicture>,
+}
+
+/// Renders the pictures of a measurement; nothing when it has none.
+pub(super) fn of(name: &str, results: &Results) -> Result<String, askama::Error> {
+    match name {
+        "zombie" => Gantts { pictures: gantt::all(results) }.render(),
+        "storm" => Storms { pictures: curves::storms(results) }.render(),
+        "overshoot" => Lates { pictures: curves::late(results) }.render(),
+        "footprint" => Memories { pictures: memory::all(results) }.render(),
+        "interference" => Heats { pictures: heat::all(results) }.render(),
+        "throughput" => Bars { pictures: speed::throughput(results) }.render(),
+        "latency" => Bars { pictures: speed::latency(results) }.render(),
+        _ => Ok(String::new()),
+    }
+}

@@ -1,0 +1,33 @@
+//! Checks that tables are laid out by their three renderers alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Returns the sources and templates below a folder, without tests.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+    entries
+        .flat_map(below)
+        .filter(|path| !path.ends_with("tests.rs") && !path.ends_with("tables.rs"))
+        .collect()
+}
+
+#[test]
+fn no_table_is_built_beside_the_model_and_its_renderers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["src", "templates", "../../lab/src"].map(|folder| root.join(folder));
+    for path in folders.iter().flat_map(|folder| sources(folder)) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (sign, renderer) in [
+            ("comfy_table", "src/terminal/render.rs"),
+            ("| --", "src/markdown.rs"),
+            ("|--", "src/markdown.rs"),
+            ("<table", "templates/table.html"),
+        ] {
+            let found = code.lines().any(|line| line.contains(sign) && !line.trim_start().starts_with("//"));
+            assert!(!found || path.ends_with(renderer), "{} builds a table with `{sign}`", path.display());
+        }
+    }
+}
