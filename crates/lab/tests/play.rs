@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Trial::test("work_that_listens_stops_at_the_deadline", stops),
         Trial::test("work_that_does_not_listen_is_called_a_zombie_while_it_runs", zombie),
         Trial::test("a_client_that_is_killed_ends_the_work_that_listens", killed),
+        Trial::test("a_page_that_comes_later_is_told_of_what_runs", late_page),
         Trial::test("a_bad_experiment_is_refused_with_its_parameter", refused),
         Trial::test("a_restart_ends_the_zombies", restarted),
         Trial::test("twenty_experiments_and_an_interrupt_leave_no_process", nothing_left),
@@ -261,6 +262,18 @@ fn killed() -> Result<(), Failed> {
     holds(answer.starts_with("HTTP/1.1 404") && answer.contains("does not run"), || answer.clone())
 }
 
+fn late_page() -> Result<(), Failed> {
+    let playground = Playground::start()?;
+    let mut events = playground.events()?;
+    let id = playground.run("style=detached&work=1s&deadline=100ms")?;
+    events.find(|name, _| name == "moved")?;
+    let mut later = playground.events()?;
+    let began = later.find(|name, event| name == "began" && event["id"] == id)?;
+    holds(began["style"] == "detached", || began.to_string())?;
+    let judged = later.settled(id)?;
+    holds(judged["kind"] == "zombie", || judged.to_string())
+}
+
 fn refused() -> Result<(), Failed> {
     let playground = Playground::start()?;
     for (target, status, name) in [
@@ -318,9 +331,9 @@ fn nothing_left() -> Result<(), Failed> {
     let status = playground.lab.wait()?;
     holds(status.code() == Some(Exit::Interrupted.status().into()), || status.to_string())?;
     let until = Instant::now() + Duration::from_secs(5);
-    while servers.iter().any(|server| server.state() == State::Alive) && Instant::now() < until {
+    while servers.iter().any(|server| server.state() != State::Gone) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let left = servers.iter().filter(|server| server.state() == State::Alive).count();
+    let left = servers.iter().filter(|server| server.state() != State::Gone).count();
     holds(left == 0, || format!("{left} of {} processes are left", servers.len()))
 }

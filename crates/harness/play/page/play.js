@@ -88,6 +88,12 @@ async function run(parameters) {
   }
 }
 
+// On a narrow page the picture is below the buttons: what was pressed is brought into sight.
+function reveal() {
+  const stage = byId("stage");
+  if (stage.getBoundingClientRect().top > innerHeight * 0.7) stage.scrollIntoView();
+}
+
 // ---- the lanes
 
 function begin(told) {
@@ -255,6 +261,9 @@ async function code() {
 
 function open(event) {
   stands = event;
+  for (const { told: { id }, settled } of lanes.values()) {
+    if (!settled && !event.running.includes(id)) judge({ id, kind: "failed", says: "It ended while this page was not connected.", settled: true });
+  }
   if (byId("servers").querySelector("input")) return;
   radios(byId("servers"), "server", stands.servers);
   radios(byId("styles"), "style", stands.styles.filter(({ name }) => stands.servers.some(({ styles }) => styles.includes(name))));
@@ -266,9 +275,11 @@ function open(event) {
 form.addEventListener("input", changed);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  reveal();
   run(chosen());
 });
 byId("all").addEventListener("click", async () => {
+  reveal();
   const parameters = chosen();
   for (const { name, styles, takes_deadline } of [...stands.servers].reverse()) {
     if (styles.includes(parameters.style)) await run({ ...parameters, server: name, deadline: takes_deadline ? `${byId("deadline").value}ms` : "own" });

@@ -11,6 +11,8 @@ use crate::verdict::Words;
 pub(crate) struct Stands<'a> {
     pub(crate) servers: Vec<Standing<'a>>,
     pub(crate) styles: &'a [Style],
+    /// The experiments under way; their first events follow.
+    pub(crate) running: Vec<u64>,
 }
 
 /// A server on show.

@@ -22,7 +22,12 @@ impl Hub {
 
     /// Sends an event to every page, and forgets those that have left.
     pub(crate) fn send(&self, name: &str, event: &impl Serialize) {
-        let Some(line) = line(name, event) else { return };
+        self.pass(line(name, event));
+    }
+
+    /// The same with an event that is a line already.
+    pub(crate) fn pass(&self, line: Option<Arc<str>>) {
+        let Some(line) = line else { return };
         let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pages.retain(|page| match page.try_send(Arc::clone(&line)) {
             Ok(()) => true,

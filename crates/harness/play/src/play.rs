@@ -24,6 +24,9 @@ const EXPERIMENTS: usize = 32;
 /// The pause after which an idle stream of events says that it is open, which finds a page that has left.
 const ALIVE: Duration = Duration::from_secs(5);
 
+/// Has a page whose stream was cut open another at once, in milliseconds.
+const RETRY: &str = "retry: 300\n\n";
+
 /// The playground: its servers run, its page is served.
 #[derive(Debug)]
 pub struct Play {
@@ -37,9 +40,17 @@ struct State {
     door: Door,
     stands: Vec<Stand>,
     hub: Hub,
-    running: Mutex<BTreeMap<u64, Arc<Orders>>>,
+    running: Mutex<BTreeMap<u64, Running>>,
     next: AtomicU64,
     connections: AtomicUsize,
+}
+
+/// An experiment under way.
+#[derive(Debug)]
+struct Running {
+    orders: Arc<Orders>,
+    /// Its first event, for pages that come later.
+    began: Option<Arc<str>>,
 }
 
 impl Play {
@@ -121,8 +132,8 @@ impl State {
     fn events(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let events = self.hub.listen();
         http::begin_events(stream)?;
-        let stands = Stands { servers: self.stands.iter().map(Stand::told).collect(), styles: &STYLES };
-        if let Some(line) = hub::line("stands", &stands) {
+        stream.write_all(RETRY.as_bytes())?;
+        for line in self.state_now() {
             stream.write_all(line.as_bytes())?;
         }
         loop {
@@ -132,6 +143,15 @@ impl State {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
         }
+    }
+
+    /// The events that bring a new page to where the others are.
+    fn state_now(&self) -> Vec<Arc<str>> {
+        let running = self.running();
+        let servers = self.stands.iter().map(Stand::told).collect();
+        let stands = Stands { servers, styles: &STYLES, running: running.keys().copied().collect() };
+        let began = running.values().filter_map(|running| running.began.clone());
+        hub::line("stands", &stands).into_iter().chain(began).collect()
     }
 
     /// Begins an experiment, and answers with its number.
@@ -154,7 +174,10 @@ impl State {
             if running.len() >= EXPERIMENTS {
                 return Reply::text(429, format!("{EXPERIMENTS} experiments run already: wait for one\n"));
             }
-            running.insert(id, Arc::clone(&orders));
+            let began = hub::line("began", &experiment.told(id));
+            running.insert(id, Running { orders: Arc::clone(&orders), began: began.clone() });
+            // Before any page is told of its first step, and not twice to one that comes now: it knows the number.
+            self.hub.pass(began);
         }
         let state = Arc::clone(self);
         let run = move || {
@@ -178,8 +201,8 @@ impl State {
             return Reply::text(400, "`id` takes the number of an experiment\n");
         };
         match self.running().get(&id) {
-            Some(orders) => {
-                orders.leave(way);
+            Some(running) => {
+                running.orders.leave(way);
                 Reply::text(202, "")
             }
             None => Reply::text(404, format!("experiment {id} does not run\n")),
@@ -198,7 +221,7 @@ impl State {
         }
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Orders>>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ use wire::{Leave, Wire};
 use crate::event::{Ended, Failed, Judged, Moved, Over as Told};
 use crate::experiment::{Client, Experiment, word};
 use crate::hub::Hub;
-use crate::stand::Stand;
+use crate::stand::{Pair, Stand};
 use crate::verdict::{Over, Seen, Verdict};
 
 /// The pause between two looks: a picture a frame.
@@ -38,9 +38,8 @@ impl Orders {
 /// Runs an experiment to its end, and tells every page of each step.
 pub(crate) fn run(id: u64, experiment: &Experiment, stand: &Stand, orders: &Orders, hub: &Hub) {
     let _busy = stand.busy();
-    let server = stand.server();
-    hub.send("began", &experiment.told(id));
-    let watched = Run::start(id, experiment, &server).and_then(|mut run| run.watch(experiment, orders, hub));
+    let pair = stand.pair();
+    let watched = Run::start(id, experiment, &pair).and_then(|mut run| run.watch(experiment, orders, hub));
     if let Err(says) = watched {
         hub.send("failed", &Failed { id, says });
     }
@@ -51,18 +50,22 @@ struct Run<'a> {
     id: u64,
     name: String,
     server: &'a Server,
-    witness: &'a Witness,
+    /// The ears of the server, and of its upstream; each with how much was heard.
+    witnesses: Vec<(&'a Witness, usize)>,
     sent_at: Instant,
     until: Instant,
     /// The client's connection, as long as it is read.
     wire: Option<Wire>,
-    heard: usize,
+    /// Units of work that began and have not ended.
+    open: usize,
     seen: Seen,
 }
 
 impl<'a> Run<'a> {
-    fn start(id: u64, experiment: &Experiment, server: &'a Server) -> Result<Self, String> {
-        let witness = server.witness().ok_or("its work sends no heartbeats")?;
+    fn start(id: u64, experiment: &Experiment, pair: &'a Pair) -> Result<Self, String> {
+        let server = &pair.server;
+        let heard = [Some(server), pair.upstream.as_ref()].into_iter().flatten();
+        let witnesses = heard.filter_map(|server| Some((server.witness()?, 0))).collect();
         let longest = experiment.work.max(experiment.deadline.unwrap_or_default());
         let until = Instant::now() + longest + WATCH;
         let name = format!("play-{id}");
@@ -70,7 +73,7 @@ impl<'a> Run<'a> {
         let mut wire = Wire::connect(server.address(), until, &Trace::default()).map_err(said)?;
         let sent_at = wire.send_request(&experiment.request(&name)).map_err(said)?;
         let seen = Seen { deadline: experiment.deadline, ..Seen::default() };
-        Ok(Self { id, name, server, witness, sent_at, until, wire: Some(wire), heard: 0, seen })
+        Ok(Self { id, name, server, witnesses, sent_at, until, wire: Some(wire), open: 0, seen })
     }
 
     fn watch(&mut self, experiment: &Experiment, orders: &Orders, hub: &Hub) -> Result<(), String> {
@@ -165,16 +168,28 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Hears what the work has said since the last time.
+    /// Hears what the work has said since the last time, here and upstream.
     fn listen(&mut self) {
-        let news = self.witness.events_from(&self.name, self.heard);
-        self.heard += news.len();
+        let mut news = Vec::new();
+        for (witness, heard) in &mut self.witnesses {
+            let more = witness.events_from(&self.name, *heard);
+            *heard += more.len();
+            news.extend(more);
+        }
+        news.sort_by_key(|(at, _)| *at);
         for (at, heard) in news {
             let at = at.saturating_duration_since(self.sent_at);
             match heard {
-                Word::Start => self.seen.began = Some(at),
+                Word::Start => {
+                    self.open += 1;
+                    self.seen.began.get_or_insert(at);
+                    self.seen.ended = None;
+                }
                 Word::Beat(_) => self.seen.beats.push(at),
-                end => self.seen.ended = Some((end, at)),
+                end => {
+                    self.open = self.open.saturating_sub(1);
+                    self.seen.ended = (self.open == 0).then_some((end, at));
+                }
             }
         }
     }

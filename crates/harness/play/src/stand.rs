@@ -22,7 +22,7 @@ pub(crate) struct Style {
 }
 
 /// The styles of work, in the order of the page.
-pub(crate) const STYLES: [Style; 9] = [
+pub(crate) const STYLES: [Style; 10] = [
     Style {
         name: "context",
         about: "waits for its next tick or for the end of its context, whichever is first",
@@ -64,6 +64,11 @@ pub(crate) const STYLES: [Style; 9] = [
         about: "is a child process that nothing kills",
         need: Capability::StyleProcessUnkilled,
     },
+    Style {
+        name: "upstream",
+        about: "is done by another server, which is asked to, and whose connection is closed when the request ends",
+        need: Capability::StyleUpstream,
+    },
 ];
 /// The server's own deadline: longer than any that the page offers.
 const OWN_DEADLINE: &str = "10s";
@@ -74,8 +79,15 @@ pub struct Stand {
     name: String,
     about: String,
     subject: Subject,
-    server: Mutex<Arc<Server>>,
+    pair: Mutex<Pair>,
     running: AtomicUsize,
+}
+
+/// A server, and the one that its style `upstream` asks, which is its like.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    pub(crate) server: Arc<Server>,
+    pub(crate) upstream: Option<Arc<Server>>,
 }
 
 impl Stand {
@@ -84,15 +96,15 @@ impl Stand {
     /// # Errors
     /// A sentence that says what it did instead of starting, or that its work sends no heartbeats.
     pub fn start(subject: Subject, about: &str) -> Result<Self, String> {
-        let server = start(&subject)?;
-        if server.witness().is_none() {
+        let pair = start(&subject)?;
+        if pair.server.witness().is_none() {
             return Err(format!(
                 "{}: its work sends no heartbeats, so there is nothing to see",
                 subject.name()
             ));
         }
         let (name, about) = (subject.name().to_owned(), about.to_owned());
-        Ok(Self { name, about, subject, server: Mutex::new(server), running: AtomicUsize::new(0) })
+        Ok(Self { name, about, subject, pair: Mutex::new(pair), running: AtomicUsize::new(0) })
     }
 
     /// Its name.
@@ -100,9 +112,9 @@ impl Stand {
         &self.name
     }
 
-    /// The server that runs now.
-    pub(crate) fn server(&self) -> Arc<Server> {
-        Arc::clone(&self.server.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The server that runs now, and its upstream.
+    pub(crate) fn pair(&self) -> Pair {
+        self.pair.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Kills the server with all its work, and starts another in its place.
@@ -110,10 +122,12 @@ impl Stand {
     /// # Errors
     /// As [`Stand::start`].
     pub(crate) fn restart(&self) -> Result<(), String> {
-        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        server.signal(Signal::KILL);
-        server.kill();
-        *server = start(&self.subject)?;
+        let mut pair = self.pair.lock().unwrap_or_else(PoisonError::into_inner);
+        for server in [Some(&pair.server), pair.upstream.as_ref()].into_iter().flatten() {
+            server.signal(Signal::KILL);
+            server.kill();
+        }
+        *pair = start(&self.subject)?;
         Ok(())
     }
 
@@ -154,8 +168,15 @@ impl Drop for Busy<'_> {
     }
 }
 
-fn start(subject: &Subject) -> Result<Arc<Server>, String> {
+fn start(subject: &Subject) -> Result<Pair, String> {
     let own = [("--request-timeout", OWN_DEADLINE)];
-    let flags: &[_] = if subject.supports(Capability::FlagRequestTimeout) { &own } else { &[] };
-    subject.start(Setup { flags, ..Setup::default() })
+    let own: &[_] = if subject.supports(Capability::FlagRequestTimeout) { &own } else { &[] };
+    let start = |flags: &[(&str, &str)]| subject.start(Setup { flags, ..Setup::default() });
+    if !subject.supports(Capability::StyleUpstream) || !subject.supports(Capability::FlagUpstream) {
+        return Ok(Pair { server: start(own)?, upstream: None });
+    }
+    let upstream = start(own)?;
+    let address = upstream.address().to_string();
+    let server = start(&[own, &[("--upstream", &address)]].concat())?;
+    Ok(Pair { server, upstream: Some(upstream) })
 }

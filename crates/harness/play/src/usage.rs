@@ -52,7 +52,7 @@ pub(crate) fn watch(stands: &[Stand], hub: &Hub) {
             all_at = now + IDLE;
         }
         for stand in stands.iter().filter(|stand| all || stand.is_busy()) {
-            if let Some(usage) = look(&stand.server()) {
+            if let Some(usage) = look(&stand.pair().server) {
                 let at = began.elapsed().as_secs_f64() * 1e3;
                 hub.send("usage", &Used { server: stand.name(), at, usage });
             }

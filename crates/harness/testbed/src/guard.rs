@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, Uid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, Uid, WaitOptions};
 
 mod keeper;
 mod strays;
@@ -169,6 +169,9 @@ pub struct Child {
 /// The time in which a keeper must end its processes before its group is killed.
 const ENDING: Duration = Duration::from_secs(5);
 
+/// The longest time for the ends of children that were killed; a keeper may take longer, and ends by itself.
+const REAPING: Duration = Duration::from_millis(500);
+
 impl Child {
     /// Starts `launch` with stdout piped and stdin empty.
     ///
@@ -278,6 +281,7 @@ pub fn on_signals(last: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     let end = |signal: i32| {
         kill_all();
+        reap();
         std::process::exit(128 + signal);
     };
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -308,6 +312,21 @@ pub fn kill_all() {
     }
     for (group, alive) in live.iter().filter(|(_, alive)| !alive.kept) {
         strays::end(&alive.mark, None, Some(group.cast_unsigned()));
+    }
+}
+
+/// Takes the ends of the children that were killed, so that no entry of theirs stays in the table of processes for an init that
+/// may not look. The process is about to end: their owners ask no more.
+fn reap() {
+    let until = Instant::now() + REAPING;
+    // An error means that there is no child.
+    while let Ok(ended) = rustix::process::wait(WaitOptions::NOHANG) {
+        if ended.is_none() {
+            if Instant::now() >= until {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

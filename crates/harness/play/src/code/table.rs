@@ -146,6 +146,8 @@ const SIBLING: &[Part] = &[
     part(&["process", "process-unkilled"], "outside.rs", "process", &["race("]),
     part(&["process", "process-unkilled"], "outside.rs", "start", &["kill_on_drop("]),
     part(&["process", "process-unkilled"], "outside.rs", "drop", &["child.kill()", "if !self.kills"]),
+    part(&["upstream"], "outside.rs", "called", &["race("]),
+    part(&["upstream"], "outside.rs", "call", &["upstream::due("]),
     on_disconnect("connection.rs", "gone", &["Interest::PRIORITY"]),
     on_disconnect("hangup.rs", "add", &["EventFlags::RDHUP"]),
     on_disconnect("hangup.rs", "cancel_reported", &["Reason::Disconnect"]),
