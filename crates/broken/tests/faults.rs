@@ -16,7 +16,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use suite::document::Row;
 use suite::expect::Expectations;
 use suite::profile::Profile;
-use suite::scenario::{Level, Scenario, Seat};
+use suite::scenario::{Level, Scenario, Slot};
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
 use suite::{pattern, scenarios, slots};
@@ -141,23 +141,23 @@ fn planned(fault: Fault, subject: &Subject, expected: &BTreeSet<&str>) -> Vec<&'
     match Breadth::asked() {
         Breadth::All => return planned,
         Breadth::Beside => {
-            planned.retain(|scenario| scenario.seat != Seat::Alone);
+            planned.retain(|scenario| scenario.slot != Slot::Exclusive);
             return planned;
         }
         Breadth::Sample => {}
     }
     let named = |scenario: &Scenario| expected.contains(scenario.id);
-    let is_light = |scenario: &Scenario| matches!(scenario.seat, Seat::Shared | Seat::Own);
+    let is_light = |scenario: &Scenario| matches!(scenario.slot, Slot::Shared | Slot::Own);
     let only_alone = !planned.iter().any(|scenario| named(scenario) && is_light(scenario));
     let first = fault.fails().first().copied();
     let mut number = fault as usize;
-    planned.retain(|scenario| match scenario.seat {
-        Seat::Shared => {
+    planned.retain(|scenario| match scenario.slot {
+        Slot::Shared => {
             number += 1;
             fault == Fault::None || named(scenario) || number.is_multiple_of(SAMPLE)
         }
-        Seat::Own => fault == Fault::None || named(scenario),
-        Seat::Half | Seat::Alone => only_alone && first == Some(scenario.id),
+        Slot::Own => fault == Fault::None || named(scenario),
+        Slot::Half | Slot::Exclusive => only_alone && first == Some(scenario.id),
     });
     planned
 }

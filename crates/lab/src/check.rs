@@ -158,7 +158,7 @@ fn ready(candidate: &Candidate, args: &Check) -> (Server, Option<Ready>) {
 /// Runs the gate, and everything else if it holds.
 fn judge(ready: Ready, args: &Check, chosen: &[&'static Scenario], kept: &Kept) {
     let Ready { subject, expectations, unanswered } = ready;
-    // A server that runs already has one seat; of an unknown one it is not known how much it bears.
+    // A server that runs already has one slot; of an unknown one it is not known how much it bears.
     let most = if subject.is_fixed() {
         1
     } else if subject.is_unknown() {

@@ -14,7 +14,7 @@ use suite::document::{Chosen, Document, SCHEMA, Server, Status};
 use suite::exit::Exit;
 use suite::missing;
 use suite::profile::Profile;
-use suite::scenario::{Scenario, Seat};
+use suite::scenario::{Scenario, Slot};
 use suite::scenarios;
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Level;
@@ -233,7 +233,7 @@ fn chosen(args: &Compare) -> (Vec<&'static Scenario>, Chosen) {
 }
 
 fn is_quick(scenario: &Scenario) -> bool {
-    let light = scenario.level == Level::Must && matches!(scenario.seat, Seat::Shared | Seat::Own);
+    let light = scenario.level == Level::Must && matches!(scenario.slot, Slot::Shared | Slot::Own);
     let area = matches!(scenario.area(), "baseline" | "deadline" | "work");
     scenario.id == scenarios::GATE || scenario.id == "disconnect/fin" || (light && area)
 }

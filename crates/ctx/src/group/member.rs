@@ -1,4 +1,4 @@
-//! A member of a group: its seat, and what it leaves there.
+//! A member of a group: its slot, and what it leaves there.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -41,7 +41,7 @@ impl fmt::Display for MemberError {
 impl StdError for MemberError {}
 
 /// Counts a member for as long as anything of it exists; one that is dropped without a result has failed.
-pub(super) struct Seat<T> {
+pub(super) struct Slot<T> {
     pub(super) group: Arc<Shared<T>>,
     /// The place of its result among the others.
     pub(super) number: u64,
@@ -57,9 +57,9 @@ pub(super) struct Seat<T> {
 
 /// Polls a member's work until it is ready or orphaned.
 ///
-/// The seat is the last argument, so that it is free only when the work's destructors have run: a future that
+/// The slot is the last argument, so that it is free only when the work's destructors have run: a future that
 /// was never polled drops its arguments in order, and one that was has moved the work to an inner block.
-pub(super) async fn member<T, F>(work: F, abandoned: Context, mut seat: Seat<T>)
+pub(super) async fn member<T, F>(work: F, abandoned: Context, mut slot: Slot<T>)
 where
     F: Future<Output = Result<T, Cause>>,
 {
@@ -70,17 +70,17 @@ where
             if orphaned.as_mut().is_some_and(|end| end.poll(cx.waker()).is_some()) {
                 return Poll::Ready(None);
             }
-            if !seat.runs(cx.waker()) {
+            if !slot.runs(cx.waker()) {
                 return Poll::Pending;
             }
-            match seat.refusal.take() {
+            match slot.refusal.take() {
                 Some(cause) => Poll::Ready(Some(Err(cause))),
-                None => seat.watch(|| work.as_mut().poll(cx)).map(Some),
+                None => slot.watch(|| work.as_mut().poll(cx)).map(Some),
             }
         })
         .await
     };
-    seat.record(result);
+    slot.record(result);
 }
 
 /// Returns the text of a panic, if it has one.
@@ -89,7 +89,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text").to_owned()
 }
 
-impl<T> Seat<T> {
+impl<T> Slot<T> {
     /// Takes a slot, or has `waker` woken when there is one; true if the member has one.
     fn runs(&mut self, waker: &Waker) -> bool {
         if !self.running {
@@ -136,7 +136,7 @@ impl<T> Seat<T> {
     }
 }
 
-impl<T> Drop for Seat<T> {
+impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
         if let Some(lost) = self.lost.take() {
             // Dropped at the end of its context is what the end asks for, and no failure of its own.

@@ -16,7 +16,7 @@ use crate::sync::{Mutex, lock};
 use crate::wait::{Done, Parker, Waiting};
 
 pub use member::MemberError;
-use member::{Seat, member};
+use member::{Slot, member};
 use slots::Slots;
 
 /// Work that shares a fate: the first failure cancels the rest, and the group waits for all of it.
@@ -273,7 +273,7 @@ impl<T> Members<T> {
         M: FnOnce(Context) -> F,
         F: Future<Output = Result<T, Cause>>,
     {
-        member(make(self.shared.ctx.clone()), self.abandoned.clone(), self.seat())
+        member(make(self.shared.ctx.clone()), self.abandoned.clone(), self.slot())
     }
 
     /// Wraps work for a thread as [`Group::job`] does.
@@ -281,23 +281,23 @@ impl<T> Members<T> {
     where
         M: FnOnce(&Context) -> Result<T, Cause>,
     {
-        let mut seat = self.seat();
+        let mut slot = self.slot();
         let ctx = self.shared.ctx.clone();
         move || {
-            let refusal = seat.wait_for_slot();
-            let result = refusal.map_or_else(|| seat.watch(|| work(&ctx)), Err);
-            seat.record(Some(result));
+            let refusal = slot.wait_for_slot();
+            let result = refusal.map_or_else(|| slot.watch(|| work(&ctx)), Err);
+            slot.record(Some(result));
         }
     }
 
-    fn seat(&self) -> Seat<T> {
+    fn slot(&self) -> Slot<T> {
         let mut state = lock(&self.shared.state);
         state.members += 1;
         let number = state.next;
         state.next += 1;
         drop(state);
         let lost = Some(MemberError::Aborted);
-        Seat { group: self.shared.clone(), number, waited: false, running: false, lost, refusal: None }
+        Slot { group: self.shared.clone(), number, waited: false, running: false, lost, refusal: None }
     }
 }
 

@@ -14,7 +14,7 @@ use testbed::capability::Capability;
 use testbed::proc;
 use testbed::server::Server;
 use wire::Request;
-use wire::burst::Storm;
+use wire::burst::Burst;
 
 use crate::measurement::{Measurement, Size};
 use crate::results::Results;
@@ -156,14 +156,14 @@ fn watch(server: &Server, numbers: &[usize], state: State) -> Result<Vec<Reading
     };
     let give_up_at = Instant::now() + Duration::from_secs(60);
     // The first request of a process pays for what later ones find there.
-    Storm::launch(server.address(), vec![Request::get("/fast")], give_up_at)?.finish()?;
-    let (mut storms, mut readings): (Vec<Storm>, Vec<Reading>) = (Vec::new(), Vec::new());
+    Burst::launch(server.address(), vec![Request::get("/fast")], give_up_at)?.finish()?;
+    let (mut storms, mut readings): (Vec<Burst>, Vec<Reading>) = (Vec::new(), Vec::new());
     let mut launched = 0;
     for held in numbers {
         let more = vec![request.clone(); held.saturating_sub(launched)];
         launched = launched.max(*held);
         if !more.is_empty() {
-            storms.push(Storm::launch(server.address(), more, give_up_at)?);
+            storms.push(Burst::launch(server.address(), more, give_up_at)?);
         }
         let (usage, held) = at_rest(pid, &mut storms, state)?;
         readings.push(Reading {
@@ -179,9 +179,9 @@ fn watch(server: &Server, numbers: &[usize], state: State) -> Result<Vec<Reading
 
 /// Reads until three readings in a row agree within half a percent, and nothing more is answered or turned away; gives how
 /// many connections are held too.
-fn at_rest(pid: u32, storms: &mut [Storm], state: State) -> Result<(proc::Usage, usize), Failure> {
+fn at_rest(pid: u32, storms: &mut [Burst], state: State) -> Result<(proc::Usage, usize), Failure> {
     let until = Instant::now() + REST;
-    let held_now = |storms: &[Storm]| storms.iter().map(|storm| held_by(storm, state)).sum();
+    let held_now = |storms: &[Burst]| storms.iter().map(|storm| held_by(storm, state)).sum();
     let (mut last, mut last_held, mut alike): (_, usize, _) = (proc::usage(pid)?, held_now(storms), 0);
     while alike < 2 && Instant::now() < until {
         let next_at = Instant::now() + EVERY;
@@ -200,7 +200,7 @@ fn at_rest(pid: u32, storms: &mut [Storm], state: State) -> Result<(proc::Usage,
 }
 
 /// Returns the number of connections of a storm that are in that state.
-fn held_by(storm: &Storm, state: State) -> usize {
+fn held_by(storm: &Burst, state: State) -> usize {
     let shots = storm.shots().iter();
     match state {
         State::Idle => shots.filter(|shot| shot.status() == Some(200)).count(),

@@ -9,7 +9,7 @@ use suite::document::Series;
 use suite::verdict::Failure;
 use testbed::server::Server;
 use wire::Request;
-use wire::burst::Storm;
+use wire::burst as client;
 
 use crate::measurement::{Measurement, Size, millis};
 use crate::results::Results;
@@ -179,7 +179,7 @@ fn let_loose(server: &Server, plan: &Plan, burst: &Burst) -> Result<(Instant, Op
         .timeout(millis(plan.deadline_ms));
     let sent_at = Instant::now();
     let give_up_at = sent_at + millis(burst.work_ms) + PATIENCE;
-    let mut storm = Storm::launch(server.address(), vec![request; burst.requests], give_up_at)?;
+    let mut storm = client::Burst::launch(server.address(), vec![request; burst.requests], give_up_at)?;
     let all = storm.drive(give_up_at)?;
     let last = storm.shots().iter().filter_map(|shot| shot.done_at).max();
     Ok((sent_at, last.filter(|_| all)))

@@ -12,7 +12,7 @@ use testbed::census;
 use testbed::proc;
 use testbed::server::Server;
 use wire::Request;
-use wire::burst::Storm;
+use wire::burst::Burst;
 
 use crate::measurement::{Measurement, Size, millis};
 use crate::results::Results;
@@ -150,7 +150,7 @@ fn watch(server: &Server, plan: &Plan) -> Result<Vec<Round>, Failure> {
     let mut rounds = Vec::with_capacity(plan.storms);
     for _ in 0..plan.storms {
         let give_up_at = Instant::now() + millis(plan.work_ms) + PATIENCE;
-        Storm::launch(server.address(), vec![request.clone(); plan.requests], give_up_at)?.finish()?;
+        Burst::launch(server.address(), vec![request.clone(); plan.requests], give_up_at)?.finish()?;
         // Work that never ends is what is looked for: then the reading says so.
         let _ = census::wait_until(admin, millis(plan.work_ms) + PATIENCE, "no work", |census| {
             census.work.live == 0

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use suite::document::{Better, Series};
 use suite::verdict::Failure;
 use testbed::server::Server;
-use wire::burst::Storm;
+use wire::burst::Burst;
 use wire::trace::Trace;
 use wire::{Request, Wire};
 
@@ -288,7 +288,7 @@ pub fn alone(server: &Server, count: usize, deadline: Duration) -> Result<Vec<Sa
 pub fn at_once(server: &Server, count: usize, deadline: Duration) -> Result<Vec<Sample>, Failure> {
     let request = Request::get("/slow?work=60s&tick=1s").timeout(deadline);
     let mut storm =
-        Storm::launch(server.address(), vec![request; count], Instant::now() + deadline + PATIENCE)?;
+        Burst::launch(server.address(), vec![request; count], Instant::now() + deadline + PATIENCE)?;
     // What is not answered by then is a sample without an answer, and shows as that.
     storm.drive(Instant::now() + deadline + PATIENCE)?;
     let sample = |shot: &wire::burst::Shot| Sample {

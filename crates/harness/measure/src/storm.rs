@@ -243,7 +243,7 @@ fn watch(slot: &Slot<'_>, style: &str, plan: &Plan) -> Result<Storm, Failure> {
     let over = AtomicBool::new(false);
     let (shots, quiet_ms, seen) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| read_until_quiet(&over, start_at, give_up_at, &read));
-        let shots = client::Storm::launch(server.address(), vec![request; plan.requests], give_up_at)
+        let shots = client::Burst::launch(server.address(), vec![request; plan.requests], give_up_at)
             .and_then(|storm| drive(storm, &waiting, give_up_at));
         over.store(true, Ordering::Relaxed);
         let (quiet_ms, seen) = reader.join().expect("the reader does not panic")?;
@@ -271,7 +271,7 @@ type Shot = (Option<u16>, Option<Instant>);
 /// Drives the storm in short steps, so that the number of those who still wait is always fresh. The connections
 /// close when all are answered.
 fn drive(
-    mut storm: client::Storm,
+    mut storm: client::Burst,
     waiting: &AtomicUsize,
     give_up_at: Instant,
 ) -> Result<Vec<Shot>, wire::Error> {

@@ -9,7 +9,7 @@ use suite::verdict::Failure;
 use testbed::capability::Capability;
 use testbed::witness::{Witness, Word};
 use wire::Request;
-use wire::burst::{Shot, Storm};
+use wire::burst::{Burst, Shot};
 
 use crate::measurement::{Measurement, Size, millis};
 use crate::registry::Measured;
@@ -295,7 +295,7 @@ fn group(slot: &Slot<'_>, witness: &Witness, sent: &[Sent], plan: &Plan) -> Resu
         Request::get(target).timeout(millis(plan.deadline_ms)).id(sent.id())
     };
     let give_up_at = Instant::now() + millis(plan.work_ms) + PATIENCE;
-    let mut storm = Storm::launch(slot.server.address(), sent.iter().map(request).collect(), give_up_at)?;
+    let mut storm = Burst::launch(slot.server.address(), sent.iter().map(request).collect(), give_up_at)?;
     storm.drive(give_up_at)?;
     for one in sent {
         witness.wait_end(&one.id(), give_up_at.saturating_duration_since(Instant::now()));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use measure::table::{Cell, Column, Table};
-use suite::scenario::{Scenario, Seat};
+use suite::scenario::{Scenario, Slot};
 use testbed::guard::Stderr;
 
 use crate::markdown;
@@ -16,13 +16,13 @@ pub fn page(scenario: &Scenario) -> String {
     if let Some(needs) = needs(scenario) {
         let _ = writeln!(text, "- needs: {needs}");
     }
-    let seat = match scenario.seat {
-        Seat::Shared => "a server shared with other scenarios",
-        Seat::Own => "a server of its own",
-        Seat::Half => "a server of its own, with at most one other scenario beside it",
-        Seat::Alone => "a server of its own, and the machine to itself",
+    let slot = match scenario.slot {
+        Slot::Shared => "a server shared with other scenarios",
+        Slot::Own => "a server of its own",
+        Slot::Half => "a server of its own, with at most one other scenario beside it",
+        Slot::Exclusive => "a server of its own, and the machine to itself",
     };
-    let _ = writeln!(text, "- runs on: {seat}; the watchdog ends it after {:?}", scenario.limit);
+    let _ = writeln!(text, "- runs on: {slot}; the watchdog ends it after {:?}", scenario.limit);
     for (name, value) in scenario.env {
         let _ = writeln!(text, "- in its environment: `{name}={value}`");
     }

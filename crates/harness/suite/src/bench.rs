@@ -11,7 +11,7 @@ use testbed::proc::{self, Usage};
 use testbed::server::{Server, Started};
 use testbed::subject::{Subject, Trial};
 use testbed::witness::{Witness, Word};
-use wire::burst::{Shot, Storm};
+use wire::burst::{Burst, Shot};
 use wire::h2::{H2, Manners};
 use wire::trace::Trace;
 use wire::{Answer, Request, Wire};
@@ -164,9 +164,9 @@ impl Bench {
     ///
     /// # Errors
     /// When the sockets cannot be made.
-    pub fn storm(&self, requests: Vec<Request>) -> Result<Storm, Failure> {
+    pub fn storm(&self, requests: Vec<Request>) -> Result<Burst, Failure> {
         self.trace.say(0, &format!("storm of {} requests", requests.len()));
-        Ok(Storm::launch(self.server.address(), requests, self.give_up_at)?)
+        Ok(Burst::launch(self.server.address(), requests, self.give_up_at)?)
     }
 
     /// Checks that a shot was answered 504, never early. Gives the lateness, which is not judged.

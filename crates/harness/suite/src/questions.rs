@@ -5,7 +5,7 @@ use testbed::adapters::Question;
 use testbed::capability::Capability;
 
 use crate::document::Row;
-use crate::scenario::{Judges, Scenario, Seat};
+use crate::scenario::{Judges, Scenario, Slot};
 use crate::scenarios;
 use crate::verdict::Verdict;
 
@@ -37,7 +37,7 @@ pub fn of(scenario: &Scenario) -> Option<Question> {
         Question::Deadline | Question::Disconnect => scenario.needs.contains(&Capability::Witness),
         Question::Spared => true,
     };
-    let light = matches!(scenario.seat, Seat::Shared | Seat::Own);
+    let light = matches!(scenario.slot, Slot::Shared | Slot::Own);
     let common = scenario.flags.is_empty() && scenario.needs.iter().all(|need| COMMON.contains(need));
     (fits && light && common).then_some(question)
 }

@@ -1,4 +1,4 @@
-//! Runs scenarios against one server: seats, watchdog, retries, verdicts.
+//! Runs scenarios against one server: slots, watchdog, retries, verdicts.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use crate::bench::Bench;
 use crate::document::Row;
 use crate::expect::Expectations;
 use crate::profile::Profile;
-use crate::scenario::{Outcome, Scenario, Seat};
+use crate::scenario::{Outcome, Scenario, Slot};
 use crate::slots::MACHINE;
 use crate::verdict::{Failure, Kind, judge};
 
@@ -54,7 +54,7 @@ impl Runner {
         planned: &[&Scenario],
     ) -> Self {
         let mut shared: HashMap<Setup<'static>, Shared> = HashMap::new();
-        for scenario in planned.iter().filter(|scenario| scenario.seat == Seat::Shared) {
+        for scenario in planned.iter().filter(|scenario| scenario.slot == Slot::Shared) {
             shared.entry(scenario.setup()).or_default().waiting += 1;
         }
         Self { subject, profile, expectations, keep_traces: false, alone: false, shared: Mutex::new(shared) }
@@ -126,13 +126,13 @@ impl Runner {
         }
     }
 
-    /// Takes the scenario's seat and tries it once; gives the outcome, the trace, and how long it took once seated.
+    /// Takes the scenario's slot and tries it once; gives the outcome, the trace, and how long it took once seated.
     fn seated(&self, scenario: &'static Scenario, scale: u32) -> (Outcome, Vec<String>, Duration) {
         // A server that runs already is everybody's, so who wants it for himself must be alone.
-        let fixed = scenario.seat != Seat::Shared && self.subject.is_fixed();
-        let _seat = MACHINE.take(if fixed || self.alone { Seat::Alone } else { scenario.seat });
+        let fixed = scenario.slot != Slot::Shared && self.subject.is_fixed();
+        let _seat = MACHINE.take(if fixed || self.alone { Slot::Exclusive } else { scenario.slot });
         let seated_at = Instant::now();
-        let server = match self.seat(scenario) {
+        let server = match self.slot(scenario) {
             Ok(server) => server,
             Err(error) => return (Err(Failure::harness(error)), Vec::new(), seated_at.elapsed()),
         };
@@ -200,8 +200,8 @@ impl Runner {
     }
 
     /// The server for a scenario: the shared one of its setup, or a new one.
-    fn seat(&self, scenario: &Scenario) -> Result<Arc<Server>, String> {
-        if scenario.seat != Seat::Shared {
+    fn slot(&self, scenario: &Scenario) -> Result<Arc<Server>, String> {
+        if scenario.slot != Slot::Shared {
             return self.subject.start(scenario.setup());
         }
         let mut shared = self.shared();
@@ -223,7 +223,7 @@ impl Runner {
 
     /// Stops a shared server after the last scenario that wanted it.
     fn release(&self, scenario: &Scenario) {
-        if scenario.seat != Seat::Shared {
+        if scenario.slot != Slot::Shared {
             return;
         }
         let mut shared = self.shared();

@@ -35,7 +35,7 @@
 //! # Rules
 //! - Take every duration from [`Bench::ms`] and every tolerance from the bench, so that a retry can double them.
 //! - Lower bounds are strict, upper bounds come from the profile.
-//! - A scenario shares its server with others unless it takes a [`Seat`] of its own: judge by its own request ids,
+//! - A scenario shares its server with others unless it takes a [`Slot`] of its own: judge by its own request ids,
 //!   never by counters of the whole server, unless it sits alone on one. Even then compare with a reading taken before:
 //!   a server given by address has a past.
 //! - `needs` lists each [`Capability`] that the server must have; `flags` imply theirs. Lacking one, the verdict is
@@ -81,7 +81,7 @@ impl Judges {
 
 /// A scenario's claim to the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seat {
+pub enum Slot {
     /// A server shared with every scenario of the same flags, side by side.
     Shared,
     /// A server of its own; others run beside it.
@@ -90,7 +90,7 @@ pub enum Seat {
     /// Two of them run side by side, and nothing else.
     Half,
     /// A server of its own and the machine to itself: figures of time.
-    Alone,
+    Exclusive,
 }
 
 /// A promise, and how to check it.
@@ -115,7 +115,7 @@ pub struct Scenario {
     /// The destination of the server's standard error.
     pub stderr: Stderr,
     /// The claim to the machine.
-    pub seat: Seat,
+    pub slot: Slot,
     /// The watchdog: after this long the scenario has failed and its server is killed.
     pub limit: Duration,
     /// The request, byte for byte where bytes matter.
@@ -142,7 +142,7 @@ impl Scenario {
         env: &[],
         descriptors: None,
         stderr: Stderr::Read,
-        seat: Seat::Shared,
+        slot: Slot::Shared,
         limit: Duration::from_secs(10),
         sent: "",
         why: "",
@@ -159,10 +159,10 @@ impl Scenario {
     /// When it runs: side by side first, then by halves, then alone, since who waits for all others waits least at the end;
     /// and of its kind the longest first, as far as the watchdog's time tells, so that none begins when the rest is over.
     pub fn turn(&self) -> (u8, Reverse<Duration>) {
-        let kind = match self.seat {
-            Seat::Shared | Seat::Own => 0,
-            Seat::Half => 1,
-            Seat::Alone => 2,
+        let kind = match self.slot {
+            Slot::Shared | Slot::Own => 0,
+            Slot::Half => 1,
+            Slot::Exclusive => 2,
         };
         (kind, Reverse(self.limit))
     }
@@ -194,18 +194,18 @@ mod tests {
 
     #[test]
     fn who_needs_more_of_the_machine_comes_later_and_of_a_kind_the_longest_first() {
-        let seconds = |seat, limit| Scenario { seat, limit: Duration::from_secs(limit), ..Scenario::BASE };
+        let seconds = |slot, limit| Scenario { slot, limit: Duration::from_secs(limit), ..Scenario::BASE };
         let mut all = [
-            seconds(Seat::Alone, 40),
-            seconds(Seat::Half, 40),
-            seconds(Seat::Own, 10),
-            seconds(Seat::Shared, 20),
-            seconds(Seat::Own, 40),
+            seconds(Slot::Exclusive, 40),
+            seconds(Slot::Half, 40),
+            seconds(Slot::Own, 10),
+            seconds(Slot::Shared, 20),
+            seconds(Slot::Own, 40),
         ];
         all.sort_by_key(Scenario::turn);
-        let order = all.map(|scenario| (scenario.seat, scenario.limit.as_secs()));
-        let (shared, own) = ((Seat::Shared, 20), [(Seat::Own, 40), (Seat::Own, 10)]);
-        assert_eq!(order, [own[0], shared, own[1], (Seat::Half, 40), (Seat::Alone, 40)]);
+        let order = all.map(|scenario| (scenario.slot, scenario.limit.as_secs()));
+        let (shared, own) = ((Slot::Shared, 20), [(Slot::Own, 40), (Slot::Own, 10)]);
+        assert_eq!(order, [own[0], shared, own[1], (Slot::Half, 40), (Slot::Exclusive, 40)]);
     }
 
     #[test]

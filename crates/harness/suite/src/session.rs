@@ -195,7 +195,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::scenario::Seat;
+    use crate::scenario::Slot;
     use crate::verdict::Failure;
 
     const SETTINGS: Settings = Settings { profile: Profile::Lab, jobs: 2, keep_traces: false, gate: false };
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(jobs.len(), 2 * (all.len() - 1));
         assert!(jobs.chunks(2).all(|pair| (pair[0].0, pair[1].0, pair[0].1) == (0, 1, pair[1].1)));
         assert!(jobs.iter().map(|(_, index)| all[*index].turn()).is_sorted());
-        assert_eq!(jobs.last().map(|(_, index)| all[*index].seat), Some(Seat::Alone));
+        assert_eq!(jobs.last().map(|(_, index)| all[*index].slot), Some(Slot::Exclusive));
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
     fn rows_come_in_the_order_that_was_asked_for_and_once_means_once() {
         static SLOW: Scenario =
             Scenario { id: "x/slow", run: |_| Err(Failure::broken("as ever")), ..Scenario::BASE };
-        static QUICK: Scenario = Scenario { id: "x/quick", seat: Seat::Alone, ..SLOW };
+        static QUICK: Scenario = Scenario { id: "x/quick", slot: Slot::Exclusive, ..SLOW };
         let mut entry = entry(&nowhere(), vec![&QUICK, &SLOW]);
         entry.once.insert("x/slow");
         let session = Session::new(vec![entry], Settings { profile: Profile::Ci, ..SETTINGS });

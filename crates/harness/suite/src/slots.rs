@@ -3,22 +3,22 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::scenario::Seat;
+use crate::scenario::Slot;
 
-/// Scenarios of [`Seat::Half`] that may run at once.
+/// Scenarios of [`Slot::Half`] that may run at once.
 const HALVES: usize = 2;
 
 /// One for the process: servers share the machine.
-pub(crate) static MACHINE: Seats = Seats::new();
+pub(crate) static MACHINE: Slots = Slots::new();
 
 /// Lets no more than `most` scenarios that share the machine run at once, of all sessions of this process together.
 pub fn limit(most: usize) {
     MACHINE.most.store(most.max(1), Ordering::Relaxed);
 }
 
-/// The seats of one machine.
+/// The slots of one machine.
 #[derive(Debug)]
-pub(crate) struct Seats {
+pub(crate) struct Slots {
     most: AtomicUsize,
     taken: Mutex<Taken>,
     left: Condvar,
@@ -32,27 +32,27 @@ struct Taken {
     alone: bool,
 }
 
-/// A seat that was taken; dropping it gives it back.
+/// A slot that was taken; dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct Taking<'a> {
-    seats: &'a Seats,
-    seat: Seat,
+    slots: &'a Slots,
+    slot: Slot,
 }
 
-impl Seats {
-    /// A machine on which nobody sits.
+impl Slots {
+    /// Returns a machine with every slot free.
     const fn new() -> Self {
         let taken = Taken { light: 0, halves: 0, alone: false };
         Self { most: AtomicUsize::new(usize::MAX), taken: Mutex::new(taken), left: Condvar::new() }
     }
 
-    /// Waits until there is room for a seat, and takes it. Nobody has precedence: who needs more of the machine comes
-    /// later in every order of scenarios, and there the others have gone.
-    pub(crate) fn take(&self, seat: Seat) -> Taking<'_> {
-        let full = |taken: &mut Taken| !taken.has_room(seat, self.most.load(Ordering::Relaxed));
+    /// Waits until there is room for a slot, and takes it. No slot has precedence: scenarios that need more of the
+    /// machine come later in every order, when the others have ended.
+    pub(crate) fn take(&self, slot: Slot) -> Taking<'_> {
+        let full = |taken: &mut Taken| !taken.has_room(slot, self.most.load(Ordering::Relaxed));
         let mut taken = self.left.wait_while(self.taken(), full).unwrap_or_else(PoisonError::into_inner);
-        taken.count(seat, true);
-        Taking { seats: self, seat }
+        taken.count(slot, true);
+        Taking { slots: self, slot }
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -61,28 +61,28 @@ impl Seats {
 }
 
 impl Taken {
-    fn has_room(&self, seat: Seat, most: usize) -> bool {
-        match seat {
-            Seat::Shared | Seat::Own => self.light < most && self.halves == 0 && !self.alone,
-            Seat::Half => self.light == 0 && self.halves < HALVES && !self.alone,
-            Seat::Alone => self.light == 0 && self.halves == 0 && !self.alone,
+    fn has_room(&self, slot: Slot, most: usize) -> bool {
+        match slot {
+            Slot::Shared | Slot::Own => self.light < most && self.halves == 0 && !self.alone,
+            Slot::Half => self.light == 0 && self.halves < HALVES && !self.alone,
+            Slot::Exclusive => self.light == 0 && self.halves == 0 && !self.alone,
         }
     }
 
-    fn count(&mut self, seat: Seat, comes: bool) {
+    fn count(&mut self, slot: Slot, comes: bool) {
         let change = |number: &mut usize| *number = if comes { *number + 1 } else { *number - 1 };
-        match seat {
-            Seat::Shared | Seat::Own => change(&mut self.light),
-            Seat::Half => change(&mut self.halves),
-            Seat::Alone => self.alone = comes,
+        match slot {
+            Slot::Shared | Slot::Own => change(&mut self.light),
+            Slot::Half => change(&mut self.halves),
+            Slot::Exclusive => self.alone = comes,
         }
     }
 }
 
 impl Drop for Taking<'_> {
     fn drop(&mut self) {
-        self.seats.taken().count(self.seat, false);
-        self.seats.left.notify_all();
+        self.slots.taken().count(self.slot, false);
+        self.slots.left.notify_all();
     }
 }
 
@@ -90,44 +90,44 @@ impl Drop for Taking<'_> {
 mod tests {
     use super::*;
 
-    /// Which seats there is room for, once these are taken.
-    fn room_beside(seats: &[Seat]) -> Vec<Seat> {
-        room_of_at_most(usize::MAX, seats)
+    /// Which slots there is room for, once these are taken.
+    fn room_beside(slots: &[Slot]) -> Vec<Slot> {
+        room_of_at_most(usize::MAX, slots)
     }
 
     /// The same, where at most so many may share the machine.
-    fn room_of_at_most(most: usize, seats: &[Seat]) -> Vec<Seat> {
-        let machine = Seats::new();
+    fn room_of_at_most(most: usize, slots: &[Slot]) -> Vec<Slot> {
+        let machine = Slots::new();
         machine.most.store(most, Ordering::Relaxed);
-        let taken: Vec<Taking<'_>> = seats.iter().map(|seat| machine.take(*seat)).collect();
-        let all = [Seat::Shared, Seat::Own, Seat::Half, Seat::Alone];
-        let room = all.into_iter().filter(|seat| machine.taken().has_room(*seat, most)).collect();
+        let taken: Vec<Taking<'_>> = slots.iter().map(|slot| machine.take(*slot)).collect();
+        let all = [Slot::Shared, Slot::Own, Slot::Half, Slot::Exclusive];
+        let room = all.into_iter().filter(|slot| machine.taken().has_room(*slot, most)).collect();
         drop(taken);
-        assert_eq!(*machine.taken(), Taken::default(), "every seat was given back");
+        assert_eq!(*machine.taken(), Taken::default(), "every slot was given back");
         room
     }
 
     #[test]
     fn light_scenarios_run_beside_each_other_and_beside_nobody_else() {
-        assert_eq!(room_beside(&[Seat::Shared, Seat::Own, Seat::Own]), [Seat::Shared, Seat::Own]);
+        assert_eq!(room_beside(&[Slot::Shared, Slot::Own, Slot::Own]), [Slot::Shared, Slot::Own]);
     }
 
     #[test]
     fn a_limit_holds_back_light_scenarios_alone() {
-        assert_eq!(room_of_at_most(1, &[Seat::Own]), []);
-        assert_eq!(room_of_at_most(1, &[Seat::Half]), [Seat::Half]);
-        assert_eq!(room_of_at_most(2, &[Seat::Own]), [Seat::Shared, Seat::Own]);
+        assert_eq!(room_of_at_most(1, &[Slot::Own]), []);
+        assert_eq!(room_of_at_most(1, &[Slot::Half]), [Slot::Half]);
+        assert_eq!(room_of_at_most(2, &[Slot::Own]), [Slot::Shared, Slot::Own]);
     }
 
     #[test]
     fn half_the_machine_leaves_room_for_one_more_half() {
-        assert_eq!(room_beside(&[Seat::Half]), [Seat::Half]);
-        assert_eq!(room_beside(&[Seat::Half, Seat::Half]), []);
+        assert_eq!(room_beside(&[Slot::Half]), [Slot::Half]);
+        assert_eq!(room_beside(&[Slot::Half, Slot::Half]), []);
     }
 
     #[test]
     fn who_sits_alone_sits_alone() {
-        assert_eq!(room_beside(&[Seat::Alone]), []);
-        assert_eq!(room_beside(&[]), [Seat::Shared, Seat::Own, Seat::Half, Seat::Alone]);
+        assert_eq!(room_beside(&[Slot::Exclusive]), []);
+        assert_eq!(room_beside(&[]), [Slot::Shared, Slot::Own, Slot::Half, Slot::Exclusive]);
     }
 }

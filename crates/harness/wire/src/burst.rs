@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::response::{self, Response};
 use crate::{End, Error, Request};
 
-/// One request of a storm and what became of it.
+/// One request of a burst and what became of it.
 #[derive(Debug)]
 pub struct Shot {
     /// The request's id, if it has one.
@@ -70,13 +70,13 @@ impl Shot {
 
 /// Requests in flight, a connection each.
 #[derive(Debug)]
-pub struct Storm {
+pub struct Burst {
     shots: Vec<Shot>,
     epoll: OwnedFd,
     give_up_at: Instant,
 }
 
-impl Storm {
+impl Burst {
     /// Opens a connection for each request and sends it as soon as it is open.
     ///
     /// # Errors
@@ -84,19 +84,19 @@ impl Storm {
     pub fn launch(to: SocketAddr, requests: Vec<Request>, give_up_at: Instant) -> Result<Self, Error> {
         let epoll =
             epoll::create(CreateFlags::CLOEXEC).map_err(|error| local("make an epoll", error.into()))?;
-        let mut storm = Self { shots: Vec::with_capacity(requests.len()), epoll, give_up_at };
+        let mut burst = Self { shots: Vec::with_capacity(requests.len()), epoll, give_up_at };
         for request in requests {
             let mut shot = open(to, &request).map_err(|error| local("open a connection", error))?;
             // On loopback a connection is open before the call is back, so most requests leave here.
             write(&mut shot);
             let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-            let number = EventData::new_u64(storm.shots.len() as u64);
+            let number = EventData::new_u64(burst.shots.len() as u64);
             let stream = shot.stream.as_ref().expect("a new shot has its stream");
-            epoll::add(&storm.epoll, stream, number, interest)
+            epoll::add(&burst.epoll, stream, number, interest)
                 .map_err(|error| local("watch a connection", error.into()))?;
-            storm.shots.push(shot);
+            burst.shots.push(shot);
         }
-        Ok(storm)
+        Ok(burst)
     }
 
     /// Every shot so far.
@@ -149,7 +149,7 @@ impl Storm {
     /// The same, and the connections stay open.
     ///
     /// # Errors
-    /// As [`Storm::finish`].
+    /// As [`Burst::finish`].
     pub fn answered(&mut self) -> Result<&[Shot], Error> {
         if !self.drive(self.give_up_at)? {
             let lost = self.shots.iter().filter(|shot| !shot.is_done()).count();

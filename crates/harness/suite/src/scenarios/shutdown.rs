@@ -8,7 +8,7 @@ use testbed::capability::Capability::{Process, StyleContext, Witness};
 use wire::{Answer, Wire};
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Scenario, Slot};
 
 mod drain;
 mod exit;
@@ -18,7 +18,7 @@ pub(super) const SCENARIOS: &[&[Scenario]] = &[drain::SCENARIOS, exit::SCENARIOS
 
 /// The base of these scenarios: a server of their own that they end.
 pub(super) const BASE: Scenario =
-    Scenario { seat: Seat::Own, needs: &[Process, Witness, StyleContext], ..Scenario::BASE };
+    Scenario { slot: Slot::Own, needs: &[Process, Witness, StyleContext], ..Scenario::BASE };
 
 /// Sends a `/slow` on a new connection and waits until its work has begun.
 pub(super) fn working(bench: &Bench, work: u64, timeout: u64) -> Result<(Wire, String), Failure> {

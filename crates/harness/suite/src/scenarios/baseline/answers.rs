@@ -11,7 +11,7 @@ use wire::Request;
 
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
 
 /// The scenarios of this topic.
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -68,7 +68,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "100 requests over one connection are one accept",
         judges: &[Judges::Answer, Judges::Connection],
         needs: &[Admin, KeepAlive],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "100 times `GET /fast` on one connection, the census before and after",
         why: "a connection per request costs a handshake and a port each",
         run: keepalive_reuse,
@@ -78,7 +78,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "baseline/no-stall",
         promise: "50 requests in a row on one connection have a median under 5 ms",
         needs: &[KeepAlive],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         sent: "50 times `GET /fast` on one connection, each after the answer to the last",
         why: "without TCP_NODELAY an answer in two writes waits 40 ms for a delayed ACK",
         wrong: "a head and a body in two writes, and Nagle's algorithm left on",

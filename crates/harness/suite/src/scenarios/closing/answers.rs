@@ -7,7 +7,7 @@ use wire::End;
 
 use super::{BASE, CHUNKS, ENDLESS, LINGER, begin_stream, is_reset, is_whole, read_slowly};
 use crate::ensure;
-use crate::scenario::{Bench, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Judges, Outcome, Scenario, Slot};
 
 /// The scenarios.
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -65,7 +65,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             left to serve the refusals with",
         needs: &[KeepAlive],
         flags: &[("--max-connections", "1"), ("--blocking-threads", "1")],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`GET /fast` and its answer, kept; on 20 more connections `GET /fast`; `--max-connections 1 --blocking-threads 1`",
         wrong: "a server that closes what it turns away at once",
         run: refused_connections,
@@ -76,7 +76,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a client that goes on sending behind its last answer is let go within a second",
         judges: &[Judges::Connection],
         needs: &[Admin],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`GET /fast` with `Connection: close`; once it is answered a byte each 20 ms, and no close",
         why: "who reads on for the sake of an answer must not be kept by a client that never stops",
         wrong: "a server that reads to the end of the stream, whenever that comes",

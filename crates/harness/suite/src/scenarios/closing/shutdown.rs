@@ -9,7 +9,7 @@ use wire::Wire;
 use super::super::shutdown;
 use super::{BASE, ENDLESS, begin_stream, is_reset, is_whole, read_slowly};
 use crate::ensure;
-use crate::scenario::{Bench, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Judges, Outcome, Scenario, Slot};
 
 /// The scenarios.
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -18,7 +18,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a /stream in HTTP/1.0 that is cut at the shutdown timeout is reset: a FIN would tell that it is whole",
         needs: &[Process, EndpointStream],
         flags: &[("--shutdown-timeout", "400ms"), ("--request-timeout", "30s")],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`GET /stream?chunks=10000&every=20ms HTTP/1.0`, SIGTERM; `--shutdown-timeout 400ms`",
         why: ENDLESS,
         wrong: "a process that exits, for the kernel closes its sockets in order",
@@ -31,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             each, and the server exits 0",
         needs: &[Process, Witness, EndpointStream],
         flags: &[("--shutdown-timeout", "15s"), ("--request-timeout", "30s")],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "20 times `GET /stream?chunks=1000&every=1ms`, then `GET /fast`, SIGTERM; read slowly over the smallest buffers",
         run: slow_readers,
         ..BASE
@@ -41,7 +41,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "20 clients that go on sending and never close do not hold the shutdown: it exits 0 within 1.5 s",
         judges: &[Judges::Connection],
         needs: &[Process, KeepAlive],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "20 times `GET /fast` and its answer, SIGTERM, then an empty line each 20 ms on each connection",
         why: "the supervisor's SIGKILL comes, and it takes the answers of others along",
         wrong: "a server that waits for its clients to close",

@@ -8,7 +8,7 @@ use wire::{End, Request};
 
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
 
 /// The scenarios of this topic.
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -45,7 +45,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/overshoot",
         promise: "how late a 504 is, alone and with 1,000 at once",
         level: crate::scenario::Level::Info,
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         sent: "30 times `GET /slow` one after another with `grpc-timeout: 50m`, then 1,000 at once with 1 s",
         why: "lateness is what a caller adds to every timeout of its own; it is measured and not promised",
         wrong: "tokio's timer wheel rounds up to its 1 ms tick; a socket's receive timeout is 4 to 12 ms late",

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use testbed::capability::Capability::{Admin, KeepAlive, StyleBlocking, StyleSpin};
 use testbed::noise::quantile;
-use wire::burst::Storm;
+use wire::burst::Burst;
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Slot};
 
 /// The scenarios of this topic.
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -15,7 +15,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/thousand-at-once",
         promise: "1,000 requests at once are answered 504 each, none lost and none early",
         judges: &[Judges::Answer, Judges::Work],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         limit: Duration::from_secs(20),
         sent: "1,000 connections, each `GET /slow?work=5000ms` with `grpc-timeout: 1000m`",
         why: "timeouts come in storms: whatever is slow is slow for everybody at once",
@@ -27,7 +27,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/fast-in-a-storm",
         promise: "/fast stays prompt while 1,000 /slow wait",
         needs: &[KeepAlive],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         limit: Duration::from_secs(20),
         sent: "1,000 times `GET /slow?work=5000ms` with `grpc-timeout: 1500m`, and meanwhile `GET /fast` again and again, 50 times at most",
         why: "waiting must cost nothing to those who do not wait",
@@ -41,7 +41,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         level: Level::Should,
         needs: &[StyleSpin, KeepAlive],
         flags: &[("--threads", "2")],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         limit: Duration::from_secs(20),
         sent: "`GET /slow?style=spin&work=700ms`, meanwhile `GET /fast` again and again, and `GET /slow` with \
                `grpc-timeout: 300m`; best of 3, `--threads 2`",
@@ -60,7 +60,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         level: Level::Info,
         needs: &[StyleSpin],
         flags: &[("--threads", "2")],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         limit: Duration::from_secs(20),
         sent: "two times `GET /slow?style=spin&work=700ms`, then `GET /fast`; `--threads 2`",
         why: "as many spinning requests as threads stop an async server altogether; threads of the kernel go on",
@@ -71,7 +71,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "deadline/late-work-is-504",
         promise: "work that never yields and ends past its deadline is answered 504, late, and never 200",
         needs: &[StyleSpin],
-        seat: Seat::Half,
+        slot: Slot::Half,
         sent: "`GET /slow?style=spin&work=600ms` with `grpc-timeout: 200m`",
         why: "a 200 after the deadline is an answer that the caller has stopped waiting for",
         wrong: "`timeout` of tokio and async-std polls the work first, and a work that is ready wins however late it is",
@@ -85,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: &[Judges::Answer, Judges::Work],
         needs: &[StyleBlocking, Admin],
         flags: &[("--blocking-threads", "4")],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "8 times `GET /slow?style=blocking&work=800ms` with `grpc-timeout: 300m`; `--blocking-threads 4`",
         why: "a full pool is where timeouts come from; the deadline must hold in the queue too",
         wrong: "a deadline that starts when the closure does",
@@ -95,7 +95,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// `count` requests that wait for their deadline.
-fn waiting(bench: &Bench, count: usize, deadline: Duration) -> Result<Storm, Failure> {
+fn waiting(bench: &Bench, count: usize, deadline: Duration) -> Result<Burst, Failure> {
     bench.storm((0..count).map(|_| bench.slow_for(bench.ms(5000), deadline, "tick=250ms")).collect())
 }
 

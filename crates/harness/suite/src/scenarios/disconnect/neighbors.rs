@@ -8,7 +8,7 @@ use wire::Request;
 
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Level, Outcome, Scenario, Slot};
 use crate::scenarios::disconnect::{BASE, canceled, request, send, told};
 
 /// The scenarios of this topic.
@@ -27,7 +27,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/in-a-crowd",
         promise: "one client leaves while 500 others wait, and its work hears of it as soon as if it were alone",
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         sent: "500 connections, each `GET /slow?work=1500ms&tick=500ms`; meanwhile 5 more, one by one, that reset",
         why: "a watch that walks over all connections is prompt as long as there are few",
         wrong: "a loop that polls every socket each so many milliseconds",
@@ -37,7 +37,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "disconnect/all-at-once",
         promise: "300 clients reset at once, and all their work is canceled",
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         sent: "300 connections, each `GET /slow?work=1500ms&tick=500ms`; once all work, RST on all",
         why: "clients leave together: a proxy dies, a page is closed, a deployment ends",
         run: all_at_once,
@@ -49,7 +49,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         level: Level::Should,
         needs: &[Witness, StyleContext, StyleSpin],
         flags: &[("--threads", "2")],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         sent: "`GET /slow?style=spin&work=700ms`, then `GET /slow?work=3000ms` that resets; `--threads 2`",
         why: "one request that burns the CPU must not blind the server to its clients",
         wrong: "a runtime whose threads take turns at the reactor may leave it to the one that spins",

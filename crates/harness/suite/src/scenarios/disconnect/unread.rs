@@ -4,7 +4,7 @@ use testbed::capability::Capability::{self, Admin, EndpointUpload, ParamBody, Po
 use wire::{Request, Wire};
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Outcome, Scenario, Slot};
 use crate::scenarios::disconnect::{self, Leave, send, stops};
 
 const HIDES: &str = "whoever looks for the end of a connection by reading finds the bytes first, so a client that \
@@ -171,7 +171,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/while-reading-fin",
         promise: "a client that closes in the middle of an upload ends its request, which counts as a disconnect",
         needs: &[Admin, EndpointUpload],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`POST /upload` with `Content-Length: 100` and 10 bytes; once the request runs, FIN",
         why: "an upload that broke off is no bad request: there is nobody to tell, and nothing to log as an error",
         wrong: "with `collect()` pending a disconnect is an error of the body, and many handlers answer it with a 400",
@@ -183,7 +183,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "disconnect/while-reading-rst",
         promise: "a client that resets in the middle of an upload ends its request, which counts as a disconnect",
         needs: &[Admin, EndpointUpload],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`POST /upload` with `Content-Length: 100` and 10 bytes; once the request runs, RST",
         why: "an upload that broke off is no bad request: there is nobody to tell, and nothing to log as an error",
         run: |bench| while_reading(bench, Leave::Rst),

@@ -6,7 +6,7 @@ use testbed::capability::Capability::{
 use wire::{Request, Wire};
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Slot};
 use crate::scenarios::disconnect::{BASE, Leave, TRIES, canceled, request, send, stops, told};
 
 const WASTE: &str = "work for a client that has left is the commonest waste there is, and the easiest to multiply: \
@@ -167,7 +167,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "blocking work that cannot stop holds neither the request nor the connection of a client that left",
         judges: &[Judges::Work, Judges::Connection],
         needs: &[Witness, Admin, StyleBlocking],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`GET /slow?work=1500ms&style=blocking`, then RST; the census is read until the request is gone",
         why: "what cannot be stopped should at least be all that is left, and be counted as what it is",
         wrong: "a handler that waits for its thread keeps the connection, its buffers and its place in the limit",

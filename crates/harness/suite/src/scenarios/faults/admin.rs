@@ -6,7 +6,7 @@ use testbed::capability::Capability::Admin;
 use wire::Wire;
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 
 /// The scenarios of this topic.
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
@@ -14,7 +14,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     promise: "clients that send the admin address a byte now and then keep the census from nobody",
     judges: &[Judges::Answer],
     needs: &[Admin],
-    seat: Seat::Own,
+    slot: Slot::Own,
     sent: "to the admin address: 8 times `GET /census`, a byte each 0.4 s; meanwhile the census, 20 times",
     why: "an instrument that one client can blind shows nothing on the day it is needed",
     wrong: "one client at a time, and a patience that each byte begins anew",

@@ -8,7 +8,7 @@ use wire::{End, Wire};
 use crate::bench::Bench;
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Failure, Judges, Observed, Outcome, Scenario, Slot};
 use crate::scenarios::faults::serves;
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
@@ -21,7 +21,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: BOTH,
         needs: &[KeepAlive],
         flags: &[("--max-connections", "8")],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "8 connections that are kept; a ninth; then one of the 8 leaves and a tenth comes; `--max-connections 8`",
         why: "a connection that waits in a queue that nobody empties looks like a server that is down",
         wrong: "a semaphore before `accept`: the clients over the limit hang in the backlog and time out",
@@ -35,7 +35,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: BOTH,
         needs: &[KeepAlive],
         flags: &[("--max-connections", "8")],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "4 connections that are kept, 200 times `GET /fast` at once on others, `GET /fast` on the 4; `--max-connections 8`",
         why: "whoever refuses must not be busy with refusing",
         run: refused_in_numbers,
@@ -47,7 +47,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: BOTH,
         needs: &[Process],
         descriptors: Some(64),
-        seat: Seat::Own,
+        slot: Slot::Own,
         limit: Duration::from_secs(15),
         sent: "200 connections, each `GET /fast`, held for 1 s; all leave; `GET /fast`; the server has 64 descriptors",
         why: "the limit is reached on the worst day: it must be a queue and not an outage",
@@ -63,7 +63,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/thousand-strangers",
         promise: "1,000 connections that send nothing do not keep /fast waiting",
         judges: &[Judges::Answer],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         sent: "1,000 connections without a byte; `GET /fast` 20 times on another; all leave",
         why: "an open connection is free to the client",
         wrong: "a pool of as many threads as were foreseen; `select`, which cannot count above 1,024",

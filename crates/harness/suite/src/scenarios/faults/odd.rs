@@ -6,7 +6,7 @@ use testbed::capability::Capability::{
 use wire::{End, Wire, response};
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 use crate::scenarios::faults::reply;
 
 /// The base of the scenarios.
@@ -54,7 +54,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "faults/odd-admin-clients",
         promise: "of 8 odd clients of the admin address each gets its answer, and none keeps the census from the next",
         needs: &[Admin, FlagMaxConnections],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "to the admin address: `HEAD`, `POST`, an unknown path, HTTP/1.0, 20,000 bytes of head, garbage, a request behind a request, a \
                head and a half-close; 100 connections that send nothing; half a head and a reset",
         run: odd_admin_clients,

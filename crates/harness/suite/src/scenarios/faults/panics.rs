@@ -10,7 +10,7 @@ use wire::{End, Request};
 use crate::bench::Bench;
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Failure, Judges, Outcome, Scenario, Slot};
 use crate::scenarios::faults::serves;
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a handler that panics is answered 500 and closed, or closed; 100 panics later all else works",
         judges: BOTH,
         needs: &[EndpointPanic, Admin],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "100 times `GET /panic`, a connection each; then `GET /fast` and `GET /slow?work=20ms`; the census",
         why: "one bad request must cost one request",
         wrong: "a panic on the executor's own thread ends a smol worker for good; `panic = \"abort\"` ends the process",
@@ -35,7 +35,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "work that panics is over: the witness hears it, the census counts it, and none is left",
         judges: &[Judges::Answer, Judges::Work],
         needs: &[EndpointPanic, Admin, Witness],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "100 times `GET /panic` with an id each, 20 at once; the census before and after",
         why: "a guard that a panic jumps over is a leak that no deadline frees",
         wrong: "counters that are counted down at the end of a function and not by a guard",
@@ -47,7 +47,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "requests that run while others panic are answered as if nothing had happened",
         judges: &[Judges::Answer],
         needs: &[EndpointPanic, ParamWork],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "20 times `GET /slow?work=600ms` with `grpc-timeout: 1800m`; meanwhile 40 times `GET /panic`",
         why: "a lock that a panic poisons, or a task that it takes along, fails strangers",
         wrong: "smol and async-std hand a task's panic on to whoever awaits it",

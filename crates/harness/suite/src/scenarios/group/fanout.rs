@@ -8,7 +8,7 @@ use wire::{Answer, Request};
 
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 use crate::scenarios::disconnect::{Leave, send, told};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Work];
@@ -55,7 +55,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "group/none-outlives-the-answer",
         promise: "when the answer is here no child is alive any more: neither work nor context (20 tries)",
         needs: &[Admin, EndpointFanout],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "20 times `GET /fanout?width=50&work=3000ms&tick=5ms&fail=7`; the census right behind each answer",
         why: STRUCTURE,
         wrong: DROPPED,
@@ -113,7 +113,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "group/thousand-children",
         promise: "a thousand children all hear of the deadline: 504, and none is left",
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         needs: &[Witness, Admin, EndpointFanout],
         sent: "`GET /fanout?width=1000&work=3000ms&tick=1000ms` with `grpc-timeout: 600m`",
         why: "a cancel that walks a list under a lock, or wakes one at a time, shows at this width",

@@ -12,7 +12,7 @@ use wire::h2::{Code, Ending, Frame, H2};
 
 use super::{LIMIT, WATCHED, all_end, id, is, most_at_once, request};
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
 
 /// Streams that are attacked at once.
 const BATCH: usize = 50;
@@ -22,14 +22,14 @@ const MEMORY: u64 = 8 << 20;
 /// The common part of these scenarios: they need half the machine.
 pub(super) const ATTACK: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
-    seat: Seat::Half,
+    slot: Slot::Half,
     limit: Duration::from_secs(240),
     ..WATCHED
 };
 
 /// The common part of the ways of MadeYouReset.
 const MADE: Scenario = Scenario {
-    seat: Seat::Own,
+    slot: Slot::Own,
     why: "the server resets the stream, which then counts no more; whatever still works behind it is unbounded",
     wrong: "the library counts the stream as closed, and the work behind it goes on",
     sources: &["CVE-2025-8671", "https://kb.cert.org/vuls/id/767506"],

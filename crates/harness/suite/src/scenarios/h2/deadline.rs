@@ -12,7 +12,7 @@ use wire::h2::{Code, Ending, Manners};
 use super::{BASE, LIMIT, WATCHED, goes_on, id, is, is_reset, together};
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
 
 const BOTH: &[Judges] = &[Judges::Answer, Judges::Connection];
 /// The rule for answers that come before the end of their request.
@@ -123,7 +123,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "h2/late-work-is-504",
         promise: "work that never yields and ends past its deadline is answered 504 over HTTP/2, late, and never 200",
         needs: &[Http2, StyleSpin],
-        seat: Seat::Half,
+        slot: Slot::Half,
         sent: "`GET /slow?style=spin&work=600ms` with `grpc-timeout: 200m`",
         why: "a 200 after the deadline is an answer that the caller has stopped waiting for",
         wrong: "`timeout` of tokio and async-std polls the work first, and a work that is ready wins however late it is",

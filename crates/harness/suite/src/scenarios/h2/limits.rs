@@ -8,14 +8,14 @@ use wire::h2::{Code, Ending, H2};
 use super::{LIMIT, WATCHED, all_end, brief, goes_on, id, is, most_at_once, request, together};
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 
 const REFUSED: &str = "RFC 9113, section 5.1.2 and 8.7";
 
 /// The common part of these scenarios: a server of their own, because they use all there is of one.
 const LIMITED: Scenario = Scenario {
     judges: &[Judges::Answer, Judges::Work],
-    seat: Seat::Own,
+    slot: Slot::Own,
     limit: Duration::from_secs(30),
     ..WATCHED
 };

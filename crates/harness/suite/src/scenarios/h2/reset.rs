@@ -13,7 +13,7 @@ use wire::h2::{Code, Frame, H2, Kind, Manners};
 
 use super::{STATES, WATCHED, all_end, completed, goes_on, id, request, working};
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Slot};
 use crate::scenarios::disconnect::{TRIES, canceled, told};
 
 const WASTE: &str =
@@ -37,7 +37,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "h2/reset-time",
         promise: "how long work takes to be canceled after RST_STREAM",
         level: Level::Info,
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         limit: Duration::from_secs(30),
         sent: "200 times `GET /slow?work=3000ms&tick=500ms` on one connection, and RST_STREAM CANCEL once its work has begun",
         why: "of all ways to leave it is the cheapest to notice",

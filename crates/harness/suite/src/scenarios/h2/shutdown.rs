@@ -11,14 +11,14 @@ use wire::h2::{Code, Ending};
 use super::{WATCHED, brief, id, is, working};
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 use crate::scenarios::shutdown::ends_with;
 
 /// The common part of these scenarios: a server of their own that they end.
 const ENDED: Scenario = Scenario {
     judges: &[Judges::Answer, Judges::Connection],
     needs: &[Http2, Process, Witness, StyleContext],
-    seat: Seat::Own,
+    slot: Slot::Own,
     ..WATCHED
 };
 

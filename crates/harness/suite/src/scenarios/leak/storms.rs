@@ -8,11 +8,11 @@ use testbed::capability::Capability::{
 };
 use testbed::census::Census;
 use testbed::proc::Usage;
-use wire::burst::Storm;
+use wire::burst::Burst;
 use wire::{Request, Wire};
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
 
 /// Rounds of each storm. The first two warm pools and allocators up; from the second on nothing may grow.
 const ROUNDS: usize = 5;
@@ -45,7 +45,7 @@ pub(in crate::scenarios) const BASE: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
     needs: &[Process, Admin],
     env: &[ALLOCATOR, COLLECTOR],
-    seat: Seat::Own,
+    slot: Slot::Own,
     limit: Duration::from_secs(90),
     why: "a leak of one entry a request is an outage in a week, and no test of one request finds it",
     ..Scenario::BASE
@@ -57,7 +57,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "leak/storm",
         promise: "5 storms of 500 timeouts leave no work, context, connection, thread, descriptor or memory behind",
         needs: &[Process, Admin, StyleContext],
-        seat: Seat::Half,
+        slot: Slot::Half,
         sent: "5 times 500 connections at once, each `GET /slow?style=context&work=3000ms` with `grpc-timeout: 300m`",
         wrong: "a parent context that keeps each child until it ends itself; a waiter that is never removed from its list",
         sources: &["https://pkg.go.dev/context#WithCancel (failing to call the CancelFunc leaks)"],
@@ -68,7 +68,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "leak/storm-polling",
         promise: "the same for work that polls its context on the blocking pool",
         needs: &[Process, Admin, StylePolling],
-        seat: Seat::Half,
+        slot: Slot::Half,
         sent: "5 times 500 connections at once, each `GET /slow?style=polling&work=3000ms` with `grpc-timeout: 300m`",
         wrong: "jobs that still wait in the pool's queue when their request has timed out run later, for nobody",
         run: storm_polling,
@@ -78,7 +78,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "leak/storm-drop",
         promise: "the same for work that knows no context and is dropped at its deadline",
         needs: &[Process, Admin, StyleDrop],
-        seat: Seat::Half,
+        slot: Slot::Half,
         sent: "5 times 500 connections at once, each `GET /slow?style=drop&work=9000ms` with `grpc-timeout: 300m`",
         wrong: "a thread cannot be dropped: it runs to its end, 500 of them a storm",
         run: storm_drop,
@@ -89,7 +89,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "5 storms of 500 clients that reset while their work runs leave nothing behind, long before the deadline",
         needs: &[Process, Admin, StyleContext],
         flags: &[("--request-timeout", "20s")],
-        seat: Seat::Half,
+        slot: Slot::Half,
         sent: "5 times 500 connections at once, each `GET /slow?work=15000ms`; once all work, RST; `--request-timeout 20s`",
         why: "a load balancer that fails over resets all its connections at once",
         wrong: "servers that notice a reset only when they write the answer",
@@ -304,7 +304,7 @@ fn disconnect_storm(bench: &Bench) -> Outcome {
 }
 
 /// Drives the storm until so many works are live.
-fn all_working(bench: &Bench, storm: &mut Storm, wanted: u64) -> Result<(), Failure> {
+fn all_working(bench: &Bench, storm: &mut Burst, wanted: u64) -> Result<(), Failure> {
     let until = Instant::now() + bench.patience();
     loop {
         storm.drive(Instant::now() + Duration::from_millis(10))?;

@@ -7,7 +7,7 @@ use testbed::noise::quantile;
 use wire::{Request, Wire};
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Slot};
 
 /// The path of Go's leak profile under the admin address, in its readable form.
 const PROFILE: &str = "/debug/pprof/goroutineleak?debug=1";
@@ -21,7 +21,7 @@ const ZOMBIES: Scenario = Scenario {
     level: Level::Info,
     judges: &[Judges::Work],
     needs: &[Witness, StyleDrop],
-    seat: Seat::Own,
+    slot: Slot::Own,
     sent: "100 times `GET /slow?style=drop&work=1500ms` at once with `grpc-timeout: 300m`; each work is timed from its own \
            answer",
     why: "a crowd this small is served in time by every server, so what differs is the approach and not the speed: a \
@@ -38,7 +38,7 @@ const GOROUTINELEAK: Scenario = Scenario {
     level: Level::Info,
     judges: &[Judges::Work],
     needs: &[Admin, Witness, StyleDetached, BeyondGoroutineleak],
-    seat: Seat::Own,
+    slot: Slot::Own,
     sent: "`GET /slow?style=detached&work=1500ms`; 20 ms after the work began, RST; once the census counts a zombie, \
            `GET /debug/pprof/goroutineleak?debug=1` on the admin address",
     why: "the profile finds goroutines that can never be woken again, and never names a wrong one; work that sleeps, \

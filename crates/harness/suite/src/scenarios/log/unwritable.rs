@@ -13,14 +13,14 @@ use wire::Request;
 
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 use crate::scenarios::shutdown::{ends_with, is_200};
 
 /// The base of the scenarios.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Answer, Judges::Connection],
     needs: &[EndpointPanic, ParamWork, Process],
-    seat: Seat::Own,
+    slot: Slot::Own,
     limit: std::time::Duration::from_secs(20),
     why: "a log is read by somebody else, who may be slow, gone, or out of disk: none of that is the client's concern",
     wrong: "Rust's `eprintln!` waits for the reader and panics when it cannot write; in a panic hook that aborts the process",

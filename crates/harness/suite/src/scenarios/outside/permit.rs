@@ -11,7 +11,7 @@ use wire::{Leave, Request, Wire};
 
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
 use crate::scenarios::shutdown::{ends_with, is_200};
 
 const STYLE: &str = "style=permit&tick=10ms";
@@ -25,7 +25,7 @@ const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Witness, StylePermit, FlagRequestTimeout],
     flags: ONE,
-    seat: Seat::Own,
+    slot: Slot::Own,
     why: POOL,
     ..Scenario::BASE
 };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use testbed::postgres;
 use wire::Answer;
-use wire::burst::Storm;
+use wire::burst::Burst;
 
 use super::query::{self, Front, STYLE, database, front, front_at};
 use crate::ensure;
@@ -86,8 +86,8 @@ fn slots(bench: &Bench) -> Outcome {
         let left = (0..40).map(|_| front.request(bench.ms(8000), bench.ms(15_000))).collect::<Vec<_>>();
         count += cut.len() + left.len();
         let to = front.server.address();
-        let mut left = Storm::launch(to, left, bench.give_up_at)?;
-        let cut = Storm::launch(to, cut, bench.give_up_at)?;
+        let mut left = Burst::launch(to, left, bench.give_up_at)?;
+        let cut = Burst::launch(to, cut, bench.give_up_at)?;
         left.drive(Instant::now() + bench.ms(60))?;
         left.reset();
         for shot in cut.finish()? {
@@ -126,8 +126,8 @@ fn neighbors(bench: &Bench) -> Outcome {
         let named = |timeout| front.request(work, timeout);
         let crossing = (0..20).map(|_| named(work - Duration::from_millis(1))).collect();
         let others = (0..20).map(|_| named(bench.ms(15_000))).collect();
-        let crossing = Storm::launch(to, crossing, bench.give_up_at)?;
-        let others = Storm::launch(to, others, bench.give_up_at)?;
+        let crossing = Burst::launch(to, crossing, bench.give_up_at)?;
+        let others = Burst::launch(to, others, bench.give_up_at)?;
         for shot in crossing.finish()? {
             let status = shot.status().unwrap_or(0);
             ensure!(matches!(status, 200 | 504), "{} for a query that crosses its cancel", shot.how());
@@ -234,7 +234,7 @@ fn mute(bench: &Bench) -> Outcome {
     let address = address.ok_or_else(|| Failure::harness("failed to open a listener"))?;
     let server = front_at(bench, &format!("postgres://lab@{address}/postgres"), &[])?;
     let requests = (0..20).map(|_| bench.slow_for(bench.ms(100), bench.ms(300), STYLE)).collect();
-    let storm = Storm::launch(server.address(), requests, bench.give_up_at)?;
+    let storm = Burst::launch(server.address(), requests, bench.give_up_at)?;
     for shot in storm.finish()? {
         bench.shot_is_504(&shot, bench.ms(300))?;
     }

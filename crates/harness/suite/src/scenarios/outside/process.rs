@@ -11,7 +11,7 @@ use wire::{Leave, Request, Wire};
 
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Slot};
 use crate::scenarios::shutdown::{ends_with, is_200};
 
 const STYLE: &str = "style=process&tick=10ms";
@@ -27,7 +27,7 @@ const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Process, Witness, StyleProcess, FlagRequestTimeout],
     flags: FAR,
-    seat: Seat::Own,
+    slot: Slot::Own,
     why: CHILD,
     ..Scenario::BASE
 };

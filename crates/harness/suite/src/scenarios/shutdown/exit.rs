@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use testbed::capability::Capability::{Process, StyleBlocking, StyleSpin, Witness};
 
 use crate::ensure;
-use crate::scenario::{Bench, Judges, Level, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Judges, Level, Outcome, Scenario, Slot};
 use crate::scenarios::shutdown::{self, ends_with, is_200, working};
 
 /// The scenarios of this topic.
@@ -45,7 +45,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: &[Judges::Work],
         needs: &[Process, Witness, StyleBlocking],
         flags: &[("--shutdown-timeout", "400ms")],
-        seat: Seat::Own,
+        slot: Slot::Own,
         limit: Duration::from_secs(15),
         sent: "`GET /slow?style=blocking&work=8000ms` with `grpc-timeout: 200m`; after its 504 SIGTERM",
         why: "an end that waits for a closure waits as long as the closure likes, and then comes SIGKILL",
@@ -61,7 +61,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: &[Judges::Work],
         needs: &[Process, Witness, StyleSpin],
         flags: &[("--shutdown-timeout", "400ms"), ("--threads", "2")],
-        seat: Seat::Half,
+        slot: Slot::Half,
         limit: Duration::from_secs(20),
         sent: "`GET /slow?style=spin&work=6000ms`, SIGTERM; `--threads 2 --shutdown-timeout 400ms`",
         why: "nothing on an executor can stop a loop without an await; the process still can end",
@@ -75,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: &[Judges::Work],
         needs: &[Process, Witness, StyleSpin],
         flags: &[("--threads", "2")],
-        seat: Seat::Alone,
+        slot: Slot::Exclusive,
         limit: Duration::from_secs(20),
         sent: "4 times `GET /slow?style=spin&work=6000ms`, SIGTERM, SIGTERM; `--threads 2`",
         why: "the signal that gets through when nothing else does",

@@ -7,7 +7,7 @@ use wire::{Request, Wire};
 
 use super::{begun, lasting, request, spared, whole};
 use crate::ensure;
-use crate::scenario::{Bench, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Outcome, Scenario, Slot};
 use crate::scenarios::spared;
 
 const QUIET: &str =
@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "spared/silent-2s",
         promise: "a client that is silent for 2 s gets its answer, and the work is done",
-        seat: Seat::Own,
+        slot: Slot::Own,
         flags: &[("--request-timeout", "20s")],
         sent: "`GET /slow?work=2000ms`, then nothing; `--request-timeout 20s`",
         why: QUIET,
@@ -33,7 +33,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "spared/silent-20s",
         promise: "a client that is silent for 20 s gets its answer, and the work is done",
-        seat: Seat::Own,
+        slot: Slot::Own,
         limit: Duration::from_secs(40),
         flags: &[("--request-timeout", "60s")],
         sent: "`GET /slow?work=20000ms`, then nothing; `--request-timeout 60s`",
@@ -171,7 +171,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "spared/idle-timeout",
         promise: "an idle timeout shorter than the work stops no work",
-        seat: Seat::Own,
+        slot: Slot::Own,
         flags: &[("--idle-timeout", "150ms")],
         sent: "`GET /slow?work=400ms`; `--idle-timeout 150ms`",
         why: TIMER,
@@ -181,7 +181,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "spared/header-timeout",
         promise: "a header timeout shorter than the work stops no work",
-        seat: Seat::Own,
+        slot: Slot::Own,
         flags: &[("--read-header-timeout", "150ms")],
         sent: "`GET /slow?work=400ms`; `--read-header-timeout 150ms`",
         why: TIMER,
@@ -191,7 +191,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "spared/read-timeout",
         promise: "a read timeout shorter than the work stops no work of a request that was read",
-        seat: Seat::Own,
+        slot: Slot::Own,
         flags: &[("--read-timeout", "150ms")],
         sent: "`GET /slow?work=400ms`; `--read-timeout 150ms`",
         why: TIMER,
@@ -203,7 +203,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "spared/write-timeout",
         promise: "a write timeout shorter than the work stops no work: nothing is being written yet",
-        seat: Seat::Own,
+        slot: Slot::Own,
         flags: &[("--write-timeout", "150ms")],
         sent: "`GET /slow?work=400ms`; `--write-timeout 150ms`",
         why: "a write timeout watches a response on its way out, and there is none yet",

@@ -8,7 +8,7 @@ use wire::{Leave, Request};
 
 use super::{WORK, request, spared};
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Outcome, Scenario, Slot};
 use crate::scenarios::spared;
 
 const OTHERS: &str = "each request's context is its own: what ends one must not end its neighbors";
@@ -98,7 +98,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "spared/neighbor-idles-out",
         promise: "a neighbor whose connection idles out stops nobody else's work",
         needs: &[ParamWork, KeepAlive],
-        seat: Seat::Own,
+        slot: Slot::Own,
         flags: &[("--idle-timeout", "150ms")],
         sent: "`GET /fast` on one connection, then nothing; on another `GET /slow?work=400ms`; `--idle-timeout 150ms`",
         why: OTHERS,
@@ -115,7 +115,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "spared/signals",
         promise: "signals that are not meant for the server stop no work",
         needs: &[ParamWork, Process],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`GET /slow?work=400ms`; once its work has begun, SIGWINCH, SIGCHLD, SIGURG and SIGCONT to the server",
         why: "a terminal that is resized, a child that ended elsewhere: the kernel's system calls return early, and that \
             is all",

@@ -13,7 +13,7 @@ use wire::trace::Trace;
 use wire::{Request, Wire};
 
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 
 /// The most threads that a server is granted in the scenario that refuses them.
 const GRANTED: u64 = 12;
@@ -61,7 +61,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a server that is refused a thread at its start says so in one line and exits 1; with enough of them it serves",
         judges: &[Judges::Answer],
         needs: &[Process, FlagThreads],
-        seat: Seat::Own,
+        slot: Slot::Own,
         limit: Duration::from_secs(40),
         sent: "`--threads 2` under a limit of 1, 2, 3 … 12 threads; where it serves `GET /fast`",
         why: "a limit of a container is reached at the start of its hundredth process, and half a server passes for a whole one",

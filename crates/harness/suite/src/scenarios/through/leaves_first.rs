@@ -8,14 +8,14 @@ use super::timeouts::is_cut;
 use super::{BASE, ms, send};
 use crate::departure::EVERY;
 use crate::ensure;
-use crate::scenario::{Bench, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Judges, Outcome, Scenario, Slot};
 
 const RAW: &[Capability] = &[Capability::Through, Capability::ThroughRaw];
 const GONE: Scenario = Scenario {
     judges: &[Judges::Answer],
     why: "an upstream that crashes is the commonest fault behind an intermediary",
     // An upstream that failed may be left out for a while, which is nothing for neighbors.
-    seat: Seat::Own,
+    slot: Slot::Own,
     ..BASE
 };
 const CUT: Scenario = Scenario {

@@ -8,7 +8,7 @@ use super::timeouts::is_cut;
 use super::{BASE, PAIR, arrives, behind, own_answer, send, upstream};
 use crate::ensure;
 use crate::said::or_none;
-use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Level, Observed, Outcome, Scenario, Slot};
 
 const TWICE: Scenario = Scenario {
     judges: &[Judges::Work],
@@ -16,7 +16,7 @@ const TWICE: Scenario = Scenario {
     why: "a POST that came to an upstream may have been done: sent again it is done twice",
     sources: &["RFC 9110, section 9.2.2"],
     // An upstream that failed may be left out for a while, and then the next scenario would see no second one.
-    seat: Seat::Own,
+    slot: Slot::Own,
     ..BASE
 };
 

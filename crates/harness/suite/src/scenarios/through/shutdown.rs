@@ -7,11 +7,11 @@ use wire::Leave;
 
 use super::{BASE, arrives, behind, is_answer_of, ms, send, told};
 use crate::ensure;
-use crate::scenario::{Bench, Judges, Level, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Judges, Level, Outcome, Scenario, Slot};
 
 const STOP: Scenario = Scenario {
     judges: &[Judges::Answer],
-    seat: Seat::Own,
+    slot: Slot::Own,
     limit: Duration::from_secs(30),
     why: "every deployment stops every intermediary once",
     wrong: "which signal drains and which one drops differs from one to the next, and is often not the one that a supervisor \

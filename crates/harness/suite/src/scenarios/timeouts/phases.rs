@@ -11,7 +11,7 @@ use wire::{End, Request, Wire};
 use super::HEADER;
 use super::closed_at;
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
 
 /// `--read-timeout` of these scenarios.
 const READ: Duration = Duration::from_millis(700);
@@ -109,7 +109,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "requests come to the same answers and the same timeouts in whatever pieces they are sent",
         needs: &[KeepAlive, EndpointUpload, Routing, ParamWork],
         flags: READ_FLAGS,
-        seat: Seat::Half,
+        slot: Slot::Half,
         limit: Duration::from_secs(90),
         sent: "60 of 26 byte strings (whole requests, several in a row, half ones, broken ones), each in two or three writes split \
             at random, 3 ms apart; `LAB_SPLITS` sets how many, `LAB_SPLITS_SEED` which",

@@ -9,7 +9,7 @@ use wire::{Request, Wire};
 
 use super::{BASE, KEEPALIVE, connect, cut, link, long, noticed, promised};
 use crate::ensure;
-use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 
 const WASTE: &str = "a laptop that is closed, a phone in a tunnel and a host that lost its power send nothing: without probes \
     their work runs to its end, and their connections stay for hours";
@@ -88,7 +88,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "an idle connection whose client has vanished is closed in time, long before the idle timeout",
         judges: &[Judges::Connection],
         needs: &[Witness, Admin, KeepAlive, Process, FlagIdleTimeout],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`GET /fast` and its answer over a link that is then cut; `--tcp-keepalive 3s`, the idle timeout is 60 s",
         why: "connections that nobody holds the other end of fill a limit on connections",
         run: idle,
@@ -98,7 +98,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "vanish/many",
         promise: "clients that vanish together are all noticed in time",
         needs: &[Witness, StyleContext, Process],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "50 of `GET /slow?work=40s`, a connection each, over one link that is cut; `--tcp-keepalive 3s`",
         why: "a switch that fails takes thousands of clients with it, in the same moment",
         run: many,

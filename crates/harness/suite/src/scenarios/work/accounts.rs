@@ -9,7 +9,7 @@ use testbed::witness::Word;
 use wire::Request;
 
 use crate::ensure;
-use crate::scenario::{Bench, Judges, Outcome, Scenario, Seat};
+use crate::scenario::{Bench, Judges, Outcome, Scenario, Slot};
 
 const WORK: &[Judges] = &[Judges::Work];
 
@@ -20,7 +20,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "the guards inside canceled work were dropped before the census says canceled",
         judges: WORK,
         needs: &[Admin, Witness, StyleContext],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "20 times `GET /slow?style=context&work=3000ms` with `grpc-timeout: 300m`, the census meanwhile",
         why: "work that counts as canceled but holds its locks and files is still there",
         wrong: "`abort` returns before the task is gone; dropping a `JoinSet` returns before the children's destructors ran",
@@ -52,7 +52,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a timed-out request is counted: answered 504, ended by its deadline, its work canceled",
         judges: WORK,
         needs: &[Admin, StyleContext],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "5 times `GET /slow?style=context` with `grpc-timeout: 300m`, the census before and after",
         why: "a timeout that no counter shows is noticed by its victims only",
         run: counted,
@@ -63,7 +63,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "work that outlives its request is counted as a zombie until it ends",
         judges: WORK,
         needs: &[Admin, StyleDetached],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "`GET /slow?style=detached&work=900ms` with `grpc-timeout: 300m`, the census until the work ends",
         why: "the first step to stopping zombies is to see them",
         wrong: "request counters fall back to zero at the 504, and the dashboard is green",
@@ -75,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "after a storm of 100 timeouts no context, request or work is left",
         judges: WORK,
         needs: &[Admin, StyleContext],
-        seat: Seat::Own,
+        slot: Slot::Own,
         sent: "100 times `GET /slow?style=context` at once with `grpc-timeout: 300m`, then the census",
         why: "a context that its parent still holds is a leak of one entry per request",
         wrong: "Go's `go vet` warns of a lost `cancel` for this reason",

@@ -79,7 +79,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         level: Level::Info,
         judges: BOTH,
         needs: &[Witness, StyleSpin],
-        seat: crate::scenario::Seat::Alone,
+        slot: crate::scenario::Slot::Exclusive,
         sent: "`GET /slow?style=spin&work=700ms` with `grpc-timeout: 300m`",
         why: "nothing can stop a loop that never looks: not a dropped future, not a deadline",
         run: spin,
