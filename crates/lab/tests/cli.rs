@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let trials = vec![
         Trial::test("a_server_that_accepts_and_never_answers_is_told_within_ten_seconds", mute),
         Trial::test("a_server_that_never_answers_slow_is_told_and_its_areas_are_skipped", mute_slow),
+        Trial::test("a_server_whose_bytes_are_odd_and_allowed_is_not_blamed", odd),
         Trial::test("nothing_judged_is_exit_2_and_says_what_it_would_take", nothing_judged),
         Trial::test("a_closed_stderr_neither_ends_the_run_nor_hides_its_results", closed_stderr),
         Trial::test("a_reader_that_leaves_stdout_is_no_failure_and_the_files_are_written", closed_stdout),
@@ -39,8 +40,9 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Serves on a free port until it is killed, in one of three ways: `mute` never answers, `mute-slow` answers all but `/slow`,
-/// and `plain` answers `/fast` with 200 and `/slow` with 504 at its deadline.
+/// Serves on a free port until it is killed, in one of four ways: `mute` never answers, `mute-slow` answers all but `/slow`,
+/// `plain` answers `/fast` with 200 and `/slow` with 504 at its deadline, and `odd` does so with what a client must bear: bytes
+/// that are no UTF-8 in its logs, an interim response, a trailer, and 421 for a `Host` that is not its own.
 ///
 /// With a witness, the work of `/slow` goes on for [`ZOMBIE`] after the answer.
 fn serve(way: &str, witness: Option<&str>) {
@@ -77,6 +79,14 @@ fn answer(mut stream: &TcpStream, way: &str, witness: Option<&str>) -> Option<()
         std::thread::sleep(Duration::from_millis(budget.unwrap_or(2000) + 1));
     }
     let status = if is_slow { "504 Gateway Timeout" } else { "200 OK" };
+    if way == "odd" {
+        std::io::stdout().write_all(b"caf\xe9\n").expect("somebody reads");
+        std::io::stderr().write_all(b"caf\xe9\n").expect("somebody reads");
+        let own = stream.local_addr().ok()?.to_string();
+        let status = if field("host: ") == Some(own.as_str()) { status } else { "421 Misdirected Request" };
+        write!(stream, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n").ok()?;
+        return write!(stream, "Connection: close\r\n\r\n3\r\nok\n\r\n0\r\nX-Sum: 1\r\n\r\n").ok();
+    }
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n").ok()?;
     if say("beat 1").is_some() {
         std::thread::sleep(ZOMBIE);
@@ -167,6 +177,14 @@ fn mute_slow() -> Result<(), Failed> {
     let judged = text(&output).matches("fail        deadline/answers-504").count();
     holds(skipped > 60 && judged == 1, || text(&output))?;
     holds(began.elapsed() < Duration::from_secs(40), || format!("ended after {:?}", began.elapsed()))
+}
+
+fn odd() -> Result<(), Failed> {
+    let (began, only) = (Instant::now(), "baseline/fast-200,deadline/answers-504,deadline/never-early");
+    let output = lab(&["check", "--run", &own("odd"), "--only", only]).output()?;
+    ends(&output, Exit::Good)?;
+    holds(text(&output).contains("3 pass"), || text(&output))?;
+    holds(began.elapsed() < Duration::from_secs(30), || format!("{:?}", began.elapsed()))
 }
 
 fn nothing_judged() -> Result<(), Failed> {
