@@ -29,7 +29,8 @@ use std::time::Duration;
 
 use ctx::wire::{self, Traceparent};
 use ctx::{Context, Error, Scope};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -70,6 +71,7 @@ impl<S, B, R> Service<Request<B>> for ContextService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
+    B: Body,
     R: Default,
 {
     type Response = Response<Kept<R>>;
@@ -82,7 +84,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(budget) = budget(request.headers()) else {
-            return Box::pin(async { Ok(status(StatusCode::BAD_REQUEST)) });
+            return Box::pin(async { Ok(status(StatusCode::BAD_REQUEST, false)) });
         };
         let mut root = self.layer.root.clone();
         if let Some(place) = header::<Traceparent>(request.headers(), wire::TRACEPARENT) {
@@ -91,21 +93,26 @@ where
         let timeout = budget.map_or(self.layer.timeout, |budget| budget.min(self.layer.timeout));
         let scope = Scope::from(root.with_timeout(timeout));
         request.extensions_mut().insert(Context::clone(&scope));
+        // What of the body is unread now is never read: on a connection that went on, it would be the next request.
+        let close = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         let work = self.inner.call(request);
         Box::pin(async move {
             match scope.run_timed(work).await {
                 Ok(answer) => answer.map(|answer| answer.map(|body| Kept { body, scope: Some(scope) })),
-                Err(Error::DeadlineExceeded) => Ok(status(StatusCode::GATEWAY_TIMEOUT)),
-                Err(Error::Canceled) => Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
+                Err(Error::DeadlineExceeded) => Ok(status(StatusCode::GATEWAY_TIMEOUT, close)),
+                Err(Error::Canceled) => Ok(status(StatusCode::SERVICE_UNAVAILABLE, close)),
             }
         })
     }
 }
 
-/// Makes an answer without a body.
-fn status<R: Default>(status: StatusCode) -> Response<Kept<R>> {
+/// Makes an answer without a body, after which the connection is closed if `close`.
+fn status<R: Default>(status: StatusCode, close: bool) -> Response<Kept<R>> {
     let mut answer = Response::new(Kept { body: R::default(), scope: None });
     *answer.status_mut() = status;
+    if close {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     answer
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::IntoResponse;
-use axum::{Router, routing::get};
+use axum::routing::{any, get};
 use ctx::wire::Traceparent;
 use ctx::{Cancel, Cause, Context, Error};
 use ctx_tower::{ContextLayer, Ctx};
@@ -37,7 +38,7 @@ async fn server(timeout: Duration) -> Server {
         Body::from_stream(futures_lite::StreamExt::take(frames, 3)).into_response()
     };
     let app = Router::new()
-        .route("/work", get(work))
+        .route("/work", any(work))
         .route("/trace", get(trace))
         .route("/stream", get(stream))
         .layer(ContextLayer::new(&root, timeout));
@@ -113,4 +114,17 @@ async fn a_body_keeps_its_context_alive() {
     let server = server(Duration::from_secs(3600)).await;
     let text = answer(ask(&server, "/stream", "").await).await;
     assert_eq!(text.matches("None;").count(), 3, "{text}");
+}
+
+#[tokio::test]
+async fn a_504_over_a_body_that_was_not_read_closes_its_connection() {
+    let server = server(Duration::from_millis(20)).await;
+    let mut client = TcpStream::connect(server.at).await.unwrap();
+    client
+        .write_all(b"POST /work HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n0123456789")
+        .await
+        .unwrap();
+    // It ends, though the client has not asked for that.
+    let text = answer(client).await;
+    assert!(text.starts_with("HTTP/1.1 504") && text.contains("connection: close\r\n"), "{text}");
 }
