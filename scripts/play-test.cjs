@@ -182,6 +182,8 @@ async function byKeyboard(page, where) {
   await settled(page, id, "stopped", `${where}, by keyboard`);
   const facts = await lane(page, id).locator(".facts").first().textContent();
   if (!facts.includes("Request: rst at")) fault(where, `the killed client is told as "${facts}"`);
+  const repeat = await lane(page, id).locator("a").getAttribute("href");
+  if (!/leave=rst&after=\d+ms/.test(repeat)) fault(where, `the link of a killed client is ${repeat}`);
   const held = await page.evaluate(() => document.activeElement.matches(".kill"));
   if (!held) fault(where, "the focus is lost when the client has been killed");
 }

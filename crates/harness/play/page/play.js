@@ -112,7 +112,8 @@ function begin(told) {
   lane.kill.addEventListener("click", () => kill(lane));
   const again = make("button", { type: "button", textContent: "Run again" });
   again.addEventListener("click", () => run(Object.fromEntries(new URLSearchParams(told.link))));
-  const link = make("a", { href: `#${told.link}`, textContent: "Link to this experiment" });
+  lane.link = make("a", { href: `#${told.link}`, textContent: "Link to this experiment" });
+  lane.command = make("code", { textContent: told.command });
   lane.rails = make("div", { className: "rails", role: "img", ariaLabel: "The request has begun." },
     make("span", { textContent: "request" }), make("div", { className: "rail" }, lane.bars.request, lane.marks[0]),
     make("span", { textContent: "work" }), make("div", { className: "rail" }, lane.bars.work, lane.bars.zombie, lane.marks[1]),
@@ -121,7 +122,7 @@ function begin(told) {
     make("div", { className: "head" },
       make("h3", { textContent: `${told.server} · ${told.style}` }), make("span", { className: "asked", textContent: asked.join(", ") })),
     lane.rails, lane.facts, lane.used, lane.verdict,
-    make("div", { className: "do" }, lane.kill, again, link, make("code", { textContent: told.command })));
+    make("div", { className: "do" }, lane.kill, again, lane.link, lane.command));
   lane.box.dataset.id = told.id;
   lane.before = usage.get(told.server)?.now;
   lanes.set(told.id, lane);
@@ -173,6 +174,7 @@ function move(event) {
   const doing = ended ? `${ended.how} at ${time(ended.at)}` : "under way";
   lane.facts.textContent = `${client}. ${began == null ? "Work: not begun" : `Work: ${units}, ${doing}`}.`;
   if (over) lane.kill.ariaDisabled = "true";
+  if (over && lane.killed) repeat(lane, Math.round(over.at));
   lane.rails.ariaLabel = lane.facts.textContent;
   lane.moved = event;
 }
@@ -188,9 +190,21 @@ function judge({ id, kind, says, settled }) {
   if (lane.moved) move(lane.moved);
 }
 
+// A client that a person killed disconnects at the same time when its experiment is repeated.
+function repeat(lane, after) {
+  lane.killed = false;
+  const link = new URLSearchParams(lane.told.link);
+  link.set("leave", "rst");
+  link.set("after", `${after}ms`);
+  lane.told.link = String(link);
+  lane.link.href = `#${link}`;
+  lane.command.textContent = `${lane.told.command.replace(/ --leave.*/, "")} --leave rst --after ${after}ms`;
+}
+
 async function kill(lane) {
   if (lane.kill.ariaDisabled === "true") return;
   lane.kill.ariaDisabled = "true";
+  lane.killed = true;
   await ask("POST", "/leave", { id: lane.told.id, way: "rst" }).catch(() => {});
 }
 

@@ -137,6 +137,7 @@ impl Verdict {
     pub fn words(self) -> Words {
         let ms = |time: Duration| match time.as_secs_f64() * 1e3 {
             under if under < 0.05 => "less than 0.1 ms".to_owned(),
+            over if over >= 1e3 => format!("{:.2} s", over / 1e3),
             ms => format!("{ms:.1} ms"),
         };
         let (kind, says) = match self {
@@ -254,6 +255,16 @@ mod tests {
         assert!(matches!(seen.verdict(ms(5000)), Some(Verdict::Zombie { .. })), "nobody was served");
         seen.served = Some((504, ms(3001)));
         assert_eq!(seen.verdict(ms(5000)), Some(Verdict::Served(504)));
+    }
+
+    #[test]
+    fn a_verdict_in_words_has_its_figures() {
+        let says = |verdict: Verdict| verdict.words().says;
+        let zombie = says(Verdict::Zombie { lasted: ms(2700), beats: 270 });
+        assert!(zombie.starts_with("2.70 s and 270 units of work after the request ended"), "{zombie}");
+        assert_eq!(says(Verdict::Stopped(ms(7))), "The work stopped 7.0 ms after its request ended.");
+        assert!(says(Verdict::Stopped(Duration::from_micros(3))).contains("less than 0.1 ms"));
+        assert_eq!(Verdict::Late(ms(2700)).words().kind, "late");
     }
 
     #[test]
