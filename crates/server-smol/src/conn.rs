@@ -1,9 +1,9 @@
 //! State that the parts of a connection share, and the ways it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use census::{Held, Request};
-use contract::{Clock, Closing, Identity, Refusal};
+use contract::{Clock, Closing, Identity, Refusal, Slot};
 use ctx::Context;
 
 use crate::Server;
@@ -15,14 +15,16 @@ pub(crate) struct Conn {
     /// The parent of every request's context; canceled with cause `disconnect` when the client leaves.
     pub(crate) ctx: Context,
     pub(crate) clock: Clock,
-    /// A stream's place in the limit of its connection, for its request and all its work to hold.
-    pub(crate) slot: Option<Held>,
+    /// A stream's place in the limit of its connection, for its request and all its work to hold: it is free before the
+    /// last of the answer leaves, so that the client may open another stream behind it.
+    pub(crate) slot: Option<Weak<Slot>>,
 }
 
 impl Conn {
     /// Counts a request of the connection, which runs under `ctx`.
     pub(crate) fn counted(&self, ctx: &Context, identity: &Identity) -> Request {
-        self.server.census.request(ctx, identity).holding(self.slot.clone())
+        let slot = self.slot.as_ref().and_then(Weak::upgrade);
+        self.server.census.request(ctx, identity).holding(slot.map(|slot| slot as Held))
     }
 
     /// The end of a connection on which nothing more is said, as its clock has it.

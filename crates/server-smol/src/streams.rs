@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as Task, Poll, ready};
 use std::time::Instant;
 
-use census::Held;
 use contract::{Clock, Closing, Identity, OnDisconnect, Overdue, Reason, Refusal, Slots, answer, limits};
 use ctx::Cancel;
 
@@ -125,17 +124,18 @@ impl Streams {
         let server = self.conn.server.clone();
         let (ctx, cancel) = self.conn.ctx.with_cancel();
         let clock = Clock::start(&server.settings, Instant::now());
-        let slot = self.slots.take(limits::STREAMS).map(|slot| Arc::new(slot) as Held);
-        let (stream, cancel) = (Arc::new(Conn { server, ctx, clock, slot }), Arc::new(cancel));
+        let slot = self.slots.take(limits::STREAMS).map(Arc::new);
+        let stream = Conn { server, ctx, clock, slot: slot.as_ref().map(Arc::downgrade) };
+        let (stream, cancel) = (Arc::new(stream), Arc::new(cancel));
         let opened = Opened { stream: stream.clone(), cancel: cancel.clone() };
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
         let held = (cancel, self.held.clone());
         async move {
             let is_head = request.method() == Method::HEAD;
-            let response = match (&stream.slot, stream.server.settings.on_disconnect) {
+            let response = match (slot, stream.server.settings.on_disconnect) {
                 (None, _) => refused(&stream, &request),
-                (_, OnDisconnect::Detach) => detached(stream.clone(), request, held).await,
-                _ => handler::handle(&stream, request).await?,
+                (slot, OnDisconnect::Detach) => detached(stream.clone(), request, (held, slot)).await,
+                (_slot, _) => handler::handle(&stream, request).await?,
             };
             let response = if is_head { without_body(response) } else { response };
             Ok(response.map(|body| Paced { body, stream }))
