@@ -257,17 +257,17 @@ struct Tally {
 const ENDED: u64 = 1 << 63;
 
 impl Tally {
-    /// Returns whether the request has ended already.
+    /// Counts work that begins, and returns true when the request has ended already.
     fn work_began(&self) -> bool {
         self.word.fetch_add(1, AcqRel) & ENDED != 0
     }
 
-    /// Returns whether the request had ended before.
+    /// Counts work that ends, and returns true when the request had ended before it.
     fn work_ended(&self) -> bool {
         self.word.fetch_sub(1, AcqRel) & ENDED != 0
     }
 
-    /// Returns how much work outlives the request.
+    /// Marks the request as ended, and returns the number of its units of work that still run.
     fn request_ended(&self) -> i64 {
         let alive = self.word.fetch_or(ENDED, AcqRel) & !ENDED;
         alive.try_into().unwrap_or(i64::MAX)

@@ -36,7 +36,7 @@ impl Context {
         self.with_value(Id::next())
     }
 
-    /// Returns the number of this context, or of the nearest outward that has one.
+    /// Returns the number of this context, or of its nearest ancestor that has one.
     #[must_use]
     pub fn id(&self) -> Option<Id> {
         self.value().copied()

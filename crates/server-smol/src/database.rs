@@ -16,7 +16,7 @@ use smol::net::unix::UnixStream;
 
 use crate::{EXECUTOR, until, work};
 
-/// The connections to the database. One that is idle has no query on it, and no cancel that could still hit one.
+/// The connections to the database. An idle one runs no query, and no cancel is on its way that could hit the next one.
 pub(crate) struct Pool {
     database: Option<Database>,
     slots: Arc<Semaphore>,
@@ -152,7 +152,7 @@ impl Lent {
         }
     }
 
-    /// Sends the cancel, and waits until the server closes its connection: then it is delivered.
+    /// Sends the cancel, and waits until the database closes that connection, by which it says that it took the cancel.
     async fn deliver(&mut self) -> Result<(), Failure> {
         let database = self.pool.database.as_ref().ok_or(Failure::Database)?;
         let cancel = self.connection.session.cancel().ok_or(Failure::Database)?;

@@ -18,7 +18,7 @@ use crate::socket::{self, Woken};
 use crate::threads::{self, Permits};
 use crate::{bell, work};
 
-/// The connections to the database. One that is idle has no query on it, and no cancel that could still hit one.
+/// The connections to the database. An idle one runs no query, and no cancel is on its way that could hit the next one.
 pub(crate) struct Pool {
     database: Option<Database>,
     slots: Arc<Permits>,
@@ -208,7 +208,7 @@ impl Lent {
     }
 
     // threads: another body, because a read that would wait is an error and not a state.
-    /// Sends the cancel, and waits until the server closes its connection: then it is delivered.
+    /// Sends the cancel, and waits until the database closes that connection, by which it says that it took the cancel.
     fn deliver(&mut self, waits: &Waits) -> Result<(), Failure> {
         let database = self.pool.database.as_ref().ok_or(Failure::Database)?;
         let cancel = self.connection.session.cancel().ok_or(Failure::Database)?;

@@ -30,7 +30,7 @@ impl Outcome {
 /// One request that was answered or lost.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// When it was due.
+    /// The moment at which it was due.
     pub intended_at: Instant,
     /// Just before its first byte was handed to the kernel.
     pub sent_at: Instant,
@@ -48,11 +48,11 @@ pub type Latencies = Histogram<u64>;
 pub(super) struct Tally {
     /// Requests that were sent.
     pub(super) sent: u64,
-    /// When the last of them was.
+    /// The moment of the last of them.
     pub(super) last_sent_at: Option<Instant>,
-    /// When the first of them was.
+    /// The moment of the first of them.
     pub(super) first_sent_at: Option<Instant>,
-    /// When the last answer came.
+    /// The moment of the last answer.
     pub(super) last_answer_at: Option<Instant>,
     /// Requests that were answered or lost by the end of the schedule.
     pub(super) in_time: u64,

@@ -128,7 +128,7 @@ pub fn whole() -> Results {
     results
 }
 
-/// A storm of 500 requests whose work is left for a while, or is not.
+/// Returns a storm of 500 requests, of whose units of work so many run on for a second after the last answer.
 pub fn storm(server: &str, left: u64, threads: u64) -> Storm {
     let reading = |at_ms, requests, work| Reading {
         at_ms,

@@ -122,7 +122,7 @@ impl Measured {
     }
 }
 
-/// One storm.
+/// One storm on one server: its answers, and the readings from before it until the server was quiet.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Storm {
     /// The server.

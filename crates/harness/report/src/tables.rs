@@ -1,7 +1,11 @@
-//! Checks that tables are laid out by their three renderers alone.
+//! Checks that tables are laid out by their three renderers alone, and that those show every measurement.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use measure::registry;
+
+use crate::{page, terminal};
 
 /// Returns the sources and templates below a folder, without tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -29,5 +33,20 @@ fn no_table_is_built_beside_the_model_and_its_renderers() {
             let found = code.lines().any(|line| line.contains(sign) && !line.trim_start().starts_with("//"));
             assert!(!found || path.ends_with(renderer), "{} builds a table with `{sign}`", path.display());
         }
+    }
+}
+
+#[test]
+fn every_measurement_of_the_registry_stands_on_the_terminal_and_on_the_page() {
+    let results = measure::fixtures::everything();
+    let shown = registry::tables(&results);
+    let names: Vec<&str> = shown.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, registry::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    // A title may be broken into lines, and its characters escaped.
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace("&#62;", ">");
+    let (printed, page) = (words(&terminal::tables::print(&results, false)), page::render(&results).unwrap());
+    for table in shown.iter().flat_map(|(_, tables)| tables) {
+        assert!(printed.contains(&words(&table.title)), "`{}` is not printed", table.title);
+        assert!(page.contains(&table.title), "`{}` is not on the page", table.title);
     }
 }

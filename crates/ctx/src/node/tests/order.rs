@@ -139,18 +139,7 @@ fn apply(op: &Op, model: &mut Model, real: &mut Vec<Real>) {
             add(real, (ctx, Some(cancel)));
         }
         Op::Cancel(i) | Op::CancelCause(i) | Op::DropHandle(i) => {
-            let Some(handle) = real[i % count].cancel.take() else { return };
-            let cause = match op {
-                Op::CancelCause(_) => format!("cause {}", i % count),
-                _ => Error::Canceled.to_string(),
-            };
-            model.nodes[i % count].end.get_or_insert((Error::Canceled, cause.clone()));
-            model.settle();
-            match op {
-                Op::Cancel(_) => handle.cancel(),
-                Op::CancelCause(_) => handle.cancel_cause(Cause::msg(cause)),
-                _ => drop(handle),
-            }
+            end(op, i % count, model, real);
         }
         Op::Keep(i) => real[i % count].cancel.take().into_iter().for_each(Cancel::keep),
         Op::Pass(by) => {
@@ -167,18 +156,34 @@ fn apply(op: &Op, model: &mut Model, real: &mut Vec<Real>) {
             real[i % count].calls.push((calls, Some(stop)));
         }
         Op::Stop(i) => {
-            let ended = model.nodes[i % count].end.is_some();
-            for (calls, stop) in &mut real[i % count].calls {
-                let before = calls.load(Ordering::Relaxed);
-                if let Some(stop) = stop.take() {
-                    assert_eq!(stop.stop(), !ended, "stopped after the end, or not before it");
-                    assert_eq!(
-                        calls.load(Ordering::Relaxed),
-                        usize::from(ended),
-                        "ran {before} times before"
-                    );
-                }
-            }
+            stop(model.nodes[i % count].end.is_some(), &mut real[i % count].calls);
+        }
+    }
+}
+
+/// Ends one node by its handle, if it still has it, in the model and for real.
+fn end(op: &Op, node: usize, model: &mut Model, real: &mut [Real]) {
+    let Some(handle) = real[node].cancel.take() else { return };
+    let cause = match op {
+        Op::CancelCause(_) => format!("cause {node}"),
+        _ => Error::Canceled.to_string(),
+    };
+    model.nodes[node].end.get_or_insert((Error::Canceled, cause.clone()));
+    model.settle();
+    match op {
+        Op::Cancel(_) => handle.cancel(),
+        Op::CancelCause(_) => handle.cancel_cause(Cause::msg(cause)),
+        _ => drop(handle),
+    }
+}
+
+/// Stops the callbacks of one node: each runs once when the node has ended, and else never.
+fn stop(ended: bool, calls: &mut [(Arc<AtomicUsize>, Option<crate::Stop>)]) {
+    for (calls, stop) in calls {
+        let before = calls.load(Ordering::Relaxed);
+        if let Some(stop) = stop.take() {
+            assert_eq!(stop.stop(), !ended, "stopped after the end, or not before it");
+            assert_eq!(calls.load(Ordering::Relaxed), usize::from(ended), "ran {before} times before");
         }
     }
 }
