@@ -16,6 +16,11 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::guard::{Child, Launch};
 
+mod lossy;
+
+pub use lossy::Quality;
+use lossy::Relay;
+
 /// The first address of the range that RFC 2544 keeps for tests of networks, 198.18.0.0/15: a link takes four.
 const RANGE: u32 = 0xC612_0000;
 /// The links that fit into the range.
@@ -30,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Link {
     far: Child,
     near: Ipv4Addr,
+    /// What carries its packets, when it is slow and lossy.
+    _relay: Option<Relay>,
 }
 
 impl Link {
@@ -38,22 +45,19 @@ impl Link {
     /// # Errors
     /// A sentence that says what this machine does not allow.
     pub fn open() -> Result<Self, String> {
-        let words = ["unshare", "--net", "sleep", "infinity"].map(OsString::from).to_vec();
-        let far = Child::start(Launch { words, ..Launch::default() });
-        let far = far.map_err(|error| format!("failed to start `unshare --net`: {error}"))?;
-        if !has_own_namespace(&far) {
-            return Err(
-                "no network namespace of its own, which takes root: `unshare --net` failed".to_owned()
-            );
-        }
-        let mut last = String::new();
-        for _ in 0..TRIES {
-            match join(far.id()) {
-                Ok(near) => return Ok(Self { far, near }),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let far = namespace_of_its_own()?;
+        let (near, ()) = numbered(|number| join(far.id(), number))?;
+        Ok(Self { far, near, _relay: None })
+    }
+
+    /// Makes a namespace and a link of this quality to it.
+    ///
+    /// # Errors
+    /// A sentence that says what this machine does not allow.
+    pub fn lossy(quality: Quality) -> Result<Self, String> {
+        let far = namespace_of_its_own()?;
+        let (near, relay) = numbered(|number| bridge(far.id(), number, quality))?;
+        Ok(Self { far, near, _relay: Some(relay) })
     }
 
     /// The address of this end: a server that listens on every address is reached by it.
@@ -66,15 +70,8 @@ impl Link {
     /// # Errors
     /// When the namespace cannot be entered, or nothing listens there.
     pub fn connect(&self, port: u16, within: Duration) -> io::Result<TcpStream> {
-        let namespace = File::open(namespace(self.far.id()))?;
         let to = SocketAddr::from((self.near, port));
-        let connect = || {
-            // A thread that enters a namespace stays in it, so it is one that ends here.
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-            TcpStream::connect_timeout(&to, within)
-        };
-        std::thread::scope(|scope| scope.spawn(connect).join())
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that connects has panicked")))
+        inside(self.far.id(), || TcpStream::connect_timeout(&to, within))
     }
 
     /// Cuts the link at its far end: what either end sends is lost from now on, and the near end goes on sending. Gives the
@@ -96,21 +93,69 @@ impl Link {
     }
 }
 
-/// Joins the namespace of the process to this one; gives the address of this end.
-fn join(far: u32) -> Result<Ipv4Addr, String> {
+/// Starts a process in a network namespace of its own.
+fn namespace_of_its_own() -> Result<Child, String> {
+    let words = ["unshare", "--net", "sleep", "infinity"].map(OsString::from).to_vec();
+    let far = Child::start(Launch { words, ..Launch::default() });
+    let far = far.map_err(|error| format!("failed to start `unshare --net`: {error}"))?;
+    if has_own_namespace(&far) {
+        Ok(far)
+    } else {
+        Err("no network namespace of its own, which takes root: `unshare --net` failed".to_owned())
+    }
+}
+
+/// Makes a link of a number that is free; gives the address of this end, and what came of it.
+fn numbered<T>(make: impl Fn(u32) -> Result<T, String>) -> Result<(Ipv4Addr, T), String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Processes that run side by side begin far apart.
     let begin = std::process::id().wrapping_mul(7919);
-    let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % LINKS;
-    let [near, other] = [1, 2].map(|end| Ipv4Addr::from(RANGE + 4 * number + end));
-    let device = format!("lab{number}");
-    // Two processes that take the same number would have the same device, which is refused.
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % LINKS;
+        // Two processes that take the same number would have the same device, which is refused.
+        match make(number) {
+            Ok(made) => return Ok((ends(number)[0], made)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The addresses of the two ends of a link: this one, and the far one.
+fn ends(number: u32) -> [Ipv4Addr; 2] {
+    [1, 2].map(|end| Ipv4Addr::from(RANGE + 4 * number + end))
+}
+
+/// Joins the namespace of the process to this one.
+fn join(far: u32, number: u32) -> Result<(), String> {
+    let ([near, other], device) = (ends(number), format!("lab{number}"));
     ip(&["link", "add", &device, "type", "veth", "peer", "name", "lab", "netns", &far.to_string()])?;
     ip(&["addr", "add", &format!("{near}/30"), "dev", &device])?;
     ip(&["link", "set", "dev", &device, "up"])?;
     far_ip(far, &["addr", "add", &format!("{other}/30"), "dev", "lab"])?;
-    far_ip(far, &["link", "set", "lab", "up"])?;
-    Ok(near)
+    far_ip(far, &["link", "set", "lab", "up"])
+}
+
+/// Joins the namespace of the process to this one by devices in user space.
+fn bridge(far: u32, number: u32, quality: Quality) -> Result<Relay, String> {
+    let [near, other] = ends(number);
+    let device = lossy::device(&format!("lab{number}"), near);
+    let other = inside(far, || lossy::device("lab", other));
+    let both = device.and_then(|device| Ok((device, other?)));
+    let relay = both.and_then(|(device, other)| lossy::relay(device, other, quality));
+    relay.map_err(|error| format!("no network device of its own (/dev/net/tun, which takes root): {error}"))
+}
+
+/// Does something in the network namespace of the process, on a thread of its own: one that enters a namespace stays in it.
+fn inside<T: Send>(far: u32, act: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let namespace = File::open(namespace(far))?;
+    let act = || {
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        act()
+    };
+    std::thread::scope(|scope| scope.spawn(act).join())
+        .unwrap_or_else(|_| Err(io::Error::other("a thread in another namespace has panicked")))
 }
 
 /// Runs `ip` in the namespace of the process.

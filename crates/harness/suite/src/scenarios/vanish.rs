@@ -11,11 +11,12 @@ use wire::{Request, Wire};
 use crate::ensure;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario};
 
+mod lossy;
 mod noticed;
 mod spared;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] = &[noticed::SCENARIOS, spared::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[noticed::SCENARIOS, spared::SCENARIOS, lossy::SCENARIOS];
 
 /// `--tcp-keepalive` of these scenarios, in seconds.
 const KEEPALIVE: u64 = 3;
