@@ -176,5 +176,6 @@ pub(super) const WORKS_TWICE: &[&str] = &[
     "spared/ten-requests-behind",
     "spared/urgent-data",
     "spared/write-timeout",
+    "vanish/lossy-spared",
     "work/completes-once",
 ];

@@ -113,6 +113,7 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "timeouts/slow-reader",
     "vanish/behind-a-request",
     "vanish/by-default",
+    "vanish/lossy-fin",
     "vanish/many",
     "vanish/others-untouched",
     "vanish/stalled",
