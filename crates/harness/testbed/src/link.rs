@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Link {
     far: Child,
     near: Ipv4Addr,
-    /// What carries its packets, when it is slow and lossy.
+    /// The relay that carries its packets, when it is slow and lossy.
     _relay: Option<Relay>,
 }
 
