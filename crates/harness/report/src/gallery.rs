@@ -1,6 +1,6 @@
 //! The gallery: servers on other people's frameworks, each asked the same four questions, as a document and as a page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use measure::table::{self, Column, Table};
@@ -48,11 +48,14 @@ pub struct Shown {
 /// The result of one question.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
-    /// The number of scenarios that were judged.
+    /// The number of scenarios that were judged, without those of `beyond`.
     pub judged: usize,
     /// Those that failed, with what was seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, String>,
+    /// Those that failed and do not make the answer a no, with what was seen: see [`questions::is_beyond`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub beyond: BTreeMap<String, String>,
     /// The number of scenarios that could not be judged, because the harness failed or its time was up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub errors: usize,
@@ -84,13 +87,24 @@ impl Cell {
         self.judged > 0 && self.failed.is_empty()
     }
 
-    /// The answer to the question, in a word or a fraction.
+    /// True when every scenario passed that was judged, those too that count for no answer.
+    pub fn is_whole(&self) -> bool {
+        self.is_green() && self.beyond.is_empty()
+    }
+
+    /// True when a scenario failed, be it one that counts for no answer.
+    pub fn has_missed(&self) -> bool {
+        self.is_red() || !self.beyond.is_empty()
+    }
+
+    /// The answer to the question, in a word or a fraction, bold where it is red; a dagger stands for a body that stalls.
     pub fn answer(&self) -> String {
+        let dagger = if self.beyond.is_empty() { "" } else { " †" };
         match (self.judged, self.failed.len()) {
-            (0, _) => "–".to_owned(),
-            (_, 0) => "yes".to_owned(),
-            (judged, failed) if judged == failed => "**no**".to_owned(),
-            (judged, failed) => format!("**in {} of {judged}**", judged - failed),
+            (0, _) => format!("–{dagger}"),
+            (_, 0) => format!("yes{dagger}"),
+            (judged, failed) if judged == failed => format!("**no**{dagger}"),
+            (judged, failed) => format!("**in {} of {judged}**{dagger}", judged - failed),
         }
     }
 }
@@ -101,15 +115,18 @@ impl Shown {
         let mut cells: BTreeMap<Question, Cell> =
             Question::ALL.iter().map(|question| (*question, Cell::default())).collect();
         for row in rows {
-            let Some(question) = Question::of_area(row.area()) else { continue };
+            let Some(question) = questions::of_id(&row.id) else { continue };
             let cell = cells.entry(question).or_default();
+            let observed = row.observed.lines().next().unwrap_or_default().to_owned();
             match row.verdict {
                 Verdict::Unsupported => {}
                 Verdict::Error => cell.errors += 1,
+                Verdict::Fail | Verdict::Xpass if questions::is_beyond(&row.id) => {
+                    cell.beyond.insert(row.id.clone(), observed);
+                }
                 Verdict::Fail | Verdict::Xpass => {
-                    let observed = row.observed.lines().next().unwrap_or_default();
                     cell.judged += 1;
-                    cell.failed.insert(row.id.clone(), observed.to_owned());
+                    cell.failed.insert(row.id.clone(), observed);
                 }
                 Verdict::Pass | Verdict::Warn | Verdict::Xfail | Verdict::Flaky => cell.judged += 1,
             }
@@ -161,14 +178,13 @@ impl Gallery {
             for question in Question::ALL {
                 let cell = shown.cell(*question);
                 let told = red(variant, *question).is_some();
-                if cell.is_some_and(Cell::is_red) && !told {
-                    let failed = cell.iter().flat_map(|cell| cell.failed.iter()).next();
-                    let (id, observed) = failed.unwrap_or_else(|| unreachable!("a red cell has a failure"));
+                let missed = cell.iter().flat_map(|cell| cell.failed.iter().chain(&cell.beyond)).next();
+                if let (Some((id, observed)), false) = (missed, told) {
                     surprises.push(format!(
                         "{name} fails `{}`, which its manifest does not explain: {id}: {observed}",
                         question.word()
                     ));
-                } else if cell.is_some_and(Cell::is_green) && told {
+                } else if cell.is_some_and(Cell::is_whole) && told {
                     surprises.push(format!(
                         "{name} passes `{}`, which its manifest says that it fails",
                         question.word()
@@ -205,7 +221,17 @@ impl Gallery {
             writeln!(text, "{} of {all} servers were judged, in {} languages.", shown.len(), languages.len());
         let counts: Vec<String> =
             Question::ALL.iter().map(|question| format!("{} {}", green(question), question.verb())).collect();
-        let _ = writeln!(text, "Of them, {}.\n", counts.join("; "));
+        let _ = writeln!(text, "Of them, {}.", counts.join("; "));
+        let unique = |of: fn(&Shown) -> &str| -> Vec<&str> {
+            let all: BTreeSet<&str> = shown.iter().map(|shown| of(shown)).collect();
+            all.into_iter().collect()
+        };
+        let (runs, machines) = (unique(|shown| &shown.taken_at), unique(|shown| &shown.machine));
+        let taken = match runs[..] {
+            [one] => format!("in one run, {one}"),
+            _ => format!("in {} runs; the table has the day of each server's", runs.len()),
+        };
+        let _ = writeln!(text, "They were judged on {}, {taken}.\n", machines.join("; "));
     }
 
     fn was_judged(&self, adapter: &Adapter, variant: &Variant) -> bool {
@@ -245,8 +271,8 @@ impl Gallery {
         for (adapter, variant) in variants(adapters) {
             let name = format!("{}/{}", adapter.name, variant.name);
             let Some(shown) = self.servers.get(&name) else { continue };
-            let red_cells: Vec<_> = shown.cells.iter().filter(|(_, cell)| cell.is_red()).collect();
-            if red_cells.is_empty() {
+            let missed: Vec<_> = shown.cells.iter().filter(|(_, cell)| cell.has_missed()).collect();
+            if missed.is_empty() {
                 continue;
             }
             let versions: Vec<String> =
@@ -257,7 +283,7 @@ impl Gallery {
                 versions.join(", "),
                 variant.source
             );
-            for (question, cell) in red_cells {
+            for (question, cell) in missed {
                 let _ = writeln!(text, "- **{}** {}", question.heading(), seen(cell));
                 match red(variant, *question) {
                     Some(red) => self.explained(text, adapter, *question, red),
@@ -276,7 +302,8 @@ impl Gallery {
         };
         let name = if mend.contains('/') { mend.clone() } else { format!("{}/{mend}", adapter.name) };
         let proven = match self.servers.get(&name).and_then(|shown| shown.cell(question)) {
-            Some(cell) if cell.is_green() => format!("all {} scenarios pass there", cell.judged),
+            Some(cell) if cell.is_whole() => format!("all {} scenarios pass there", cell.judged),
+            Some(cell) if cell.is_green() => "but a body that stalls holds its answer, too".to_owned(),
             Some(cell) if cell.is_red() => {
                 format!("but it fails {} of {} there too", cell.failed.len(), cell.judged)
             }
@@ -307,10 +334,13 @@ const HEAD: &str = "# The gallery
 
 Does the work stop, in other people's frameworks? Written by `lab gallery`; `lab docs --check` fails when it is stale.
 
-Each server is an adapter in [`peers/`](../peers/README.md), asked those scenarios of four areas that it supports and that do not need the
-machine to themselves: of `deadline` what judges the answer alone, of `work`, `disconnect` and `spared` everything. Two servers are judged side by side,
-for at most 90 s each. *Yes* means that every scenario passed that was judged; *in 9 of 11* that two failed; *no* that all did; *–* that none was judged.
-A red cell is explained below, with the server that mends it where one is known.
+Each server is an adapter in [`peers/`](../peers/README.md), asked those scenarios of the set `stranger` that it supports: of `deadline` what judges the
+answer alone, of `work` and `disconnect` what a witness hears, of `spared` everything. `lab check --run COMMAND --only stranger` asks the same of any other
+server. Two servers are judged side by side, for at most 90 s each. *Yes* means that every scenario passed that was judged; *in 9 of 11* that two failed;
+*no* that all did; *–* that none was judged. A red cell is explained below, with the server that mends it where one is known.
+
+† The answer waits for a body that the client has announced and does not send (`deadline/stalled-body`, `deadline/expect-continue`). The documentation of none
+of these frameworks says that the deadline of a handler ends the reading of a body, so that this makes no cell red; cause and mend stand below all the same.
 ";
 
 /// Every server of the adapters.
@@ -325,11 +355,18 @@ fn red(variant: &Variant, question: Question) -> Option<&Red> {
 
 /// The scenarios that failed: the first with what was seen, the others by their ids.
 fn seen(cell: &Cell) -> String {
-    let mut failed = cell.failed.iter();
-    let first = failed.next().map(|(id, observed)| format!("`{id}`: {observed}")).unwrap_or_default();
-    let others: Vec<String> = failed.map(|(id, _)| format!("`{id}`")).collect();
-    let others = if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
-    format!("fails {} of {}: {first}{others}", cell.failed.len(), cell.judged)
+    let listed = |failed: &BTreeMap<String, String>| {
+        let mut failed = failed.iter();
+        let first = failed.next().map(|(id, observed)| format!("`{id}`: {observed}")).unwrap_or_default();
+        let others: Vec<String> = failed.map(|(id, _)| format!("`{id}`")).collect();
+        let others = if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
+        format!("{first}{others}")
+    };
+    let red = cell
+        .is_red()
+        .then(|| format!("fails {} of {}: {}", cell.failed.len(), cell.judged, listed(&cell.failed)));
+    let beyond = (!cell.beyond.is_empty()).then(|| format!("† {}", listed(&cell.beyond)));
+    red.into_iter().chain(beyond).collect::<Vec<_>>().join("; ")
 }
 
 /// The day of an HTTP date.

@@ -42,6 +42,11 @@ pub fn of(scenario: &Scenario) -> Option<Question> {
     (fits && light && common).then_some(question)
 }
 
+/// Returns the question that the scenario of this id helps to answer.
+pub fn of_id(id: &str) -> Option<Question> {
+    scenarios::all().into_iter().find(|scenario| scenario.id == id).and_then(of)
+}
+
 /// True when a miss of this scenario does not make the answer to its question a no.
 pub fn is_beyond(id: &str) -> bool {
     BEYOND.contains(&id)
@@ -89,10 +94,8 @@ impl Reply<'_> {
 
 /// Returns the four answers of a server's rows; scenarios that are not of the set count for none.
 pub fn replies<'a>(rows: &[&'a Row]) -> Vec<Reply<'a>> {
-    let table = scenarios::all();
-    let asks = |row: &Row| table.iter().find(|scenario| scenario.id == row.id).and_then(|one| of(one));
     let reply = |question| {
-        let mine = rows.iter().copied().filter(|row| asks(row) == Some(question));
+        let mine = rows.iter().copied().filter(|row| of_id(&row.id) == Some(question));
         let (judged, unjudged): (Vec<&Row>, Vec<&Row>) = mine.partition(|row| row.is_judged());
         let (misses, passed): (Vec<&Row>, Vec<&Row>) =
             judged.into_iter().partition(|row| matches!(row.verdict, Verdict::Fail | Verdict::Xpass));

@@ -71,7 +71,7 @@ fn a_cell_counts_what_was_judged_and_neither_lacks_nor_errors() {
     assert_eq!(answer(Question::Disconnect), "**in 1 of 2**");
     assert_eq!(answer(Question::Spared), "–");
     assert_eq!(shown.cell(Question::Spared).unwrap().errors, 1);
-    let all_failed = Shown::judged("", &machine(), 0, &[row("work/drop", Verdict::Fail)]);
+    let all_failed = Shown::judged("", &machine(), 0, &[row("work/context", Verdict::Fail)]);
     assert_eq!(all_failed.cell(Question::Deadline).unwrap().answer(), "**no**");
 }
 
@@ -122,4 +122,62 @@ fn a_document_is_read_back_as_it_was_and_another_version_is_refused() {
     assert_eq!(Gallery::parse(&gallery.json()), Ok(gallery.clone()));
     let other = gallery.json().replace("\"schema\": 1", "\"schema\": 9");
     assert_eq!(Gallery::parse(&other), Err("its `schema` is 9, and this lab reads 1".to_owned()));
+}
+
+#[test]
+fn a_body_that_stalls_is_marked_and_explained_and_makes_no_cell_red() {
+    let rows = [row("deadline/answers-504", Verdict::Pass), row("deadline/stalled-body", Verdict::Fail)];
+    let shown = Shown::judged("Thu, 26 Nov 2026 01:00:00 GMT", &machine(), 1000, &rows);
+    let cell = shown.cell(Question::Answers).unwrap();
+    assert_eq!((cell.answer().as_str(), cell.is_red(), cell.is_whole()), ("yes †", false, false));
+    let gallery = Gallery { schema: SCHEMA, servers: [("frame/plain".to_owned(), shown)].into() };
+    let page = gallery.page(&adapters());
+    assert!(line(&page, "**answered in time?**").contains("† `deadline/stalled-body`: seen"), "{page}");
+    assert!(page.contains("Of them, 1 answer in time"), "{page}");
+    assert!(page.contains("Linux") && page.contains("in one run, Thu, 26 Nov 2026"), "{page}");
+    assert_eq!(gallery.surprises(&adapters()).len(), 1, "no manifest explains it");
+}
+
+/// The results that `docs/gallery.md` is made of.
+fn kept() -> (Gallery, Vec<Adapter>) {
+    let root = testbed::catalog::root().unwrap();
+    let text = std::fs::read_to_string(root.join("docs/results/gallery.json")).unwrap();
+    (Gallery::parse(&text).unwrap(), testbed::adapters::read(&root).unwrap())
+}
+
+#[test]
+fn each_red_cell_of_the_kept_gallery_has_its_cause_its_source_and_its_mend() {
+    let (gallery, adapters) = kept();
+    let mut wrong = Vec::new();
+    for (adapter, variant) in variants(&adapters) {
+        let name = format!("{}/{}", adapter.name, variant.name);
+        let Some(shown) = gallery.servers.get(&name) else { continue };
+        for (question, cell) in shown.cells.iter().filter(|(_, cell)| cell.has_missed()) {
+            let Some(red) = red(variant, *question) else {
+                wrong.push(format!("{name} {}: no cause", question.word()));
+                continue;
+            };
+            let cause = red.cause.len() > 20 && red.source.starts_with("https://");
+            let mended = red.mend.as_ref().map(|mend| {
+                let mend = if mend.contains('/') { mend.clone() } else { format!("{}/{mend}", adapter.name) };
+                let there = gallery.servers.get(&mend).and_then(|shown| shown.cell(*question));
+                // A mend of a body that stalls lets none hold the answer; one of a red cell fails nothing that counts.
+                there.is_some_and(|there| if cell.is_red() { there.is_green() } else { there.is_whole() })
+            });
+            let tried = red.tried.as_ref().is_some_and(|tried| tried.len() > 20);
+            if !cause || !mended.unwrap_or(tried) {
+                wrong.push(format!("{name} {}: cause {cause}, mend {:?}", question.word(), red.mend));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_kept_gallery_has_24_servers_in_7_languages_at_least() {
+    let (gallery, adapters) = kept();
+    let judged: Vec<_> =
+        variants(&adapters).filter(|(adapter, one)| gallery.was_judged(adapter, one)).collect();
+    let languages: BTreeSet<&str> = judged.iter().map(|(adapter, _)| adapter.language.as_str()).collect();
+    assert!(judged.len() >= 24 && languages.len() >= 7, "{} in {languages:?}", judged.len());
 }
