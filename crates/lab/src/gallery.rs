@@ -59,10 +59,12 @@ pub(crate) fn gallery(args: &args::Gallery) -> Result<Exit, String> {
         Ok(rows) => Shown::judged(&taken_at, &machine, took.as_millis() as u64, &rows),
         Err(why) => Shown::absent(&taken_at, &machine, Some(why)),
     });
+    // What other runs have found is no surprise of this one.
+    let surprises =
+        Gallery { servers: judged.iter().cloned().collect(), ..Gallery::default() }.surprises(&adapters);
     gallery.servers.extend(judged);
     write(&root.join(RESULTS), &gallery.json())?;
     write(&root.join(PAGE), &gallery.page(&adapters))?;
-    let surprises = gallery.surprises(&adapters);
     for surprise in &surprises {
         say(surprise);
     }

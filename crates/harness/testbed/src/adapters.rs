@@ -102,6 +102,9 @@ pub struct Red {
     pub mend: Option<String>,
     /// The attempts that failed.
     pub tried: Option<String>,
+    /// True when it comes and goes, so that a run in which it passes is no surprise.
+    #[serde(default)]
+    pub flaky: bool,
 }
 
 /// The questions that every server is asked.

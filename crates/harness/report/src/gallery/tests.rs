@@ -114,6 +114,9 @@ fn a_red_cell_without_a_cause_and_a_green_one_with_one_are_surprises() {
     assert!(surprises[0].starts_with("frame/plain passes `disconnect`"), "{surprises:?}");
     assert!(surprises[1].starts_with("frame/polling fails `disconnect`"), "{surprises:?}");
     assert!(gallery(Verdict::Fail, Verdict::Pass).surprises(&adapters()).is_empty());
+    let mut comes_and_goes = adapters();
+    comes_and_goes[0].variants[0].reds[0].flaky = true;
+    assert_eq!(gallery(Verdict::Pass, Verdict::Pass).surprises(&comes_and_goes).len(), 0);
 }
 
 #[test]
