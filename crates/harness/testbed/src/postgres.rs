@@ -24,6 +24,8 @@ pub const VARIABLE: &str = "LAB_TEST_DATABASE";
 const GUARDED: &str = "guarded";
 /// The password of that role.
 const PASSWORD: &str = "open sesame";
+/// The name of its log.
+const LOG: &str = "postgres.log";
 /// The time that the own one may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// From one look at whether it is ready to the next.
@@ -94,6 +96,10 @@ impl Postgres {
             "max_wal_senders=0".to_owned(),
             // Two dozen servers at once may have eight each.
             "max_connections=400".to_owned(),
+            // A line for every cancel: a pipe that nobody reads would fill up, and stop whoever writes to it.
+            "logging_collector=on".to_owned(),
+            format!("log_filename={LOG}"),
+            "log_min_error_statement=panic".to_owned(),
             "shared_buffers=16MB".to_owned(),
         ];
         let mut words = as_account(account.as_ref(), &programs.join("postgres"));
@@ -142,6 +148,12 @@ impl Postgres {
             format!("postgres://{GUARDED}:{}@127.0.0.1:{port}/postgres", password.replace(' ', "%20"))
         };
         Some([url(PASSWORD), url("open barley")])
+    }
+
+    /// Returns what it has logged so far; only where it is the harness's own.
+    pub fn log(&self) -> Option<String> {
+        let file = self.own.as_ref()?.folder.join("data/log").join(LOG);
+        std::fs::read(file).ok().map(|log| String::from_utf8_lossy(&log).into_owned())
     }
 
     /// Opens a connection of the harness's own.
