@@ -13,6 +13,7 @@ pub(super) const LINGERS_FOR_EVER: &[&str] = &[
     "closing/is-bounded",
     "outside/permit-shutdown",
     "outside/process-shutdown",
+    "outside/query-shutdown",
     "shutdown/cancels-at-timeout",
     "closing/clients-that-go-on",
     "shutdown/deadline-while-draining",

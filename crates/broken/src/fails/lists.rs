@@ -207,6 +207,7 @@ pub(super) const DIES_OF_PANICS: &[&str] = &[
     "log/unread-pipe",
     "outside/permit-panic",
     "outside/process-panic",
+    "outside/query-panic",
     "outside/upstream-panic",
     "spared/neighbor-panics",
     "probe/panic",

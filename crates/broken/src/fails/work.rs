@@ -106,6 +106,8 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "outside/permit-rst",
     "outside/process-fin",
     "outside/process-rst",
+    "outside/query-fin",
+    "outside/query-rst",
     "outside/process-storm",
     "outside/upstream-fin",
     "outside/upstream-rst",
