@@ -1,0 +1,116 @@
+//! Figures of work outside the process: `scripts/long.sh outside` runs it.
+//!
+//! `outside [--canceled N] [--each N] [--budgets N] FOLDER SERVER...`: FOLDER holds the servers' programs, and a figure of one
+//! server is that of `server-SERVER`. A chain goes through all of them and once more through the first.
+
+mod chain;
+mod figures;
+mod queries;
+mod resources;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use testbed::capability::Supports;
+use testbed::guard;
+use testbed::server::{Server, Started};
+use testbed::subject::{Subject, Trial};
+use wire::trace::Trace;
+use wire::{Request, Wire};
+
+/// What any step may fail with.
+type Failed = Box<dyn Error>;
+
+/// Counts of a run.
+struct Counts {
+    /// Canceled queries in the pool of one server.
+    canceled: u64,
+    /// Cancels of each kind whose time is taken.
+    each: usize,
+    /// Requests through the chain whose budgets are read.
+    budgets: usize,
+}
+
+fn main() -> ExitCode {
+    guard::exec_if_asked();
+    let done = guard::kill_on_signals().map_err(Failed::from).and_then(|()| run());
+    guard::kill_all();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("outside: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failed> {
+    let mut counts = Counts { canceled: 100_000, each: 300, budgets: 10_000 };
+    let mut args = std::env::args().skip(1).peekable();
+    while let Some(flag) = args.next_if(|arg| arg.starts_with("--")) {
+        let value = args.next().ok_or("a flag takes a number")?;
+        match flag.as_str() {
+            "--canceled" => counts.canceled = value.parse()?,
+            "--each" => counts.each = value.parse()?,
+            "--budgets" => counts.budgets = value.parse()?,
+            _ => return Err(format!("unknown flag `{flag}`").into()),
+        }
+    }
+    let folder = PathBuf::from(args.next().ok_or("no folder of servers")?);
+    let names: Vec<String> = args.collect();
+    let subjects: Vec<Subject> = names.iter().map(|name| subject(&folder, name)).collect();
+    println!(
+        "| figure | server | n | p50 ms | p99 ms | max ms | |\n| --- | --- | --- | --- | --- | --- | --- |"
+    );
+    for subject in &subjects {
+        queries::gone(subject, counts.each)?;
+        resources::processes(subject, counts.each)?;
+        resources::permits(subject)?;
+    }
+    if let Some(first) = subjects.first() {
+        let links: Vec<&Subject> = subjects.iter().chain([first]).collect();
+        chain::leaves(&links, counts.each)?;
+        chain::deadlines(&links, counts.each)?;
+        chain::budgets(&links, counts.budgets)?;
+    }
+    for subject in &subjects {
+        queries::pool(subject, counts.canceled)?;
+    }
+    Ok(())
+}
+
+fn subject(folder: &Path, name: &str) -> Subject {
+    Subject::executable(name, &folder.join(format!("server-{name}")), Supports::All)
+}
+
+/// Starts a server with these flags.
+fn start(subject: &Subject, flags: &[&str]) -> Result<Server, Failed> {
+    let args: Vec<_> = ["--request-timeout", "60s"].iter().chain(flags).map(std::ffi::OsStr::new).collect();
+    match subject.try_start(&Trial { args: &args, ..Trial::default() }, Duration::from_secs(10))? {
+        Started::Serves(server) => Ok(server),
+        Started::Ended { stderr, .. } => Err(format!("{} does not serve: {stderr}", subject.name()).into()),
+    }
+}
+
+/// Connects to a server.
+fn connect(server: &Server) -> Result<Wire, Failed> {
+    Ok(Wire::connect(server.address(), give_up(), &Trace::default())?.with_host(server.host()))
+}
+
+/// Sends a request; returns its connection and when it was sent.
+fn send(server: &Server, request: &Request) -> Result<(Wire, Instant), Failed> {
+    let mut wire = connect(server)?;
+    let sent_at = wire.send_request(request)?;
+    Ok((wire, sent_at))
+}
+
+/// The time after which one step is given up.
+fn give_up() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
