@@ -83,9 +83,9 @@ pub(crate) fn pool(subject: &Subject, canceled: u64) -> Result<(), Failed> {
             number += 1;
             request(&format!("{}-pool-{number}.", subject.name()), work, timeout)
         };
-        // A query ends between 2 ms before its cancel and 2 ms behind it.
-        let doomed = (0..40).map(|at| named(ms(8) + at % 5 * ms(1), ms(10))).collect();
-        let spared = (0..8).map(|_| named(ms(4), ms(30_000))).collect();
+        // A query of the first eight ends between 2 ms before its cancel and 5 ms behind it; the others wait for a slot first.
+        let doomed = (0..16).map(|at| named(ms(8) + at % 8 * ms(1), ms(10) * (1 + at / 8))).collect();
+        let spared = (0..4).map(|_| named(ms(4), ms(30_000))).collect();
         let doomed = Storm::launch(server.address(), doomed, give_up())?;
         let spared = Storm::launch(server.address(), spared, give_up())?;
         doomed.finish()?;
