@@ -20,7 +20,7 @@ use testbed::subject::{Subject, Trial};
 use wire::trace::Trace;
 use wire::{Request, Wire};
 
-/// What any step may fail with.
+/// The failure of any step.
 type Failed = Box<dyn Error>;
 
 /// Counts of a run.
