@@ -15,8 +15,8 @@ use crate::Server;
 use crate::connection::Conn;
 use crate::request::Job;
 
-/// The time after which a fault sends a second cancel.
-const LATE: Duration = Duration::from_millis(30);
+/// The time from one late cancel of a fault to the next, and how many there are.
+const LATE: (Duration, usize) = (Duration::from_millis(20), 10);
 
 /// The connections to the database.
 #[derive(Default)]
@@ -84,8 +84,10 @@ impl Query<'_> {
         }
         if self.server.fault == Fault::CancelsLate && self.late {
             thread::spawn(move || {
-                thread::sleep(LATE);
-                deliver(&database, &cancel)
+                for _ in 0..LATE.1 {
+                    thread::sleep(LATE.0);
+                    let _ = deliver(&database, &cancel);
+                }
             });
         }
     }

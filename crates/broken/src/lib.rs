@@ -239,7 +239,7 @@ pub enum Fault {
     LeavesQueries,
     /// Cancels a query, and never gives the slot of its connection back.
     LosesConnections,
-    /// Cancels a query at its deadline a second time, when another may have its connection.
+    /// Cancels a query at its deadline again and again, when another may have its connection.
     CancelsLate,
     /// Answers 200 for its database.
     AnswersForDatabases,

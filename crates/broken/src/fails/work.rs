@@ -108,6 +108,7 @@ pub(super) const IGNORES_DISCONNECTS: &[&str] = &[
     "outside/process-rst",
     "outside/query-fin",
     "outside/query-rst",
+    "outside/query-slots",
     "outside/process-storm",
     "outside/upstream-fin",
     "outside/upstream-rst",
