@@ -4,7 +4,7 @@
 #   scripts/long.sh outside
 #
 # By variables: CANCELED, queries that are canceled in the pool of each server (default 100000); EACH, cancels of each kind whose
-# time is taken (300); BUDGETS, requests through the chain (10000); SERVERS; PROFILE, release or dev; LIMIT, after which it ends
+# time is taken (300); BUDGETS, requests through the chain (10000); SERVERS; ONLY, some of queries,processes,permits,chain,pool; PROFILE, release or dev; LIMIT, after which it ends
 # (60m). It needs PostgreSQL: Debian's `postgresql`, or LAB_TEST_DATABASE. docs/results has the last figures.
 set -euo pipefail
 
@@ -18,4 +18,4 @@ cargo build --profile "$profile" --quiet --locked "${packages[@]}"
 cargo build --profile "$profile" --quiet --locked -p suite --example outside
 folder=${CARGO_TARGET_DIR:-target}/${profile/dev/debug}
 exec timeout "${LIMIT:-60m}" "$folder/examples/outside" --canceled "$canceled" --each "$each" --budgets "$budgets" \
-    "$folder" "${servers[@]}"
+    --only "${ONLY:-}" "$folder" "${servers[@]}"

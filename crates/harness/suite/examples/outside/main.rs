@@ -1,6 +1,7 @@
 //! Figures of work outside the process: `scripts/long.sh outside` runs it.
 //!
-//! `outside [--canceled N] [--each N] [--budgets N] FOLDER SERVER...`: FOLDER holds the servers' programs, and a figure of one
+//! `outside [--canceled N] [--each N] [--budgets N] [--only PART,...] FOLDER SERVER...`: PART is one of `queries`, `processes`,
+//! `permits`, `chain` and `pool`; FOLDER holds the servers' programs, and a figure of one
 //! server is that of `server-SERVER`. A chain goes through all of them and once more through the first.
 
 mod chain;
@@ -48,13 +49,15 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failed> {
     let mut counts = Counts { canceled: 100_000, each: 300, budgets: 10_000 };
+    let mut only = String::new();
     let mut args = std::env::args().skip(1).peekable();
     while let Some(flag) = args.next_if(|arg| arg.starts_with("--")) {
-        let value = args.next().ok_or("a flag takes a number")?;
+        let value = args.next().ok_or("a flag takes a value")?;
         match flag.as_str() {
             "--canceled" => counts.canceled = value.parse()?,
             "--each" => counts.each = value.parse()?,
             "--budgets" => counts.budgets = value.parse()?,
+            "--only" => only = value,
             _ => return Err(format!("unknown flag `{flag}`").into()),
         }
     }
@@ -64,18 +67,25 @@ fn run() -> Result<(), Failed> {
     println!(
         "| figure | server | n | p50 ms | p99 ms | max ms | |\n| --- | --- | --- | --- | --- | --- | --- |"
     );
+    let has = |part: &str| only.is_empty() || only.split(',').any(|one| one == part);
     for subject in &subjects {
-        queries::gone(subject, counts.each)?;
-        resources::processes(subject, counts.each)?;
-        resources::permits(subject)?;
+        if has("queries") {
+            queries::gone(subject, counts.each)?;
+        }
+        if has("processes") {
+            resources::processes(subject, counts.each)?;
+        }
+        if has("permits") {
+            resources::permits(subject)?;
+        }
     }
-    if let Some(first) = subjects.first() {
+    if let Some(first) = subjects.first().filter(|_| has("chain")) {
         let links: Vec<&Subject> = subjects.iter().chain([first]).collect();
         chain::leaves(&links, counts.each)?;
         chain::deadlines(&links, counts.each)?;
         chain::budgets(&links, counts.budgets)?;
     }
-    for subject in &subjects {
+    for subject in subjects.iter().filter(|_| has("pool")) {
         queries::pool(subject, counts.canceled)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use testbed::census::Census;
 use testbed::postgres::{self, Client, Postgres};
 use testbed::server::Server;
 use testbed::subject::Subject;
-use wire::burst::Storm;
+use wire::burst::Burst;
 use wire::{Leave, Request};
 
 use crate::{Failed, figures, give_up, ms, send, start};
@@ -50,7 +50,7 @@ pub(crate) fn gone(subject: &Subject, each: usize) -> Result<(), Failed> {
     let (_, server, mut client) = front(subject)?;
     let (mut cut, mut left) = (Vec::new(), Vec::new());
     for number in 0..each {
-        let (id, timeout) = (format!("{}-cut-{number}.", subject.name()), ms(60));
+        let (id, timeout) = (format!("{}-cut-{number}.", subject.name()), ms(150));
         let (mut wire, sent_at) = send(&server, &request(&id, ms(30_000), timeout))?;
         until(&mut client, &id, 1)?;
         wire.answer()?;
@@ -86,8 +86,8 @@ pub(crate) fn pool(subject: &Subject, canceled: u64) -> Result<(), Failed> {
         // A query of the first eight ends between 2 ms before its cancel and 5 ms behind it; the others wait for a slot first.
         let doomed = (0..16).map(|at| named(ms(8) + at % 8 * ms(1), ms(10) * (1 + at / 8))).collect();
         let spared = (0..4).map(|_| named(ms(4), ms(30_000))).collect();
-        let doomed = Storm::launch(server.address(), doomed, give_up())?;
-        let spared = Storm::launch(server.address(), spared, give_up())?;
+        let doomed = Burst::launch(server.address(), doomed, give_up())?;
+        let spared = Burst::launch(server.address(), spared, give_up())?;
         doomed.finish()?;
         for shot in spared.finish()? {
             others += 1;

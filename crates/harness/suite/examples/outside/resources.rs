@@ -7,7 +7,7 @@ use testbed::census::Census;
 use testbed::proc::{self, Child, State};
 use testbed::server::Server;
 use testbed::subject::Subject;
-use wire::burst::Storm;
+use wire::burst::Burst;
 use wire::{Leave, Request};
 
 use crate::{Failed, figures, give_up, ms, send, start};
@@ -52,7 +52,7 @@ pub(crate) fn processes(subject: &Subject, each: usize) -> Result<(), Failed> {
     let server = start(subject, &[])?;
     let (mut cut, mut left) = (Vec::new(), Vec::new());
     for number in 0..each {
-        let timeout = ms(60);
+        let timeout = ms(200);
         let (mut wire, sent_at) = send(&server, &request("process", "cut", ms(30_000), timeout))?;
         let born = child(&server)?;
         wire.answer()?;
@@ -97,7 +97,7 @@ pub(crate) fn permits(subject: &Subject) -> Result<(), Failed> {
     for round in 0..WAITS.1 {
         let timeout = if round % 2 == 0 { ms(100) } else { ms(30_000) };
         let waits = (0..WAITS.0).map(|_| request("permit", "wait", ms(10), timeout)).collect();
-        let mut waits = Storm::launch(server.address(), waits, give_up())?;
+        let mut waits = Burst::launch(server.address(), waits, give_up())?;
         if round % 2 == 0 {
             let ended = waits.finish()?;
             canceled += ended.iter().filter(|shot| shot.status() == Some(504)).count() as u64;
