@@ -41,3 +41,8 @@ pub use run::Interrupted;
 pub use scope::Scope;
 pub use timer::{Sleep, Timer};
 pub use wait::DoneOwned;
+
+/// Runs the example of the page on migration.
+#[cfg(doctest)]
+#[doc = include_str!("../MIGRATION.md")]
+mod migration {}

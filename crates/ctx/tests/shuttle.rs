@@ -1,5 +1,5 @@
 //! Trees of contexts under random schedules of many threads:
-//! `RUSTFLAGS="--cfg loom --cfg shuttle" cargo test -p ctx --test shuttle`.
+//! `RUSTFLAGS="--cfg loom --cfg shuttle" cargo test -p exact-ctx --test shuttle`.
 //!
 //! loom tries every order of two or three threads; here more threads meet, in orders drawn at random. A schedule that fails
 //! is printed, and `shuttle::replay` runs it again.
