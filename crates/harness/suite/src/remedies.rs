@@ -49,7 +49,7 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     ("disconnect/*stream*", "watch the socket while the handler waits, and not only when a write fails"),
     (
-        "disconnect,hops/fin,hops/rst,h2/connection-*,h2/reset-*",
+        "disconnect,vanish/lossy-fin,hops/fin,hops/rst,h2/connection-*,h2/reset-*",
         "watch the client's socket while the work runs (your \
      framework's signal, `http.disconnect`, `close` of the response, or `poll` for POLLRDHUP), and cancel the work from there",
     ),
