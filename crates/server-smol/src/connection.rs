@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use census::Connection;
 use contract::{Clock, Closing, Overdue, Reason, Refusal, answer, limits, wire};
+use ctx::Cancel;
 
 use futures_lite::{AsyncReadExt, future};
 use hyper::server::conn::http1;
@@ -62,13 +63,24 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream, alive: &Sender<()>) -
     if speaks_http2 {
         return Box::pin(streams::serve(&conn, socket, &cancel, alive)).await;
     }
+    over_http1(&conn, socket, &cancel, overdue, stopped).await
+}
+
+/// Answers requests over HTTP/1.1 until the connection ends.
+async fn over_http1(
+    conn: &Arc<Conn>,
+    socket: Socket,
+    cancel: &Cancel,
+    mut overdue: Pin<&mut impl Future<Output = Overdue>>,
+    mut stopped: Pin<&mut impl Future>,
+) -> End {
     // Half-closed connections are hyper's to serve: whether the client has left is judged here, by `gone`.
     let http = http1::Builder::new()
         .half_close(true)
         .max_buf_size(limits::HEAD)
-        .serve_connection(socket, service_fn(|request| handler::handle(&conn, request)));
+        .serve_connection(socket, service_fn(|request| handler::handle(conn, request)));
     let mut http = pin!(http);
-    let mut gone = pin!(gone(&conn));
+    let mut gone = pin!(gone(conn));
     let mut draining = false;
     loop {
         // hyper is polled first, so that an answer that is ready leaves before the client's leaving is looked at.
@@ -77,7 +89,7 @@ async fn exchange(server: Arc<Server>, stream: &TcpStream, alive: &Sender<()>) -
             if conn.clock.is_busy() {
                 cancel.cancel_cause(Reason::Disconnect);
             }
-            Some(ended_by(ended, &conn))
+            Some(ended_by(ended, conn))
         };
         let gone = async {
             gone.as_mut().await;

@@ -59,6 +59,8 @@ fn exchange(server: Arc<Server>, stream: &Arc<TcpStream>) -> End {
     }
 }
 
+// threads: no `over_http1`, because the loop above is all of it.
+
 // threads: only here, because hyper reads the requests of the others and writes their answers.
 /// Reads one request and writes its answer; an error says how the connection ends.
 fn turn(conn: &Arc<Conn>, socket: &mut Socket) -> Result<(), End> {

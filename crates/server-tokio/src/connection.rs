@@ -3,13 +3,14 @@
 use std::future::{pending, poll_fn};
 use std::io;
 use std::net::Shutdown;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use census::Connection;
 use contract::{Clock, Closing, OnDisconnect, Overdue, Reason, Refusal, answer, limits, wire};
+use ctx::Cancel;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -66,13 +67,26 @@ async fn exchange(server: Arc<Server>, stream: &mut TcpStream, alive: &mpsc::Sen
     if speaks_http2 {
         return Box::pin(streams::serve(&conn, socket, &cancel, alive)).await;
     }
+    over_http1(&conn, socket, stream, &cancel, overdue, stopped).await
+}
+
+// tokio: another body, because hyper reads as `TokioIo`, and the watch over the client shares the `stream`.
+/// Answers requests over HTTP/1.1 until the connection ends.
+async fn over_http1(
+    conn: &Arc<Conn>,
+    socket: Socket<'_>,
+    stream: &TcpStream,
+    cancel: &Cancel,
+    mut overdue: Pin<&mut impl Future<Output = Overdue>>,
+    mut stopped: Pin<&mut impl Future>,
+) -> End {
     // Half-closed connections are hyper's to serve: whether the client has left is judged here, by `gone`.
     let http = http1::Builder::new()
         .half_close(true)
         .max_buf_size(limits::HEAD)
-        .serve_connection(TokioIo::new(socket), service_fn(|request| handler::handle(&conn, request)));
+        .serve_connection(TokioIo::new(socket), service_fn(|request| handler::handle(conn, request)));
     let mut http = pin!(http);
-    let mut gone = pin!(gone(&conn, stream));
+    let mut gone = pin!(gone(conn, stream));
     let mut draining = false;
     loop {
         // hyper is polled first, so that an answer that is ready leaves before the client's leaving is looked at.
@@ -82,7 +96,7 @@ async fn exchange(server: Arc<Server>, stream: &mut TcpStream, alive: &mpsc::Sen
                 if conn.clock.is_busy() {
                     cancel.cancel_cause(Reason::Disconnect);
                 }
-                return ended_by(ended, &conn);
+                return ended_by(ended, conn);
             }
             () = gone.as_mut() => {
                 cancel.cancel_cause(Reason::Disconnect);
