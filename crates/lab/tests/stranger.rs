@@ -60,8 +60,13 @@ fn the_same_with_a_witness_is_told_what_to_mend_first_with_its_bytes() {
 #[test]
 fn the_verdict_can_be_pasted_into_an_issue() {
     let (stdout, _) = judged("bare.py", &["--format", "markdown"]);
-    assert!(stdout.starts_with("| question | answer | not with |\n|---|---|---|\n"), "{stdout}");
+    assert!(stdout.starts_with("| question | answer | not with |\n| --- | --- | --- |\n"), "{stdout}");
     assert!(stdout.contains("| answered in time? | ") && stdout.contains(" need `witness`: "), "{stdout}");
+    // A shell that the command is pasted into must see the words that it was given.
+    assert!(
+        stdout.contains("check --run \"python3 '") && stdout.contains("bare.py'\" --only stranger"),
+        "{stdout}"
+    );
 }
 
 #[test]

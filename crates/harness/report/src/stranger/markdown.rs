@@ -58,6 +58,11 @@ pub fn markdown(run: &Document) -> String {
             let _ = writeln!(text, "\nFailed besides: {}", others.join(", "));
         }
     }
-    let _ = writeln!(text, "\nJudged by `{}`.", run.command.join(" "));
+    let _ = writeln!(text, "\nJudged by `{}`.", shown(&run.command));
     text
+}
+
+/// The words of a command as a shell takes them.
+fn shown(words: &[String]) -> String {
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
