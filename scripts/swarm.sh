@@ -58,7 +58,9 @@ case $tool in
             echo "  python3 -m venv $venv && $venv/bin/pip install -r benches/locust/requirements.txt" >&2
             echo "  $venv/bin/locust -f benches/locust/locustfile.py --worker --master-host $master" >&2
         fi
-        "${lab[@]}" -- scripts/swarm/locust.sh "$venv/bin/locust" '{url}' "$mix" "$rate" "$lasting" "$workers" "$hosts"
+        # Variables of the name LAB_* go to no child of the lab's, so that none reaches a server.
+        "${lab[@]}" -- env LAB_TARGET="${LAB_TARGET:-/slow?work=1s&tick=50ms&style=context}" LAB_TIMEOUT="${LAB_TIMEOUT:-300m}" \
+            LAB_RATE="${LAB_RATE:-1}" scripts/swarm/locust.sh "$venv/bin/locust" '{url}' "$mix" "$rate" "$lasting" "$workers" "$hosts"
         ;;
     *) usage ;;
 esac
