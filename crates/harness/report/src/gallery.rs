@@ -340,8 +340,8 @@ answer alone, of `work` and `disconnect` what a witness hears, of `spared` every
 server. Two servers are judged side by side, for at most 90 s each. *Yes* means that every scenario passed that was judged; *in 9 of 11* that two failed;
 *no* that all did; *–* that none was judged. A red cell is explained below, with the server that mends it where one is known.
 
-† The answer waits for a body that the client has announced and does not send (`deadline/stalled-body`, `deadline/expect-continue`). The documentation of none
-of these frameworks says that the deadline of a handler ends the reading of a body, so that this makes no cell red; cause and mend stand below all the same.
+† The answer waits for a body that the client has announced and does not send (`deadline/stalled-body`, `deadline/expect-continue`). We know of
+no framework here whose documentation says that the deadline of a handler ends the reading of a body, so that this makes no cell red; cause and mend stand below all the same.
 ";
 
 /// Every server of the adapters.
