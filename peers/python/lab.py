@@ -11,7 +11,7 @@ import urllib.parse
 from settings import duration
 
 BUDGET_UNITS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-STYLES = ("context", "drop", "detached", "blocking", "polling", "spin")
+STYLES = ("context", "drop", "detached", "blocking", "polling", "spin", "process", "upstream")
 BODY = 1024 * 1024
 TARGET = 8 * 1024
 HEAD = 16 * 1024
@@ -68,6 +68,13 @@ def subject(headers):
     return given[0] if given else None
 
 
+def traceparent(headers):
+    """The `traceparent` to pass on as it came; one that is malformed counts as none."""
+    given = headers.get("traceparent", [])
+    form = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
+    return given[0] if len(given) == 1 and re.fullmatch(form, given[0]) else None
+
+
 def params(query, **takes):
     """The parameters as `takes` reads them: for each a default, and a function or the words there are."""
     found = {name: default for name, (default, _) in takes.items()}
@@ -93,7 +100,7 @@ def at_most(read, least, most):
 
 TICK = at_most(duration, 0.001, 3600)
 SLOW = {"work": (5.0, at_most(duration, 0, 3600)), "style": ("context", STYLES),
-        "tick": (0.01, TICK), "body": ("read", ("read", "ignore", "drop"))}
+        "tick": (0.01, TICK), "body": ("read", ("read", "ignore", "drop")), "hops": (1, at_most(int, 1, 8))}
 STREAM = {"chunks": (10, at_most(int, 0, 10000)), "every": (0.1, TICK)}
 FANOUT = {"width": (4, at_most(int, 1, 1000)), "work": (0.1, SLOW["work"][1]),
           "fail": (None, at_most(int, 0, 999)), "tick": (0.01, TICK)}
@@ -104,6 +111,13 @@ def ticks(work, tick):
     start = time.monotonic()
     for number in range(1, math.ceil(round(work / tick, 6)) + 1):
         yield start + min(number * tick, work)
+
+
+def called(settings, style):
+    """Refuses a style that needs an upstream where there is none."""
+    if style == "upstream" and not settings.upstream:
+        problem = "takes `upstream` of a server that was started with --upstream"
+        raise Refused(400, "bad-request", f"parameter `style` {problem}")
 
 
 def document(**fields):

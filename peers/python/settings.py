@@ -53,7 +53,7 @@ def settings():
         ("threads", count, "1"), ("blocking-threads", count, "512"), ("max-connections", count, "1"),
         ("request-timeout", timeout, "2s"), ("read-header-timeout", timeout, "5s"), ("read-timeout", timeout, "10s"),
         ("write-timeout", timeout, "10s"), ("idle-timeout", timeout, "60s"), ("shutdown-timeout", timeout, "5s"),
-        ("on-disconnect", str, ""),
+        ("on-disconnect", str, ""), ("upstream", address, None), ("reserve", timeout, "5ms"),
     ]:
         flag(name, kind, default)
     return parser.parse_args()

@@ -14,8 +14,9 @@ type identityKey struct{}
 
 // identity is who asks, carried by the request's context.
 type identity struct {
-	id, subject string
-	counted     *request
+	id, subject, traceparent string
+	given                    bool // whether the client named the id
+	counted                  *request
 }
 
 func of(ctx context.Context) *identity { return ctx.Value(identityKey{}).(*identity) }
@@ -31,7 +32,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // newHandler returns the endpoints, counted, identified and under their deadline.
 func newHandler(s settings, c *census) http.Handler {
-	return identified(c, limited(s, c, routes()))
+	return identified(c, limited(s, c, routes(s)))
 }
 
 // identified gives every request its identity, and counts it until it ends.
@@ -42,6 +43,10 @@ func identified(c *census, next http.Handler) http.Handler {
 		heard := who.id
 		if !printable.MatchString(who.id) {
 			who.id, heard = fmt.Sprintf("go-%d", made.Add(1)), ""
+		}
+		who.given = heard != ""
+		if given := r.Header.Values("traceparent"); len(given) == 1 && traceparents.MatchString(given[0]) {
+			who.traceparent = given[0]
 		}
 		who.counted = c.request(heard)
 		recorded := &recorder{w, 0}
@@ -114,6 +119,10 @@ func reply(w http.ResponseWriter, r *http.Request, v map[string]any, err error) 
 	case errors.Is(err, context.Canceled):
 		// net/http gives no cause, but nothing else cancels a request's context while its handler runs.
 		refuse(w, r, http.StatusServiceUnavailable, "disconnect", err)
+	case errors.Is(err, errUpstream):
+		refuse(w, r, http.StatusBadGateway, "upstream", err)
+	case errors.Is(err, errProcess):
+		refuse(w, r, http.StatusBadGateway, "child", err)
 	case errors.As(err, &child):
 		refuse(w, r, http.StatusBadGateway, "child", err)
 	case errors.As(err, &tooLarge):

@@ -21,7 +21,9 @@ var (
 	millis    = regexp.MustCompile(`^\d{1,18}$`)
 	printable = regexp.MustCompile(`^[!-~]{1,64}$`)
 	subjects  = regexp.MustCompile(`^[ -~]{1,256}$`)
-	units     = map[byte]time.Duration{
+	// A traceparent that is malformed counts as none.
+	traceparents = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+	units        = map[byte]time.Duration{
 		'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
 	}
 )

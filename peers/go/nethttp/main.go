@@ -27,6 +27,10 @@ func main() {
 		fmt.Println(runtime.Version())
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == workerWord {
+		worker(os.Args[2:])
+		return
+	}
 	s, err := parse(os.Args[1:])
 	if err != nil {
 		// The package writes flags with one dash, and everybody else with two.

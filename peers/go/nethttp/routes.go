@@ -8,7 +8,7 @@ import (
 )
 
 // routes returns the endpoints.
-func routes() http.Handler {
+func routes(s settings) http.Handler {
 	mux := http.NewServeMux()
 	route := func(path, allow string, handler http.HandlerFunc, methods ...string) {
 		for _, method := range methods {
@@ -20,7 +20,7 @@ func routes() http.Handler {
 		})
 	}
 	route("/fast", "GET, HEAD", serveFast, "GET")
-	route("/slow", "GET, HEAD, POST", serveSlow, "GET", "POST")
+	route("/slow", "GET, HEAD, POST", s.serveSlow, "GET", "POST")
 	route("/values", "GET, HEAD", serveValues, "GET")
 	route("/upload", "POST", serveUpload, "POST")
 	route("/stream", "GET, HEAD", serveStream, "GET")
@@ -39,13 +39,17 @@ func serveFast(w http.ResponseWriter, r *http.Request) {
 	reply(w, r, map[string]any{"endpoint": "fast", "request_id": of(r.Context()).id}, nil)
 }
 
-func serveSlow(w http.ResponseWriter, r *http.Request) {
+func (s settings) serveSlow(w http.ResponseWriter, r *http.Request) {
 	q := newQuery(r)
 	p := slow{
 		work:  q.duration("work", 5*time.Second, 0),
-		style: q.oneOf("style", "context", "drop", "detached", "blocking", "polling", "spin"),
+		style: q.oneOf("style", "context", "drop", "detached", "blocking", "polling", "spin", "process", "upstream"),
 		tick:  q.duration("tick", 10*time.Millisecond, time.Millisecond),
 		body:  q.oneOf("body", "read", "ignore", "drop"),
+		hops:  q.number("hops", 1, 1, 8),
+	}
+	if p.style == "upstream" && s.upstream == "" {
+		q.wrong("style", "takes `upstream` of a server that was started with --upstream")
 	}
 	if wrong(w, r, q) {
 		return
@@ -59,7 +63,7 @@ func serveSlow(w http.ResponseWriter, r *http.Request) {
 		r.Body.Close()
 	}
 	if err == nil {
-		err = p.run(ctx, of(ctx).counted)
+		err = p.run(ctx, s, of(ctx).counted)
 	}
 	worked := time.Since(began).Milliseconds()
 	reply(w, r, map[string]any{"endpoint": "slow", "request_id": of(ctx).id, "worked_ms": worked}, err)
@@ -124,7 +128,10 @@ func serveFanout(w http.ResponseWriter, r *http.Request) {
 	reply(w, r, map[string]any{"endpoint": "fanout", "request_id": of(r.Context()).id, "children": width}, err)
 }
 
-func servePanic(_ http.ResponseWriter, r *http.Request) {
+func servePanic(w http.ResponseWriter, r *http.Request) {
+	if wrong(w, r, newQuery(r)) {
+		return
+	}
 	of(r.Context()).counted.work(func(func()) error { panic("asked to panic by request " + of(r.Context()).id) })
 }
 

@@ -15,9 +15,10 @@ import (
 // settings are the flags. Those that net/http has no counterpart for are taken, so that every server can be started alike,
 // and have no effect: --blocking-threads and --max-connections.
 type settings struct {
-	mode, listen, admin, witness, onDisconnect       string
-	threads, blockingThreads, maxConnections         int
-	request, readHeader, read, write, idle, shutdown time.Duration
+	mode, listen, admin, witness, onDisconnect, upstream string
+	threads, blockingThreads, maxConnections             int
+	request, readHeader, read, write, idle, shutdown     time.Duration
+	reserve                                              time.Duration
 }
 
 func parse(args []string) (s settings, err error) {
@@ -46,6 +47,7 @@ func parse(args []string) (s settings, err error) {
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:0", "")
 	flags.StringVar(&s.admin, "admin", "127.0.0.1:0", "")
 	flags.StringVar(&s.witness, "witness", "", "")
+	flags.StringVar(&s.upstream, "upstream", "", "")
 	flags.IntVar(&s.threads, "threads", runtime.NumCPU(), "")
 	flags.IntVar(&s.blockingThreads, "blocking-threads", 512, "")
 	flags.IntVar(&s.maxConnections, "max-connections", 20000, "")
@@ -55,6 +57,7 @@ func parse(args []string) (s settings, err error) {
 	timeout(&s.write, "write-timeout", 10*time.Second)
 	timeout(&s.idle, "idle-timeout", time.Minute)
 	timeout(&s.shutdown, "shutdown-timeout", 5*time.Second)
+	timeout(&s.reserve, "reserve", 5*time.Millisecond)
 	flags.VisitAll(func(f *flag.Flag) {
 		name := "LAB_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if text, ok := os.LookupEnv(name); ok && err == nil {

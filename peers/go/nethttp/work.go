@@ -13,6 +13,7 @@ import (
 type slow struct {
 	work, tick  time.Duration
 	style, body string
+	hops        int // servers that pass the work on, this one included
 }
 
 // ticks yields the instants at which the units of work end, counted from now.
@@ -29,7 +30,7 @@ func (p slow) ticks() iter.Seq[time.Time] {
 }
 
 // run does the work in its style and returns why it was given up, or nil.
-func (p slow) run(ctx context.Context, r *request) error {
+func (p slow) run(ctx context.Context, s settings, r *request) error {
 	var err error
 	switch p.style {
 	case "context":
@@ -42,6 +43,10 @@ func (p slow) run(ctx context.Context, r *request) error {
 		err = abandon(ctx, r, func(beat func()) error { return p.poll(ctx, beat) })
 	case "spin":
 		err = abandon(ctx, r, p.spin)
+	case "process":
+		err = p.process(ctx, s, r)
+	case "upstream":
+		err = p.upstream(ctx, s, r)
 	}
 	// Work that ends late is late, whichever case the select took.
 	if err == nil && ctx.Err() != nil {

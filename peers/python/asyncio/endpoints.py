@@ -6,9 +6,12 @@ import threading
 import time
 
 import lab
+import upstream
+import worker
 from census import Canceled
 
 who = contextvars.ContextVar("who")
+settings = None  # The server's flags, once they are read.
 kept = set()  # The loop holds its tasks weakly, so those that nobody awaits are kept here.
 
 
@@ -31,7 +34,8 @@ async def upload(exchange):
     return lab.document(bytes=await exchange.read())
 
 
-async def slow(exchange, work, style, tick, body):
+async def slow(exchange, work, style, tick, body, hops):
+    lab.called(settings, style)
     if body == "read":
         await exchange.read()
     began, ticks, counted = time.monotonic(), lab.ticks(work, tick), exchange.counted
@@ -52,6 +56,10 @@ async def slow(exchange, work, style, tick, body):
             finally:
                 if style == "polling":
                     stop.set()
+        case "process":
+            await process(counted, work, tick)
+        case "upstream":
+            await call(exchange, work, tick, hops)
     worked = int((time.monotonic() - began) * 1000)
     return lab.document(endpoint="slow", request_id=exchange.id, worked_ms=worked)
 
@@ -61,6 +69,50 @@ async def awaiting(counted, ticks):
         for end in ticks:
             await asyncio.sleep(max(0, end - time.monotonic()))
             beat()
+
+
+async def process(counted, work, tick):
+    """Works in a child process, which is killed and reaped whichever way this ends."""
+    child = await asyncio.create_subprocess_exec(*worker.command(counted, work, tick), start_new_session=True)
+    try:
+        with counted.work(asyncio.CancelledError, lab.Refused):
+            if await child.wait() != 0:
+                raise lab.Refused(502, "child", "the worker process failed")
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+async def call(exchange, work, tick, hops):
+    """Lets the upstream do the work. The connection is closed whichever way this ends, and that is its cancel."""
+    traceparent = lab.traceparent(exchange.headers)
+    asked = upstream.ask(settings, exchange.id, exchange.given, traceparent, exchange.deadline, work, tick, hops)
+    if asked is None:
+        # The timeout around this task raises at the deadline.
+        await asyncio.Future()
+    try:
+        with exchange.counted.work(asyncio.CancelledError, lab.Refused):
+            await answer(asked)
+    except lab.Refused as refused:
+        if refused.status == 504:
+            await asyncio.sleep(upstream.rest(settings, exchange.deadline))
+        raise
+
+
+async def answer(asked):
+    """Asks the upstream and reads the head of its answer."""
+    writer = None
+    try:
+        reader, writer = await asyncio.open_connection(*settings.upstream)
+        writer.write(asked)
+        while upstream.answered(await reader.readuntil(b"\r\n\r\n")):
+            pass
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        raise upstream.failed() from None
+    finally:
+        if writer:
+            writer.transport.abort()
 
 
 def sleeping(counted, ticks, stop, spin=False):

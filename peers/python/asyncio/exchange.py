@@ -25,6 +25,7 @@ class Exchange:
         self.close = version == "0" or self.headers.get("connection", [""])[0].lower() == "close"
         self.reader, self.writer, self.allow, self.headed = reader, writer, "", False
         self.id, given = lab.identity(self.headers, next(numbers))
+        self.given, self.deadline = given, None  # Until its budget is read.
         self.counted = Request(census, self.id, given)
 
     def match(self, endpoints):

@@ -16,10 +16,11 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))  # what both s
 import lab
 import settings as flags
 from census import Census
+import endpoints
 from endpoints import ENDPOINTS, who
 from exchange import TOO_LARGE, Exchange
 
-settings = flags.settings()
+settings = endpoints.settings = flags.settings()
 
 
 async def connection(reader, writer):
@@ -47,7 +48,7 @@ async def handle(exchange):
     try:
         exchange.left = lab.length(exchange.headers)
         who.set((exchange.id, lab.subject(exchange.headers)))
-        deadline = began + lab.budget(exchange.headers, settings.request_timeout)
+        exchange.deadline = deadline = began + lab.budget(exchange.headers, settings.request_timeout)
         async with asyncio.timeout_at(deadline):
             if deadline <= began:
                 raise TimeoutError

@@ -11,6 +11,8 @@ import os
 import pathlib
 import queue
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +20,8 @@ import time
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))  # what both servers share
 import lab
 import settings as flags
+import upstream
+import worker
 from census import Canceled, Census
 from connection import Connection
 
@@ -59,19 +63,24 @@ class Handler(Connection):
     def upload(self, _deadline):
         return lab.document(bytes=self.read())
 
-    def slow(self, deadline, work, style, tick, body):
+    def slow(self, deadline, work, style, tick, body, hops):
+        lab.called(settings, style)
         if body == "read":
             self.read()
         if time.monotonic() >= deadline:
             raise lab.Refused(504, "deadline", "context deadline exceeded")
         results, stop, began = queue.Queue(1), threading.Event(), time.monotonic()
-        job = (self.counted, style, lab.ticks(work, tick), stop, results)
-        threading.Thread(target=run, args=job, daemon=True).start()
+        job = run, (self.counted, style, lab.ticks(work, tick), stop, results)
+        if style in OUTSIDE:
+            job = outside, (self, OUTSIDE[style], deadline, work, tick, hops, results)
+        threading.Thread(target=job[0], args=job[1], daemon=True).start()
         try:
-            results.get(timeout=deadline - time.monotonic())
+            failed = results.get(timeout=deadline - time.monotonic())
         except (queue.Empty, ValueError):
             stop.set()
             raise lab.Refused(504, "deadline", "context deadline exceeded") from None
+        if failed:
+            raise failed
         worked = int((time.monotonic() - began) * 1000)
         return lab.document(endpoint="slow", request_id=self.counted.id, worked_ms=worked)
 
@@ -105,6 +114,68 @@ def run(counted, style, ticks, stop, results):
             time.sleep(max(0, end - time.monotonic()))
             beat()
     results.put(None)
+
+
+def outside(handler, work_there, deadline, work, tick, hops, results):
+    """Has the work done elsewhere, on a thread of its own. Its timeout is all that ends it: nobody looks at the client."""
+    failed = None
+    try:
+        work_there(handler, deadline, work, tick, hops)
+    except lab.Refused as refused:
+        failed = refused
+    results.put(failed)
+
+
+def process(handler, deadline, work, tick, _hops):
+    """Works in a child process. At its timeout `subprocess.run` kills the child and reaps it."""
+    command, left = worker.command(handler.counted, work, tick), deadline - time.monotonic()
+    try:
+        with handler.counted.work(lab.Refused, subprocess.TimeoutExpired):
+            ended = subprocess.run(command, timeout=max(0, left), start_new_session=True)
+            if ended.returncode != 0:
+                raise lab.Refused(502, "child", "the worker process failed")
+    except subprocess.TimeoutExpired:
+        raise lab.Refused(504, "deadline", "context deadline exceeded") from None
+
+
+def call(handler, deadline, work, tick, hops):
+    """Lets the upstream do the work. The timeout of the socket is of each single read."""
+    counted = handler.counted
+    asked = upstream.ask(settings, counted.id, handler.given, handler.traceparent, deadline, work, tick, hops)
+    try:
+        if asked is None:
+            raise TimeoutError
+        with counted.work(lab.Refused, TimeoutError):
+            answer(asked, deadline)
+    except TimeoutError:
+        time.sleep(max(0, deadline - time.monotonic()))
+        raise lab.Refused(504, "deadline", "context deadline exceeded") from None
+    except lab.Refused as refused:
+        if refused.status == 504:
+            time.sleep(upstream.rest(settings, deadline))
+        raise
+
+
+def answer(asked, deadline):
+    """Asks the upstream and reads the head of its answer."""
+    try:
+        with socket.create_connection(settings.upstream, max(0.001, deadline - time.monotonic())) as stream:
+            stream.sendall(asked)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                chunk = stream.recv(1)
+                if not chunk:
+                    raise upstream.failed()
+                head += chunk
+                if head.endswith(b"\r\n\r\n") and upstream.answered(head):
+                    head = b""
+    except TimeoutError:
+        raise
+    except OSError:
+        raise upstream.failed() from None
+
+
+OUTSIDE = {"process": process, "upstream": call}
 
 
 class Server(http.server.ThreadingHTTPServer):
