@@ -14,7 +14,7 @@ requests it answers and how fast, and what one costs in memory.
   --quick     the scenarios that are fast, fewer rounds, shorter work: at most 45 s after the build instead of some 160 s
   --full      every measurement, most of them five times, up to 10,000 connections: two to three minutes more for each
               server
-  --measure-only[=WHAT,...]  no scenarios; of the measurements only these: zombie, storm, overshoot, spread,
+  --measure-only[=WHAT,...]  no scenarios; of the measurements only these: zombie, outside, storm, overshoot, spread,
               disconnect, footprint, interference, leak, throughput, latency
   --peers     the peers too: Go's net/http, Python's http.server and asyncio, axum, actix. Whatever is not here and
               cannot be had is a row `absent` with the reason. Thirteen servers take several times as long as four

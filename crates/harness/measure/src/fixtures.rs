@@ -14,6 +14,7 @@ use crate::footprint::{self, Footprint, State};
 use crate::interference::{Interference, Slot};
 use crate::leak::{Leak, Round};
 use crate::measurement::Size;
+use crate::outside::{End, Outside};
 use crate::overshoot::Overshoot;
 use crate::registry::{Measured, Plan};
 use crate::results::Results;
@@ -63,6 +64,7 @@ pub fn everything() -> Results {
     let disconnect =
         |last_ms, how| Disconnect { server: "x".into(), action: "FIN".into(), round: 0, last_ms, how };
     measured.disconnect = vec![disconnect(2.5, Some(How::Canceled)), disconnect(900.0, Some(How::Completed))];
+    measured.outside = vec![outside("x", "query", End::Deadline, 3.5)];
     measured.storm = vec![storm("x", 0, 5)];
     let row = Row { per_second: 1000.0, ..Row::default() };
     let fast = Fast { server: "x".into(), floor: false, round: 0, at_ms: None, row: row.clone() };
@@ -97,6 +99,13 @@ pub fn life(server: &str, style: &str, tail: f64) -> Life {
     (life.status, life.answered_ms, life.started_ms) = (Some(504), Some(301.0), Some(0.2));
     (life.ended_ms, life.watched_ms) = (Some(301.0 + tail), 4000.0);
     life
+}
+
+/// Work outside that went on for so long after its request.
+pub fn outside(server: &str, style: &str, end: End, outlived_ms: f64) -> Outside {
+    let status = (end == End::Deadline).then_some(504);
+    let (server, style) = (server.to_owned(), style.to_owned());
+    Outside { server, style, end, round: 0, status, outlived_ms, endless: false, defunct: false }
 }
 
 /// The lateness of 504s of 500 requests at once: a list for each round.

@@ -9,7 +9,7 @@
 //! # Layout
 //! - [`measurement`]: the trait of a measurement; [`registry`]: the list of all, and the plan and the records made of it;
 //!   [`schedule`]: takes the rounds of a plan.
-//! - [`zombie`], [`storm`], [`overshoot`], [`disconnect`], [`footprint`], [`interference`], [`leak`], [`throughput`]: the
+//! - [`zombie`], [`outside`], [`storm`], [`overshoot`], [`disconnect`], [`footprint`], [`interference`], [`leak`], [`throughput`]: the
 //!   measurements; [`told`]: the one measurement of intermediaries, for every way to leave; [`watch`]: a server under somebody
 //!   else's load.
 //! - [`results`]: a run with its measurements in their own types; [`series`]: every sample in one list; [`stats`]: what
@@ -23,6 +23,7 @@ pub mod footprint;
 pub mod interference;
 pub mod leak;
 pub mod measurement;
+pub mod outside;
 pub mod overshoot;
 pub mod registry;
 pub mod results;

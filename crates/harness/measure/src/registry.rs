@@ -11,7 +11,7 @@ use crate::measurement::{Interval, Measurement, Size};
 use crate::results::Results;
 use crate::schedule::Taker;
 use crate::table::Table;
-use crate::{disconnect, footprint, interference, leak, overshoot, storm, throughput, zombie};
+use crate::{disconnect, footprint, interference, leak, outside, overshoot, storm, throughput, zombie};
 
 /// Declares the measurements, in the order in which they are taken and shown: name, implementation, what it asks.
 macro_rules! registry {
@@ -153,6 +153,7 @@ macro_rules! registry {
 
 registry! {
     zombie: zombie::Measure, "The time for which work goes on after its answer.";
+    outside: outside::Measure, "The time for which work outside the process goes on after its request.";
     storm: storm::Measure, "The cost of a storm of requests that time out.";
     overshoot: overshoot::Measure, "The lateness of 504s, one by one and many at once.";
     spread: overshoot::Spread, "The lateness of 504s that are due one by one over a second.";
