@@ -11,6 +11,7 @@
 //! - [`guard`]: processes that cannot outlive us; [`port`]: ports for them.
 //! - [`proxies`]: the intermediaries; [`upstream`] and [`behind`]: the server behind them.
 //! - [`link`]: a network link that can be cut; [`postgres`]: a database.
+//! - [`outside`]: work that is not in a server's process, by a witness of its own.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work; [`heartbeats`]: the first of them, for loads of any size.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
@@ -28,6 +29,7 @@ pub mod heartbeats;
 pub mod link;
 pub mod machine;
 pub mod noise;
+pub mod outside;
 pub mod port;
 pub mod postgres;
 pub mod proc;

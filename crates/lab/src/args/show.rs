@@ -9,7 +9,11 @@ use super::load::lasting;
     lab show tokio '/slow?work=3s&style=context' --deadline 300ms    work that listens\n  \
     lab show smol '/slow?work=3s' --leave rst --after 300ms          a client that leaves\n  \
     lab show smol '/slow?work=3s' --http2 --leave stream             a stream that is reset\n  \
-    lab show --run 'python3 server.py' --deadline 300ms              a server of your own")]
+    lab show tokio '/slow?work=3s&style=query-dropped' --deadline 300ms    a query that nobody cancels\n  \
+    lab show tokio '/slow?work=3s&style=process' --deadline 300ms    a child process\n  \
+    lab show --run 'python3 server.py' --deadline 300ms              a server of your own\n\n\
+    Work outside the process has a bar of its own, by a witness of its own: a child in /proc, a query in pg_stat_activity, another \
+    server by its heartbeats. The database (Debian's `postgresql`) and the other server are started with the first.")]
 pub(crate) struct Show {
     /// The server, by its name in `lab list`; left out with --run and --url
     #[arg(value_name = "SERVER", required_unless_present_any = ["run", "url"])]
