@@ -9,12 +9,14 @@ use suite::exit::Exit;
 use suite::profile::Profile;
 use testbed::capability::Capability;
 
+mod export;
 mod gallery;
 mod load;
 mod play;
 mod show;
 mod watch;
 
+pub(crate) use export::{Export, ExportFormat};
 pub(crate) use gallery::Gallery;
 pub(crate) use load::Load;
 pub(crate) use play::Play;
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Render a run again, from its results.json
     Report(Report),
+    /// Write a run for another program: spans for a tracing tool, a timeline, samples
+    Export(Export),
     /// Print what a run taught as a page of Markdown: all servers side by side, and why they differ
     Learned(Learned),
     /// Say what changed from one run to another, beyond the noise

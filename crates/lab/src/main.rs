@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         args::Command::Proxies(args) => through::page(&args),
         args::Command::Compare(args) => compare::compare(&args),
         args::Command::Report(args) => report::report(&args),
+        args::Command::Export(args) => report::export(&args),
         args::Command::Learned(args) => report::learned(&args),
         args::Command::Diff(args) => diff::diff(&args),
         args::Command::Gallery(args) => gallery::gallery(&args),

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use measure::results::Results;
-use report::export;
+use report::export::{self, hlog, otlp, samples, timeline};
 use report::findings;
 use report::terminal::tables;
 use suite::document::Document;
 use suite::exit::Exit;
 use testbed::catalog;
 
-use crate::args::{Learned, Report};
+use crate::args::{Export, ExportFormat, Learned, Report};
 use crate::compare;
 use crate::progress::{color, print};
 
@@ -35,10 +35,32 @@ pub(crate) fn report(args: &Report) -> Result<Exit, String> {
 
 /// Prints what a run taught.
 pub(crate) fn learned(args: &Learned) -> Result<Exit, String> {
-    let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
-    let results = measured(&args.file.clone().map_or_else(last, Ok)?)?;
+    let results = asked(args.file.as_deref())?;
     print(findings::markdown::page(&findings::learn(&results)));
     Ok(Exit::Good)
+}
+
+/// Writes a run in a format of another program's.
+pub(crate) fn export(args: &Export) -> Result<Exit, String> {
+    let results = asked(args.file.as_deref())?;
+    let text = match args.format {
+        ExportFormat::Otlp => otlp::render(&results),
+        ExportFormat::Perfetto => timeline::render(&results),
+        ExportFormat::Csv => samples::render(&results),
+        ExportFormat::Hlog => hlog::render(&results),
+    };
+    match &args.out {
+        Some(path) => std::fs::write(path, text)
+            .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?,
+        None => print(text),
+    }
+    Ok(Exit::Good)
+}
+
+/// Reads the run that was asked for, or the last.
+fn asked(file: Option<&Path>) -> Result<Results, String> {
+    let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
+    measured(&file.map(Path::to_path_buf).map_or_else(last, Ok)?)
 }
 
 /// Reads a document of a run.

@@ -105,7 +105,9 @@ pub fn life(server: &str, style: &str, tail: f64) -> Life {
 pub fn outside(server: &str, style: &str, end: End, outlived_ms: f64) -> Outside {
     let status = (end == End::Deadline).then_some(504);
     let (server, style) = (server.to_owned(), style.to_owned());
-    Outside { server, style, end, round: 0, status, outlived_ms, endless: false, defunct: false }
+    let (began_ms, over_ms) = (Some(5.0), Some(301.0));
+    let (endless, defunct) = (false, false);
+    Outside { server, style, end, round: 0, began_ms, over_ms, status, outlived_ms, endless, defunct }
 }
 
 /// The lateness of 504s of 500 requests at once: a list for each round.

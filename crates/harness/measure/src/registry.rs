@@ -33,12 +33,20 @@ macro_rules! registry {
 
         /// The plan of a run.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default)]
         pub struct Plan {
             /// Its length.
             pub size: Size,
             /// Flags that every server is started with, on top of its defaults.
             pub flags: Vec<(String, String)>,
             $(#[doc = $about] pub $name: <$measurement as Measurement>::Plan,)*
+        }
+
+        impl Default for Plan {
+            /// The plan of nothing: a run that is older than a measurement has taken no round of it.
+            fn default() -> Self {
+                Self::of(Size::Quick).only(&[])
+            }
         }
 
         impl Plan {
@@ -211,6 +219,14 @@ mod tests {
             let plan = Plan::of(size);
             assert_eq!(typed::<Plan>("plan", value(&plan)), Ok(plan));
         }
+    }
+
+    #[test]
+    fn a_plan_of_before_a_measurement_has_no_round_of_it() {
+        let mut older = value(&Plan::of(Size::Full));
+        older.as_object_mut().expect("a plan is an object").remove("outside");
+        let plan = typed::<Plan>("plan", older).unwrap();
+        assert_eq!((plan.asked().contains(&"outside"), plan.asked().contains(&"zombie")), (false, true));
     }
 
     #[test]

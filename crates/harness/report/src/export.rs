@@ -6,6 +6,7 @@
 //! | `report.html` | the report, with nothing from outside | a browser |
 //! | `trace.json` | requests, work and storms over time | <https://ui.perfetto.dev> |
 //! | `samples.csv` | every sample, one a line | a spreadsheet |
+//! | `otlp.json`, by `lab export otlp` | requests and work as spans | a tracing tool |
 //! | `latency.hlog` | latencies as HdrHistograms, one for each round | HdrHistogram's tools |
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::page;
 
 pub mod folder;
 pub mod hlog;
+pub mod otlp;
 pub mod samples;
 pub mod schema;
 pub mod timeline;

@@ -154,6 +154,7 @@ impl Watched {
         let timeout = if end == End::Deadline { millis(plan.deadline_ms) } else { FAR };
         let (mut wire, sent_at) = self.send(&id, plan.work_ms, timeout)?;
         let mut work = self.begun(&id, &known)?;
+        let began_at = Instant::now();
         let (status, ended_at, _kept) = match end {
             End::Deadline => {
                 let answer = wire.answer()?;
@@ -174,6 +175,8 @@ impl Watched {
             style: self.style.name.to_owned(),
             end,
             round: slot.round,
+            began_ms: Some(ms_between(sent_at, began_at)),
+            over_ms: Some(ms_between(sent_at, ended_at)),
             status,
             outlived_ms: ms_between(ended_at, last_at).max(0.0),
             endless: gone_at.is_none(),

@@ -13,7 +13,7 @@ use measure::zombie::{Fate, Life};
 use serde_json::{Value, json};
 
 /// From the end of one measurement to the begin of the next, in milliseconds.
-const APART: f64 = 1000.0;
+pub(super) const APART: f64 = 1000.0;
 
 /// The document.
 pub fn render(results: &Results) -> String {
@@ -52,7 +52,7 @@ pub fn render(results: &Results) -> String {
 }
 
 /// Groups in the order of their keys.
-fn group<T, K: Ord>(all: &[T], key: impl Fn(&T) -> K) -> BTreeMap<K, Vec<&T>> {
+pub(super) fn group<T, K: Ord>(all: &[T], key: impl Fn(&T) -> K) -> BTreeMap<K, Vec<&T>> {
     let mut groups: BTreeMap<K, Vec<&T>> = BTreeMap::new();
     for one in all {
         groups.entry(key(one)).or_default().push(one);
@@ -61,7 +61,7 @@ fn group<T, K: Ord>(all: &[T], key: impl Fn(&T) -> K) -> BTreeMap<K, Vec<&T>> {
 }
 
 /// When the work was last seen alive.
-fn end(life: &Life) -> f64 {
+pub(super) fn end(life: &Life) -> f64 {
     match (life.ended_ms, life.last_beat_ms) {
         (Some(end), beat) => end.max(beat.unwrap_or(end)),
         (None, _) => life.watched_ms,
