@@ -108,10 +108,7 @@ fn verdict(seen: &Seen, answered: Duration, ended: Duration, line: &Line) -> Str
     }
     if let Some((place, over)) = outside.filter(|(_, over)| *over > GRACE) {
         let (word, witness) = (place.word(), place.witness());
-        return format!(
-            "{red}zombie{plain}: {} of its {word} that nobody waits for, by {witness}",
-            ms(over)
-        );
+        return format!("{red}zombie{plain}: {} of its {word} that nobody waits for, by {witness}", ms(over));
     }
     if let Some(overshoot) =
         seen.deadline.and_then(|deadline| answered.checked_sub(deadline)).filter(|over| *over > LATE)
