@@ -117,10 +117,8 @@ impl Request {
     }
 
     /// Keeps `held` until the request and all its work have ended. To be called before the first [`job`](Self::job).
-    #[must_use]
-    pub fn holding(mut self, held: Option<Held>) -> Self {
-        self.held = held;
-        self
+    pub fn hold(&mut self, held: Held) {
+        self.held = Some(held);
     }
 
     /// Notes the status of its whole answer.

@@ -6,21 +6,22 @@
 use std::time::Duration;
 
 use ctx::wire;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use crate::Refusal;
-
-static GRPC: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
-static ENVOY: HeaderName = HeaderName::from_static(wire::ENVOY_TIMEOUT_MS);
+use crate::fields::{Field, Fields};
 
 /// Returns the time that the caller waits: the smaller of its two headers; `None` when it names neither.
 ///
 /// # Errors
 /// A header that is malformed or given more than once is refused with its name.
-pub fn read(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
-    let grpc =
-        single(headers, &GRPC, "takes at most 8 digits and one of `H M S m u n`", wire::parse_grpc_timeout)?;
-    let envoy = single(headers, &ENVOY, "takes a whole number of milliseconds", wire::parse_envoy_timeout)?;
+pub(crate) fn read(fields: &Fields<'_>) -> Result<Option<Duration>, Refusal> {
+    let grpc = fields.grpc_timeout;
+    let takes = "takes at most 8 digits and one of `H M S m u n`";
+    let grpc = single(grpc, wire::GRPC_TIMEOUT, takes, wire::parse_grpc_timeout)?;
+    let envoy = fields.envoy_timeout;
+    let takes = "takes a whole number of milliseconds";
+    let envoy = single(envoy, wire::ENVOY_TIMEOUT_MS, takes, wire::parse_envoy_timeout)?;
     Ok(match (grpc, envoy) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
@@ -28,18 +29,17 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
 }
 
 fn single(
-    headers: &HeaderMap,
-    name: &'static HeaderName,
+    field: Field<'_>,
+    name: &'static str,
     takes: &str,
     parse: impl Fn(&str) -> Option<Duration>,
 ) -> Result<Option<Duration>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Refusal::Header { name: name.as_str(), problem: "is given more than once".into() });
+    let Some(value) = field.first else { return Ok(None) };
+    if field.repeated {
+        return Err(Refusal::Header { name, problem: "is given more than once".into() });
     }
     let parsed = HeaderValue::to_str(value).ok().and_then(parse);
-    parsed.map(Some).ok_or_else(|| Refusal::Header { name: name.as_str(), problem: takes.into() })
+    parsed.map(Some).ok_or_else(|| Refusal::Header { name, problem: takes.into() })
 }
 
 /// A number of 1 to `most` ASCII digits, and nothing else: `u64::from_str` would take a sign.
@@ -50,14 +50,19 @@ pub(crate) fn number(digits: &str, most: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderName};
+
     use super::*;
+
+    static GRPC: HeaderName = HeaderName::from_static(wire::GRPC_TIMEOUT);
+    static ENVOY: HeaderName = HeaderName::from_static(wire::ENVOY_TIMEOUT_MS);
 
     fn budget(fields: &[(&HeaderName, &str)]) -> Result<Option<Duration>, Refusal> {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append((*name).clone(), value.parse().expect("the test's own value is a header value"));
         }
-        read(&headers)
+        read(&Fields::of(&headers))
     }
 
     #[test]

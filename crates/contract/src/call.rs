@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
 
+use crate::fields::Fields;
 use crate::params::{self, Fanout, Panic, Slow, Stream, Style};
 use crate::{Identity, Reason, budget, limits, request_target};
 
@@ -90,15 +90,16 @@ impl Call {
     /// size, headers, parameters.
     pub fn read(head: &Parts, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
         request_target::check_parsed(&head.uri)?;
-        check_form(head)?;
+        let fields = Fields::of(&head.headers);
+        check_form(head, &fields)?;
         let query = head.uri.query().unwrap_or("");
         let path = head.uri.path();
         check_method(path, &head.method)?;
-        if announced(head)? > limits::BODY as u64 {
+        if announced(&fields)? > limits::BODY as u64 {
             return Err(Refusal::BodyTooLarge);
         }
-        let identity = Identity::read(&head.headers, made)?;
-        let budget = budget::read(&head.headers)?;
+        let identity = Identity::of(&fields, made)?;
+        let budget = budget::read(&fields)?;
         let endpoint = match path {
             "/fast" => params::none(query).map(|()| Endpoint::Fast)?,
             "/slow" => Endpoint::Slow(Slow::read(query)?),
@@ -129,15 +130,14 @@ impl Call {
 
 /// Checks what an HTTP library may let pass: too many fields; one `Host`, which only HTTP/1.0 may leave out and in HTTP/2
 /// `:authority` stands for, that is one; and a body in no coding but chunked (RFC 9112, 3.2 and 6.1; RFC 9113, 8.3.1).
-fn check_form(head: &Parts) -> Result<(), Refusal> {
+fn check_form(head: &Parts, fields: &Fields<'_>) -> Result<(), Refusal> {
     if head.headers.len() > limits::HEADERS {
         return Err(Refusal::HeadTooLarge);
     }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let host = hosts.next();
-    let authority = head.uri.authority().filter(|_| head.version == Version::HTTP_2);
+    let host = fields.host.first;
+    let authority = if head.version == Version::HTTP_2 { head.uri.authority() } else { None };
     let has_none = host.is_none() && authority.is_none() && head.version != Version::HTTP_10;
-    if hosts.next().is_some() || has_none {
+    if fields.host.repeated || has_none {
         return Err(Refusal::Malformed("a request takes one host"));
     }
     if host.is_some_and(|host| !request_target::is_host(host.as_bytes())) {
@@ -146,9 +146,9 @@ fn check_form(head: &Parts) -> Result<(), Refusal> {
     if host.zip(authority).is_some_and(|(host, authority)| host != authority.as_str()) {
         return Err(Refusal::Malformed("a request takes one host"));
     }
-    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
-    let plain = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if plain && codings.next().is_none() { Ok(()) } else { Err(Refusal::TransferCoding) }
+    let codings = fields.transfer_encoding;
+    let plain = codings.first.is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if plain && !codings.repeated { Ok(()) } else { Err(Refusal::TransferCoding) }
 }
 
 fn check_method(path: &str, method: &Method) -> Result<(), Refusal> {
@@ -163,8 +163,8 @@ fn check_method(path: &str, method: &Method) -> Result<(), Refusal> {
 }
 
 /// The length of the body that the head announces; 0 when it announces none.
-fn announced(head: &Parts) -> Result<u64, Refusal> {
-    let Some(value) = head.headers.get(CONTENT_LENGTH) else { return Ok(0) };
+fn announced(fields: &Fields<'_>) -> Result<u64, Refusal> {
+    let Some(value) = fields.content_length.first else { return Ok(0) };
     let length = value.to_str().ok().and_then(|text| budget::number(text, 18));
     length.ok_or(Refusal::Header { name: "content-length", problem: "takes a whole number of bytes".into() })
 }
@@ -232,6 +232,7 @@ impl std::error::Error for Refusal {}
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 
     use super::*;
 

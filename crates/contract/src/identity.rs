@@ -2,11 +2,11 @@
 
 use http::{HeaderMap, HeaderName};
 
+use crate::fields::{Field, Fields};
 use crate::{Refusal, limits};
 
 /// The header that names a request, and its answer.
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-static SUBJECT: HeaderName = HeaderName::from_static("x-subject");
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The request-scoped values, carried in the context and never passed beside it.
@@ -29,42 +29,46 @@ impl Identity {
     /// # Errors
     /// An id or a subject that is duplicated, empty, too long or not printable is refused with its name, never reflected.
     pub fn read(headers: &HeaderMap, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
-        let given = single(headers, &REQUEST_ID, limits::REQUEST_ID, |byte| byte.is_ascii_graphic())?;
-        let subject =
-            single(headers, &SUBJECT, limits::SUBJECT, |byte| byte == b' ' || byte.is_ascii_graphic())?;
-        let traceparent = traceparent(headers);
+        Self::of(&Fields::of(headers), made)
+    }
+
+    /// Reads the identity from fields that were found before, as [`read`](Self::read) does.
+    pub(crate) fn of(fields: &Fields<'_>, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
+        let name = "x-request-id";
+        let given = single(fields.request_id, name, limits::REQUEST_ID, |byte| byte.is_ascii_graphic())?;
+        let fit = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+        let subject = single(fields.subject, "x-subject", limits::SUBJECT, fit)?;
+        let traceparent = traceparent(fields.traceparent);
         Ok(Self { given: given.is_some(), request_id: given.unwrap_or_else(made), subject, traceparent })
     }
 }
 
-/// The one `traceparent` among `headers`, if it is well formed.
-fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let mut values = headers.get_all(&TRACEPARENT).iter();
-    let text = values.next()?.to_str().ok()?;
+/// Returns the one value of `traceparent`, if it is well formed.
+fn traceparent(field: Field<'_>) -> Option<String> {
+    let text = field.first?.to_str().ok()?;
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let fit = |(at, byte)| if matches!(at, 2 | 35 | 52) { byte == b'-' } else { hex(byte) };
-    let is_one = text.len() == 55 && text.bytes().enumerate().all(fit) && values.next().is_none();
+    let is_one = text.len() == 55 && text.bytes().enumerate().all(fit) && !field.repeated;
     is_one.then(|| text.to_owned())
 }
 
-/// The one value of header `name`, which may have up to `most` bytes, each of them `fit`.
+/// Returns the one value of a field, which may have up to `most` bytes, each of them `fit`.
 fn single(
-    headers: &HeaderMap,
-    name: &'static HeaderName,
+    field: Field<'_>,
+    name: &'static str,
     most: usize,
     fit: impl Fn(u8) -> bool,
 ) -> Result<Option<String>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Refusal::Header { name: name.as_str(), problem: "is given more than once".into() });
+    let Some(value) = field.first else { return Ok(None) };
+    if field.repeated {
+        return Err(Refusal::Header { name, problem: "is given more than once".into() });
     }
     let text = value.to_str().ok().filter(|text| (1..=most).contains(&text.len()) && text.bytes().all(fit));
     match text {
         Some(text) => Ok(Some(text.into())),
         None => {
             let problem = format!("takes 1 to {most} printable characters");
-            Err(Refusal::Header { name: name.as_str(), problem })
+            Err(Refusal::Header { name, problem })
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod call;
 pub mod clock;
 pub mod database;
 pub mod duration;
+mod fields;
 pub mod identity;
 pub mod limits;
 pub mod outcome;

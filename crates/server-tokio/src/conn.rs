@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use census::{Held, Request};
+use census::Request;
 use contract::{Clock, Closing, Identity, Refusal, Slot};
 use ctx::Context;
 
@@ -23,8 +23,11 @@ pub(crate) struct Conn {
 impl Conn {
     /// Counts a request of the connection, which runs under `ctx`.
     pub(crate) fn counted(&self, ctx: &Context, identity: &Identity) -> Request {
-        let slot = self.slot.as_ref().and_then(Weak::upgrade);
-        self.server.census.request(ctx, identity).holding(slot.map(|slot| slot as Held))
+        let mut counted = self.server.census.request(ctx, identity);
+        if let Some(slot) = self.slot.as_ref().and_then(Weak::upgrade) {
+            counted.hold(slot);
+        }
+        counted
     }
 
     /// The end of a connection on which nothing more is said, as its clock has it.
