@@ -169,6 +169,7 @@ table! {
     H2AnnouncesNoLimit => &[],
     H2KnowsNoLimit => &[],
     H2FreesSlotsEarly => &[],
+    H2FreesSlotsLate => &[],
     H2LosesSlots => &[],
     H2WorksOnWhenItResets => &[],
     H2CancelsNeighbors => &[],

@@ -102,8 +102,10 @@ struct Gateway<'a> {
     streams: BTreeMap<u32, Inner>,
     /// The streams that this side has reset: what still comes for them was under way.
     reset: BTreeSet<u32>,
-    /// One for each piece of work that has not ended.
-    slots: Vec<Weak<()>>,
+    /// One for each stream, until it is answered and its work has ended.
+    slots: Vec<(u32, Weak<()>)>,
+    /// The slots that a fault keeps behind the answer, each until then.
+    late: Vec<(Instant, Arc<()>)>,
     newest: u32,
     /// Frames of a flood since a fault last tidied up.
     cheap: u32,
@@ -133,6 +135,7 @@ impl<'a> Gateway<'a> {
             streams: BTreeMap::new(),
             reset: BTreeSet::new(),
             slots: Vec::new(),
+            late: Vec::new(),
             newest: 0,
             cheap: 0,
             began: false,

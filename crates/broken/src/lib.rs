@@ -251,6 +251,8 @@ pub enum Fault {
     H2KnowsNoLimit,
     /// Frees the slot of a stream that was reset before its work has ended.
     H2FreesSlotsEarly,
+    /// Frees the slot of a stream a moment behind its answer.
+    H2FreesSlotsLate,
     /// Never frees the slot of a stream that was reset.
     H2LosesSlots,
     /// Works on for streams that it has reset itself.

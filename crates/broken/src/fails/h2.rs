@@ -66,6 +66,7 @@ impl Fault {
             Self::H2AnnouncesNoLimit => &["h2/limit-announced"],
             Self::H2KnowsNoLimit => &["h2/over-the-limit", "h2/slots-held-by-work"],
             Self::H2FreesSlotsEarly => &["h2/slots-held-by-work"],
+            Self::H2FreesSlotsLate => &["h2/kept-full"],
             Self::H2CancelsNeighbors => &["h2/neighbors-spared"],
             Self::H2TakesFramesForLeaving => TAKES_FRAMES_FOR_LEAVING,
             Self::H2CancelsAtGoaway => &["h2/goaway-serves"],
@@ -179,6 +180,7 @@ const TAKES_FRAMES_FOR_LEAVING: &[&str] = &[
     "h2/blocked-beside-prompt",
     "h2/connection-window",
     "h2/frames-are-no-leave",
+    "h2/kept-full",
     "h2/no-window-times-out",
     "h2/window-kept",
 ];

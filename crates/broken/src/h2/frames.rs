@@ -171,7 +171,8 @@ impl Gateway<'_> {
         if self.course != Course::Open {
             return Err(refused);
         }
-        self.slots.retain(|slot| slot.strong_count() > 0);
+        self.late.retain(|(until, _)| Instant::now() < *until);
+        self.slots.retain(|(_, slot)| slot.strong_count() > 0);
         let taken = match self.server.fault {
             Fault::H2KnowsNoLimit => 0,
             // The count of streams, which a client makes small by resets.
@@ -198,7 +199,7 @@ impl Gateway<'_> {
         let (mut inner, slot) = started.map_err(|_| refused)?;
         inner.state.received(stream, Kind::HEADERS, ends)?;
         self.idle_since = self.idle_since.filter(|_| self.server.fault == Fault::H2IdlesWhileBusy);
-        self.slots.push(slot);
+        self.slots.push((stream, slot));
         self.streams.insert(stream, inner);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Answers that go out, as far as the client's windows are open.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use broken::Fault;
 use wire::h2::frame::{Frame, Kind};
@@ -10,6 +11,9 @@ use wire::h2::{Code, frame};
 
 use super::message::Event;
 use super::{AHEAD, Gateway};
+
+/// The time for which a fault keeps a slot behind the answer.
+const LATE: Duration = Duration::from_millis(20);
 
 impl Gateway<'_> {
     /// Sends on what the streams' connections have answered, and what they take of requests.
@@ -96,6 +100,7 @@ impl Gateway<'_> {
     /// An answer has gone out whole.
     fn ended(&mut self, stream: u32) {
         let Some(inner) = self.remove(stream) else { return };
+        self.frees(stream);
         let asking = inner.state == State::HalfClosedLocal;
         if asking && self.server.fault != Fault::H2LeavesStreamsOpen {
             // The rest of its request is not wanted.
@@ -106,6 +111,19 @@ impl Gateway<'_> {
         }
         if inner.timed_out && self.server.fault == Fault::H2ClosesAtDeadlines {
             self.goes_away(Code::NO_ERROR);
+        }
+    }
+
+    /// Gives back the slot of a stream that is answered, unless work is left that holds it too.
+    fn frees(&mut self, stream: u32) {
+        let held = self.slots.iter().find(|(of, _)| *of == stream).and_then(|(_, slot)| slot.upgrade());
+        if self.server.fault == Fault::H2FreesSlotsLate {
+            self.late.extend(held.map(|slot| (Instant::now() + LATE, slot)));
+            return;
+        }
+        // The stream's own connection holds it, and so does what was found here.
+        if held.is_none_or(|slot| Arc::strong_count(&slot) <= 2) {
+            self.slots.retain(|(of, _)| *of != stream);
         }
     }
 

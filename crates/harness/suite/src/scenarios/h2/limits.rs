@@ -1,16 +1,21 @@
 //! At most 100 streams, and at most 100 pieces of work: a slot is free when its work has ended, and not when its stream has.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testbed::capability::Capability::{Http2, StyleBlocking, Witness};
+use wire::h2::session::Session;
 use wire::h2::{Code, Ending, H2};
 
-use super::{LIMIT, WATCHED, all_end, brief, goes_on, id, is, most_at_once, request, together};
+use super::attacks::times;
+use super::{BASE, LIMIT, WATCHED, all_end, brief, goes_on, id, is, most_at_once, request, together};
 use crate::ensure;
 use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 
 const REFUSED: &str = "RFC 9113, section 5.1.2 and 8.7";
+
+/// Streams of a connection that is kept full.
+const KEPT: usize = 20_000;
 
 /// The common part of these scenarios: a server of their own, because they use all there is of one.
 const LIMITED: Scenario = Scenario {
@@ -31,6 +36,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         sources: &[REFUSED],
         run: over,
         ..LIMITED
+    },
+    Scenario {
+        id: "h2/kept-full",
+        promise: "a client that keeps 100 streams under way, each opened behind an answer, is refused none of them",
+        judges: &[Judges::Answer],
+        sent: "100 times `GET /fast` on one connection, and one more behind each answer, 20,000 in all",
+        why: "a proxy fills the limit that was announced: END_STREAM ends a stream for its client, which opens the next at once",
+        wrong: "a slot that is given back by the task of the stream, which ends behind END_STREAM: a client that is quick is \
+            refused now and then",
+        sources: &["RFC 9113, section 5.1.2", "https://github.com/eclipse-ee4j/glassfish-grizzly/pull/2309"],
+        run: kept_full,
+        slot: Slot::Own,
+        limit: Duration::from_secs(60),
+        ..BASE
     },
     Scenario {
         id: "h2/slots-return",
@@ -77,7 +96,7 @@ fn begin(bench: &Bench, ids: &[String]) -> Result<(), Failure> {
 }
 
 /// Resets all the streams in one write.
-fn reset_all(h2: &mut H2, streams: &[u32]) -> Result<std::time::Instant, Failure> {
+fn reset_all(h2: &mut H2, streams: &[u32]) -> Result<Instant, Failure> {
     let frames: Vec<_> = streams.iter().map(|stream| wire::h2::Frame::reset(*stream, Code::CANCEL)).collect();
     Ok(h2.send(&frames)?)
 }
@@ -120,6 +139,49 @@ fn over(bench: &Bench) -> Outcome {
     ensure!(most <= LIMIT, "{most} pieces of work at once, and the limit is {LIMIT}");
     goes_on(bench, &mut h2)?;
     Ok(format!("{served} served, {refused} refused, at most {most} at once").into())
+}
+
+fn kept_full(bench: &Bench) -> Outcome {
+    let mut h2 = bench.h2()?;
+    // The limit is known with the server's SETTINGS, which come before its first answer.
+    is(&h2.ask(&bench.fast())?, 200)?;
+    let announced = h2.session().theirs().and_then(|theirs| theirs.max_concurrent_streams);
+    let limit = announced.map_or(LIMIT, |most| LIMIT.min(most as usize));
+    let (mut left, mut refused) = (times(KEPT), 0);
+    let mut open: Vec<u32> = Vec::new();
+    loop {
+        let more = left.min(limit - open.len());
+        left -= more;
+        let requests: Vec<_> = (0..more).map(|_| bench.fast()).collect();
+        open.append(&mut together(&mut h2, &requests)?);
+        if open.is_empty() {
+            break;
+        }
+        let has_ended = |session: &Session, stream: u32| {
+            session.exchange(stream).is_none_or(|exchange| exchange.ended.is_some())
+        };
+        let until = Instant::now() + bench.patience();
+        let came = h2.read_until(until, |session| open.iter().any(|stream| has_ended(session, *stream)))?;
+        ensure!(came, "none of {} streams was answered within {:.0?}", open.len(), bench.patience());
+        // All that has come is answered at once: the more streams are opened in a write, the fuller the server is.
+        h2.listen(Duration::ZERO)?;
+        let (ended, under_way): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|stream| has_ended(h2.session(), *stream));
+        for stream in ended {
+            match is_refused(&h2, stream)? {
+                true => refused += 1,
+                false => is(&h2.answer(stream)?, 200)?,
+            }
+        }
+        open = under_way;
+        h2.forget_closed();
+    }
+    let all = times(KEPT);
+    ensure!(
+        refused == 0,
+        "{refused} of {all} streams were refused, and no more than {limit} were under way at once"
+    );
+    Ok(format!("{all} streams, {limit} under way at once, and none refused").into())
 }
 
 fn slots_return(bench: &Bench) -> Outcome {
