@@ -55,9 +55,12 @@ impl<'a> Fields<'a> {
 mod tests {
     use super::*;
 
+    /// The place of a field.
+    type Place = fn(Fields<'_>) -> Field<'_>;
+
     #[test]
     fn each_field_is_found_by_its_name_and_not_taken_for_another() {
-        let named: [(&'static str, fn(Fields<'_>) -> Field<'_>); 8] = [
+        let named: [(&'static str, Place); 8] = [
             ("host", |fields| fields.host),
             ("transfer-encoding", |fields| fields.transfer_encoding),
             ("content-length", |fields| fields.content_length),
