@@ -23,6 +23,8 @@ mkdir -p docs/results
 record=docs/results/$(date +%F)-$name.md
 printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
+# Taken at the beginning: a commit made meanwhile is not what ran.
+commit="$(git rev-parse --short HEAD)$([ -z "$(git status --porcelain --untracked-files=no)" ] || echo ' and what was not committed')"
 began=$SECONDS
 "scripts/long/$name.sh" "$@" 2>&1 | tee "$printed"
 status=${PIPESTATUS[0]}
@@ -34,7 +36,7 @@ status=${PIPESTATUS[0]}
     echo
     echo "- machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), Linux $(uname -r)"
     echo "- compiler: $(rustc --version)"
-    echo "- commit: $(git rev-parse --short HEAD)$([ -z "$(git status --porcelain --untracked-files=no)" ] || echo ' and what was not committed')"
+    echo "- commit: $commit"
     echo "- command: \`scripts/long.sh $name${*:+ $*}\`"
     echo "- took $((SECONDS - began)) s, exit status $status"
     echo
