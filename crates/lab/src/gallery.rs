@@ -1,13 +1,13 @@
 //! `lab gallery`: asks servers on other people's frameworks the same four questions, and writes what came of it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::http_date;
-use report::gallery::{self, Gallery, Shown};
+use report::gallery::{self, Shown};
 use suite::document::Row;
 use suite::exit::Exit;
 use suite::expect::Expectations;
@@ -25,6 +25,11 @@ use testbed::subject::{Setup, Subject};
 
 use crate::args;
 use crate::progress::say;
+
+mod record;
+
+pub(crate) use record::page;
+use record::Record;
 
 /// The results, at the root of the repository.
 const RESULTS: &str = "docs/results/gallery.json";
@@ -47,33 +52,31 @@ pub(crate) fn gallery(args: &args::Gallery) -> Result<Exit, String> {
     let adapters = adapters::read(&root)?;
     let exhibits = asked(&adapters, &args.names)?;
     let chosen = gallery::asked(args.only.as_deref().unwrap_or("*"))?;
-    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    let fetch = Fetch { packages: args.install, apt: args.apt };
     guard::limit_descriptors(None)
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
-    let mut gallery = read(&root)?;
-    let fetch = Fetch { packages: args.install, apt: args.apt };
+    if args.ready {
+        guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+        return Ok(start_each(&exhibits, &install(&exhibits, &root, fetch), &root));
+    }
+    let record = Record::begin(&root, &adapters, exhibits.len())?;
     let machine = Machine::here(&root);
     let taken_at = http_date(SystemTime::now());
     let ready = install(&exhibits, &root, fetch);
-    let judged = judge(&exhibits, &ready, &root, &chosen, &|rows, took| match rows {
-        Ok(rows) => Shown::judged(&taken_at, &machine, took.as_millis() as u64, &rows),
-        Err(why) => Shown::absent(&taken_at, &machine, Some(why)),
+    let kept = judge(&exhibits, &ready, &root, &chosen, &|name, rows, took| {
+        let shown = match rows {
+            Ok(rows) => Shown::judged(&taken_at, &machine, took.as_millis() as u64, &rows),
+            Err(why) => Shown::absent(&taken_at, &machine, Some(why)),
+        };
+        say(&format!("{name}: {}", told(&shown)));
+        record.add(name, &shown)
     });
-    // What other runs have found is no surprise of this one.
-    let surprises =
-        Gallery { servers: judged.iter().cloned().collect(), ..Gallery::default() }.surprises(&adapters);
-    gallery.servers.extend(judged);
-    write(&root.join(RESULTS), &gallery.json())?;
-    write(&root.join(PAGE), &gallery.page(&adapters))?;
+    kept?;
+    let surprises = record.finish()?;
     for surprise in &surprises {
         say(surprise);
     }
     Ok(if surprises.is_empty() { Exit::Good } else { Exit::Broken })
-}
-
-/// The page, made of the results at `root`.
-pub(crate) fn page(root: &Path) -> Result<String, String> {
-    Ok(read(root)?.page(&adapters::read(root)?))
 }
 
 /// The servers with one of these names: an adapter's, or `adapter/variant`; all without any.
@@ -108,24 +111,50 @@ fn install<'a>(exhibits: &[Exhibit<'a>], root: &Path, fetch: Fetch) -> Vec<(&'a 
     done
 }
 
-/// Judges the servers, [`SIDE_BY_SIDE`] at a time; `shown` makes a result of the rows, or of why there are none.
+/// Starts each server once, and says which are ready to be judged.
+fn start_each(exhibits: &[Exhibit<'_>], ready: &[(&str, Result<(), String>)], root: &Path) -> Exit {
+    let mut unready = 0;
+    for exhibit in exhibits {
+        let (name, begin_at) = (full_name(*exhibit), Instant::now());
+        let started = had(*exhibit, ready)
+            .and_then(|()| exhibit.0.subject(exhibit.1, root)?.start(Setup::default()).map(drop));
+        match started {
+            Ok(()) => say(&format!("{name}: ready after {:.1} s", begin_at.elapsed().as_secs_f64())),
+            Err(why) => {
+                unready += 1;
+                say(&format!("{name}: not ready: {why}"));
+            }
+        }
+    }
+    say(&format!("{} of {} servers are ready", exhibits.len() - unready, exhibits.len()));
+    if unready == 0 { Exit::Good } else { Exit::NotRun }
+}
+
+/// Whether a server's adapter can be had, or why not.
+fn had(exhibit: Exhibit<'_>, ready: &[(&str, Result<(), String>)]) -> Result<(), String> {
+    ready.iter().find(|(adapter, _)| *adapter == exhibit.0.name).map_or(Ok(()), |(_, had)| had.clone())
+}
+
+/// Judges the servers, [`SIDE_BY_SIDE`] at a time; `keep` is given the name of each, its rows or why there are none, and the time that
+/// judging it took. The first error of `keep` ends it.
 fn judge(
     exhibits: &[Exhibit<'_>],
     ready: &[(&str, Result<(), String>)],
     root: &Path,
     chosen: &[&'static Scenario],
-    shown: &(dyn Fn(Result<Vec<Row>, String>, Duration) -> Shown + Sync),
-) -> Vec<(String, Shown)> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    keep: &(dyn Fn(&str, Result<Vec<Row>, String>, Duration) -> Result<(), String> + Sync),
+) -> Result<(), String> {
+    let (next, failed) = (AtomicUsize::new(0), OnceLock::new());
     let work = || {
         while let Some(exhibit) = exhibits.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let name = full_name(*exhibit);
-            let had = ready.iter().find(|(adapter, _)| *adapter == exhibit.0.name);
             let begin_at = Instant::now();
-            let rows = had.map_or(Ok(()), |(_, had)| had.clone()).and_then(|()| rows(*exhibit, root, chosen));
-            let shown = shown(rows, begin_at.elapsed());
-            say(&format!("{name}: {}", told(&shown)));
-            results.lock().expect("no thread panics with the results").push((name, shown));
+            let rows = had(*exhibit, ready).and_then(|()| rows(*exhibit, root, chosen));
+            if let Err(error) = keep(&full_name(*exhibit), rows, begin_at.elapsed()) {
+                let _ = failed.set(error);
+            }
+            if failed.get().is_some() {
+                return;
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -133,7 +162,7 @@ fn judge(
             scope.spawn(work);
         }
     });
-    results.into_inner().expect("no thread panics with the results")
+    failed.into_inner().map_or(Ok(()), Err)
 }
 
 /// Finds out what a server supports, and runs those of the scenarios, until the time is up.
@@ -191,22 +220,4 @@ fn told(shown: &Shown) -> String {
         })
         .collect();
     format!("{} ({:.0} s)", told.join(", "), shown.took_ms as f64 / 1e3)
-}
-
-fn read(root: &Path) -> Result<Gallery, String> {
-    let path = root.join(RESULTS);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Gallery::parse(&text).map_err(|error| format!("`{}`: {error}", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Gallery::default()),
-        Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
-    }
-}
-
-fn write(path: &PathBuf, text: &str) -> Result<(), String> {
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder
-        .and_then(|()| std::fs::write(path, text))
-        .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
-    say(&format!("wrote {}", path.display()));
-    Ok(())
 }

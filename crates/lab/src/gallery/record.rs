@@ -1,0 +1,120 @@
+//! The gallery's results while a run adds to them: what was judged stands in the file at once, whatever ends the run.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use report::gallery::{Gallery, Shown};
+use suite::exit::Exit;
+use testbed::adapters::{self, Adapter};
+use testbed::guard;
+
+use super::{PAGE, RESULTS};
+use crate::progress::say;
+
+/// The results of this run and of those before it.
+pub(super) struct Record(Arc<Mutex<State>>);
+
+struct State {
+    root: PathBuf,
+    adapters: Vec<Adapter>,
+    gallery: Gallery,
+    /// The results of this run alone.
+    judged: Gallery,
+    /// The number of servers that this run is to judge.
+    of: usize,
+    /// True once a signal came: what its servers' deaths break is no result.
+    interrupted: bool,
+}
+
+impl Record {
+    /// Begins with the results of earlier runs; `of` servers are to come. When SIGINT or SIGTERM arrives, the page is made of what is there, and
+    /// the process ends.
+    pub(super) fn begin(root: &Path, adapters: &[Adapter], of: usize) -> Result<Self, String> {
+        let state = State {
+            root: root.to_path_buf(),
+            adapters: adapters.to_vec(),
+            gallery: read(root)?,
+            judged: Gallery::default(),
+            of,
+            interrupted: false,
+        };
+        let state = Arc::new(Mutex::new(state));
+        let shared = Arc::clone(&state);
+        let ended = move |signal| {
+            let mut state = lock(&shared);
+            state.interrupted = true;
+            guard::kill_all();
+            let written = if state.judged.servers.is_empty() { Ok(()) } else { state.write_page() };
+            written.unwrap_or_else(|error| say(&error));
+            say(&format!(
+                "interrupted: {} of {} servers were judged, and are kept; of the others the results of earlier runs stand",
+                state.judged.servers.len(),
+                state.of
+            ));
+            std::process::exit(Exit::by_signal(signal).status().into());
+        };
+        guard::on_signals(ended).map_err(|error| format!("failed to catch signals: {error}"))?;
+        Ok(Self(state))
+    }
+
+    /// Adds a server's result, and writes the file of results. After a signal it does not return.
+    pub(super) fn add(&self, name: &str, shown: &Shown) -> Result<(), String> {
+        let mut state = lock(&self.0);
+        if state.interrupted {
+            drop(state);
+            loop {
+                std::thread::park_timeout(Duration::from_secs(1));
+            }
+        }
+        state.gallery.servers.insert(name.to_owned(), shown.clone());
+        state.judged.servers.insert(name.to_owned(), shown.clone());
+        write(&state.root.join(RESULTS), &state.gallery.json())
+    }
+
+    /// Writes the page, and returns what disagrees with the manifests in this run.
+    pub(super) fn finish(&self) -> Result<Vec<String>, String> {
+        let state = lock(&self.0);
+        say(&format!("wrote {}", state.root.join(RESULTS).display()));
+        state.write_page()?;
+        // What other runs have found is no surprise of this one.
+        Ok(state.judged.surprises(&state.adapters))
+    }
+}
+
+impl State {
+    fn write_page(&self) -> Result<(), String> {
+        let path = self.root.join(PAGE);
+        write(&path, &self.gallery.page(&self.adapters))?;
+        say(&format!("wrote {}", path.display()));
+        Ok(())
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The page, made of the results at `root`.
+pub(crate) fn page(root: &Path) -> Result<String, String> {
+    Ok(read(root)?.page(&adapters::read(root)?))
+}
+
+fn read(root: &Path) -> Result<Gallery, String> {
+    let path = root.join(RESULTS);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Gallery::parse(&text).map_err(|error| format!("`{}`: {error}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Gallery::default()),
+        Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
+    }
+}
+
+/// Writes a file as a whole: whatever ends the process, a reader finds the old text or the new one.
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let partial = path.with_extension(format!("partial-{}", std::process::id()));
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder
+        .and_then(|()| std::fs::write(&partial, text))
+        .and_then(|()| std::fs::rename(&partial, path))
+        .map_err(|error| format!("failed to write `{}`: {error}", path.display()))
+}
