@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::http_date;
@@ -28,11 +28,9 @@ use crate::progress::say;
 
 mod record;
 
-pub(crate) use record::page;
 use record::Record;
+pub(crate) use record::page;
 
-/// The results, at the root of the repository.
-const RESULTS: &str = "docs/results/gallery.json";
 /// The page made of them.
 pub(crate) const PAGE: &str = "docs/gallery.md";
 

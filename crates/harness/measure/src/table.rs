@@ -93,6 +93,8 @@ pub enum Opens {
     },
     /// One scenario on one server: the number of its row.
     Row(usize),
+    /// A part of the same page: its id.
+    Part(String),
 }
 
 /// The reason why some cells of a table are not as promised.

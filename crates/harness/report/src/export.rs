@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `results.json` | everything, by a published schema | anything |
 //! | `report.html` | the report, with nothing from outside | a browser |
+//! | `gallery.html` | the kept results of the gallery, to which the report links, if there are any | a browser |
 //! | `trace.json` | requests, work and storms over time | <https://ui.perfetto.dev> |
 //! | `samples.csv` | every sample, one a line | a spreadsheet |
 //! | `otlp.json`, by `lab export otlp` | requests and work as spans | a tracing tool |
@@ -12,8 +13,10 @@
 use std::path::{Path, PathBuf};
 
 use measure::results::Results;
+use testbed::{adapters, catalog};
 
-use crate::page;
+use crate::gallery::Gallery;
+use crate::{gallery, page};
 
 pub mod folder;
 pub mod hlog;
@@ -27,15 +30,16 @@ pub mod timeline;
 /// # Errors
 /// A sentence that names the file and what went wrong.
 pub fn write(results: &Results, folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let gallery = kept_gallery();
     let files = [
-        ("report.html", page::render(results)?),
+        ("report.html", page::render_beside(results, gallery.is_some())?),
         ("trace.json", timeline::render(results)),
         ("samples.csv", samples::render(results)),
         ("latency.hlog", hlog::render(results)),
     ];
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let mut paths = Vec::new();
-    for (name, text) in files {
+    for (name, text) in files.into_iter().chain(gallery.map(|html| (gallery::FILE, html))) {
         let path = folder.join(name);
         std::fs::write(&path, text).map_err(|error| failed(&path, &error))?;
         paths.push(path);
@@ -56,6 +60,13 @@ pub fn write_all(results: &Results, folder: &Path) -> Result<Vec<PathBuf>, Strin
     Ok(paths)
 }
 
+/// Returns the gallery's page; `None` where the repository keeps no results of one, or not in this version's shape.
+fn kept_gallery() -> Option<String> {
+    let root = catalog::root().ok()?;
+    let gallery = Gallery::kept(&root).ok().filter(|gallery| !gallery.servers.is_empty())?;
+    gallery.html(&adapters::read(&root).ok()?).ok()
+}
+
 fn failed(path: &Path, error: &std::io::Error) -> String {
     format!("failed to write `{}`: {error}", path.display())
 }
@@ -70,6 +81,9 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("lab-export-{}", std::process::id()));
         let paths = write_all(&crowd(), &folder).unwrap();
         assert!(paths.iter().all(|path| path.metadata().unwrap().len() > 0), "{paths:?}");
+        assert!(folder.join(gallery::FILE).is_file());
+        let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
+        assert!(report.contains("<a href=\"gallery.html\">"), "the report leads to the gallery");
         let document = std::fs::read_to_string(&paths[0]).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/results.schema.json");

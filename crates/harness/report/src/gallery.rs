@@ -1,9 +1,9 @@
 //! The gallery: servers on other people's frameworks, each asked the same four questions, as a document and as a page.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use measure::table::{self, Column, Table};
+use measure::table::Tone;
 use serde::{Deserialize, Serialize};
 use suite::document::Row;
 use suite::questions;
@@ -13,7 +13,17 @@ use suite::verdict::Verdict;
 use testbed::adapters::{Adapter, Question, Red, Variant};
 use testbed::machine::Machine;
 
-use crate::markdown;
+mod markdown;
+mod page;
+mod shown;
+
+pub use page::FILE;
+
+/// The results, at the root of the repository.
+pub const RESULTS: &str = "docs/results/gallery.json";
+
+/// The mark of an answer that a body that stalls holds back.
+const DAGGER: &str = " †";
 
 /// The version of the document's shape.
 pub const SCHEMA: u32 = 1;
@@ -97,14 +107,24 @@ impl Cell {
         self.is_red() || !self.beyond.is_empty()
     }
 
-    /// The answer to the question, in a word or a fraction, bold where it is red; a dagger stands for a body that stalls.
+    /// Returns the answer to the question, in a word or a fraction; a dagger stands for a body that stalls.
     pub fn answer(&self) -> String {
-        let dagger = if self.beyond.is_empty() { "" } else { " †" };
+        let dagger = if self.beyond.is_empty() { "" } else { DAGGER };
         match (self.judged, self.failed.len()) {
             (0, _) => format!("–{dagger}"),
             (_, 0) => format!("yes{dagger}"),
-            (judged, failed) if judged == failed => format!("**no**{dagger}"),
-            (judged, failed) => format!("**in {} of {judged}**{dagger}", judged - failed),
+            (judged, failed) if judged == failed => format!("no{dagger}"),
+            (judged, failed) => format!("in {} of {judged}{dagger}", judged - failed),
+        }
+    }
+
+    /// Returns the grade of the answer.
+    fn tone(&self) -> Tone {
+        match (self.judged, self.is_red(), self.beyond.is_empty()) {
+            (_, true, _) => Tone::Bad,
+            (_, _, false) => Tone::Odd,
+            (0, ..) => Tone::None,
+            _ => Tone::Good,
         }
     }
 }
@@ -147,6 +167,19 @@ impl Shown {
 }
 
 impl Gallery {
+    /// Reads the results that the repository at `root` keeps: none where there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and what is wrong with it.
+    pub fn kept(root: &Path) -> Result<Self, String> {
+        let path = root.join(RESULTS);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text).map_err(|error| format!("`{}`: {error}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
+        }
+    }
+
     /// Reads a document back.
     ///
     /// # Errors
@@ -195,154 +228,7 @@ impl Gallery {
         }
         surprises
     }
-
-    /// The page: a table of every server and question, and each red cell with its cause and its mend.
-    pub fn page(&self, adapters: &[Adapter]) -> String {
-        let mut text = format!("{HEAD}\n");
-        self.summary(&mut text, adapters);
-        self.table(&mut text, adapters);
-        self.reds(&mut text, adapters);
-        self.absent(&mut text, adapters);
-        text
-    }
-
-    fn summary(&self, text: &mut String, adapters: &[Adapter]) {
-        let shown: Vec<&Shown> = self.servers.values().filter(|shown| shown.absent.is_none()).collect();
-        let all = variants(adapters).count();
-        let mut languages: Vec<&str> = variants(adapters)
-            .filter(|(adapter, variant)| self.was_judged(adapter, variant))
-            .map(|(adapter, _)| adapter.language.as_str())
-            .collect();
-        languages.sort_unstable();
-        languages.dedup();
-        let green = |question: &Question| {
-            shown.iter().filter(|shown| shown.cell(*question).is_some_and(Cell::is_green)).count()
-        };
-        let _ =
-            writeln!(text, "{} of {all} servers were judged, in {} languages.", shown.len(), languages.len());
-        let counts: Vec<String> =
-            Question::ALL.iter().map(|question| format!("{} {}", green(question), question.verb())).collect();
-        let _ = writeln!(text, "Of them, {}.", counts.join("; "));
-        let unique = |of: fn(&Shown) -> &str| -> Vec<&str> {
-            let all: BTreeSet<&str> = shown.iter().map(|shown| of(shown)).collect();
-            all.into_iter().collect()
-        };
-        let (runs, machines) = (unique(|shown| &shown.taken_at), unique(|shown| &shown.machine));
-        let taken = match runs[..] {
-            [one] => format!("in one run, {one}"),
-            _ => format!("in {} runs; the table has the day of each server's", runs.len()),
-        };
-        let _ = writeln!(text, "They were judged on {}, {taken}.\n", machines.join("; "));
-    }
-
-    fn was_judged(&self, adapter: &Adapter, variant: &Variant) -> bool {
-        let name = format!("{}/{}", adapter.name, variant.name);
-        self.servers.get(&name).is_some_and(|shown| shown.absent.is_none())
-    }
-
-    fn table(&self, text: &mut String, adapters: &[Adapter]) {
-        let heads: Vec<&str> = Question::ALL.iter().map(|question| question.heading()).collect();
-        let columns = [&["what it is"], &heads[..], &["judged"]].concat();
-        let mut table = Table::new("", "server", columns.into_iter().map(Column::words));
-        for (adapter, variant) in variants(adapters) {
-            let name = format!("{}/{}", adapter.name, variant.name);
-            let (cells, when) = match self.servers.get(&name) {
-                None => (vec!["–".to_owned(); heads.len()], "not run".to_owned()),
-                Some(shown) if shown.absent.is_some() => {
-                    (vec!["–".to_owned(); heads.len()], "absent".to_owned())
-                }
-                Some(shown) => (
-                    Question::ALL
-                        .iter()
-                        .map(|question| shown.cell(*question).map_or("–".to_owned(), Cell::answer))
-                        .collect(),
-                    day(&shown.taken_at).to_owned(),
-                ),
-            };
-            let about = format!("{}, {}: {}", adapter.language, adapter.framework, variant.about);
-            let cells = [vec![about], cells, vec![when]].concat();
-            table.line(format!("`{name}`"), cells.iter().map(table::Cell::plain).collect());
-        }
-        text.push_str(&markdown::table_of_markup(&table));
-    }
-
-    /// A section for each server with a red cell.
-    fn reds(&self, text: &mut String, adapters: &[Adapter]) {
-        text.push_str("\n## Why, and what mends it\n");
-        for (adapter, variant) in variants(adapters) {
-            let name = format!("{}/{}", adapter.name, variant.name);
-            let Some(shown) = self.servers.get(&name) else { continue };
-            let missed: Vec<_> = shown.cells.iter().filter(|(_, cell)| cell.has_missed()).collect();
-            if missed.is_empty() {
-                continue;
-            }
-            let versions: Vec<String> =
-                adapter.versions.iter().map(|(package, version)| format!("{package} {version}")).collect();
-            let _ = writeln!(
-                text,
-                "\n### `{name}`\n\n{}; written as <{}> does.\n",
-                versions.join(", "),
-                variant.source
-            );
-            for (question, cell) in missed {
-                let _ = writeln!(text, "- **{}** {}", question.heading(), seen(cell));
-                match red(variant, *question) {
-                    Some(red) => self.explained(text, adapter, *question, red),
-                    None => text.push_str("  - cause: not known yet; `lab check --run` with `--trace` shows every byte\n  - mend: none known, and none tried\n"),
-                }
-            }
-        }
-    }
-
-    fn explained(&self, text: &mut String, adapter: &Adapter, question: Question, red: &Red) {
-        let _ = writeln!(text, "  - cause: {} (<{}>)", red.cause, red.source);
-        let tried = red.tried.as_ref().map(|tried| format!("; tried: {tried}")).unwrap_or_default();
-        let Some(mend) = &red.mend else {
-            let _ = writeln!(text, "  - mend: none known{tried}");
-            return;
-        };
-        let name = if mend.contains('/') { mend.clone() } else { format!("{}/{mend}", adapter.name) };
-        let proven = match self.servers.get(&name).and_then(|shown| shown.cell(question)) {
-            Some(cell) if cell.is_whole() => format!("all {} scenarios pass there", cell.judged),
-            Some(cell) if cell.is_green() => "but a body that stalls holds its answer, too".to_owned(),
-            Some(cell) if cell.is_red() => {
-                format!("but it fails {} of {} there too", cell.failed.len(), cell.judged)
-            }
-            _ => "not judged here".to_owned(),
-        };
-        let _ = writeln!(text, "  - mend: `{name}` ({proven}){tried}");
-    }
-
-    fn absent(&self, text: &mut String, adapters: &[Adapter]) {
-        let absent: Vec<(&str, &str)> = variants(adapters)
-            .filter_map(|(adapter, variant)| {
-                let (name, shown) =
-                    self.servers.get_key_value(&format!("{}/{}", adapter.name, variant.name))?;
-                Some((name.as_str(), shown.absent.as_deref()?))
-            })
-            .collect();
-        if absent.is_empty() {
-            return;
-        }
-        text.push_str("\n## Absent\n\n");
-        for (name, why) in absent {
-            let _ = writeln!(text, "- `{name}`: {}", why.lines().next().unwrap_or_default());
-        }
-    }
 }
-
-const HEAD: &str = "# The gallery
-
-Does the work stop, in other people's frameworks? Written by `lab gallery`; `lab docs --check` fails when it is stale.
-
-Each server is an adapter in [`peers/`](../peers/README.md), asked those scenarios of the set `stranger` that it supports: of `deadline` what judges the
-answer alone, of `work` and `disconnect` what a witness hears, of `spared` everything. `lab check --run COMMAND --only stranger` asks the same of any other
-server. Two servers are judged side by side, for at most 90 s each. *Yes* means that every scenario passed that was judged; *in 9 of 11* that two failed;
-*no* that all did; *–* that none was judged. A red cell is explained below, with the server that mends it where one is known.
-
-† The answer waits for a body that the client has announced and does not send (`deadline/stalled-body`, `deadline/expect-continue`). We know of
-no framework here whose documentation says that the deadline of a handler ends the reading of a body, so that this makes no cell red; cause and mend stand below all the same.
-";
 
 /// Every server of the adapters.
 fn variants(adapters: &[Adapter]) -> impl Iterator<Item = (&Adapter, &Variant)> {
@@ -352,27 +238,6 @@ fn variants(adapters: &[Adapter]) -> impl Iterator<Item = (&Adapter, &Variant)> 
 /// Returns the manifest's explanation of a question.
 fn red(variant: &Variant, question: Question) -> Option<&Red> {
     variant.reds.iter().find(|red| red.question == question)
-}
-
-/// The scenarios that failed: the first with what was seen, the others by their ids.
-fn seen(cell: &Cell) -> String {
-    let listed = |failed: &BTreeMap<String, String>| {
-        let mut failed = failed.iter();
-        let first = failed.next().map(|(id, observed)| format!("`{id}`: {observed}")).unwrap_or_default();
-        let others: Vec<String> = failed.map(|(id, _)| format!("`{id}`")).collect();
-        let others = if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
-        format!("{first}{others}")
-    };
-    let red = cell
-        .is_red()
-        .then(|| format!("fails {} of {}: {}", cell.failed.len(), cell.judged, listed(&cell.failed)));
-    let beyond = (!cell.beyond.is_empty()).then(|| format!("† {}", listed(&cell.beyond)));
-    red.into_iter().chain(beyond).collect::<Vec<_>>().join("; ")
-}
-
-/// The day of an HTTP date.
-fn day(taken_at: &str) -> &str {
-    taken_at.get(5..16).unwrap_or(taken_at)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use measure::text::tied;
 struct Html<'a> {
     table: &'a Table,
     caption: String,
-    /// True when cells open details.
+    /// True when cells open details above the page.
     opens: bool,
 }
 
@@ -24,7 +24,8 @@ pub fn table(table: &Table, is_titled: bool) -> Result<String, String> {
         (true, false) => table.note.clone(),
         (false, false) => format!("{}: {}", table.title, table.note),
     };
-    let opens = table.lines.iter().flat_map(|line| &line.cells).any(|cell| cell.opens.is_some());
+    let is_pressed = |cell: &Cell| matches!(cell.opens, Some(Opens::Row(_) | Opens::Area { .. }));
+    let opens = table.lines.iter().flat_map(|line| &line.cells).any(is_pressed);
     let html = Html { table, caption, opens };
     html.render().map_err(|error| format!("failed to render the table `{}`: {error}", table.title))
 }
@@ -62,6 +63,9 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in\n{html}");
         }
+        model.lines[0].cells[0].opens = Some(Opens::Part("why".into()));
+        let linked = table(&model, false).unwrap();
+        assert!(linked.contains("<a href=\"#why\">12\u{a0}ms</a>") && !linked.contains("class=\"cells\""));
         assert!(!html.contains("a<b") && html.contains("<table class=\"cells\">"), "{html}");
     }
 

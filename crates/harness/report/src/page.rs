@@ -43,6 +43,8 @@ struct Page<'a> {
     misses: Vec<Miss<'a>>,
     left_out: Vec<String>,
     facts: Vec<(&'static str, String)>,
+    /// True when the gallery's page stands beside this one.
+    has_gallery: bool,
 }
 
 /// A heading, pictures, and tables with their sentences.
@@ -78,6 +80,14 @@ struct Miss<'a> {
 /// # Errors
 /// When the template cannot be filled.
 pub fn render(results: &Results) -> Result<String, String> {
+    render_beside(results, false)
+}
+
+/// Renders the report, with a link to the gallery's page where that stands beside it.
+///
+/// # Errors
+/// When the template cannot be filled.
+pub fn render_beside(results: &Results, has_gallery: bool) -> Result<String, String> {
     let areas = matrix::areas(results);
     let page = Page {
         results,
@@ -96,6 +106,7 @@ pub fn render(results: &Results) -> Result<String, String> {
         misses: misses(results, false),
         left_out: [matrix::not_run(results), matrix::left_out(results)].concat(),
         facts: facts(results),
+        has_gallery,
     };
     page.render().map_err(|error| format!("failed to render the report: {error}"))
 }

@@ -36,7 +36,7 @@ const TABLE: [(Exit, &str, &str); 6] = [
     (
         Exit::Interrupted,
         "all",
-        "ended by SIGINT (Ctrl-C); `check` and `compare` keep what was judged until then",
+        "ended by SIGINT (Ctrl-C); `check`, `compare` and `gallery` keep what was judged until then",
     ),
     (Exit::Terminated, "all", "ended by SIGTERM; the same"),
 ];

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use report::gallery::{Gallery, Shown};
+use report::gallery::{self, Gallery, RESULTS, Shown};
 use suite::exit::Exit;
 use testbed::adapters::{self, Adapter};
 use testbed::guard;
 
-use super::{PAGE, RESULTS};
+use super::PAGE;
+use crate::compare;
 use crate::progress::say;
 
 /// The results of this run and of those before it.
@@ -34,7 +35,7 @@ impl Record {
         let state = State {
             root: root.to_path_buf(),
             adapters: adapters.to_vec(),
-            gallery: read(root)?,
+            gallery: Gallery::kept(root)?,
             judged: Gallery::default(),
             of,
             interrupted: false,
@@ -87,6 +88,10 @@ impl State {
         let path = self.root.join(PAGE);
         write(&path, &self.gallery.page(&self.adapters))?;
         say(&format!("wrote {}", path.display()));
+        // Beside the report, which leads to it.
+        let page = self.root.join(compare::FOLDER).join(gallery::FILE);
+        write(&page, &self.gallery.html(&self.adapters)?)?;
+        say(&format!("wrote {}", page.display()));
         Ok(())
     }
 }
@@ -97,16 +102,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 /// The page, made of the results at `root`.
 pub(crate) fn page(root: &Path) -> Result<String, String> {
-    Ok(read(root)?.page(&adapters::read(root)?))
-}
-
-fn read(root: &Path) -> Result<Gallery, String> {
-    let path = root.join(RESULTS);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Gallery::parse(&text).map_err(|error| format!("`{}`: {error}", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Gallery::default()),
-        Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
-    }
+    Ok(Gallery::kept(root)?.page(&adapters::read(root)?))
 }
 
 /// Writes a file as a whole: whatever ends the process, a reader finds the old text or the new one.
