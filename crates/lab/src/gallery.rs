@@ -43,6 +43,10 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// One server of the gallery.
 type Exhibit<'a> = (&'a Adapter, &'a Variant);
+/// The rows of one server, or why there are none.
+type Rows = Result<Vec<Row>, String>;
+/// Keeps the rows of a server by its name, with the time that judging it took.
+type Keep<'a> = dyn Fn(&str, Rows, Duration) -> Result<(), String> + Sync + 'a;
 
 /// Judges the servers asked for, and writes the results and the page.
 pub(crate) fn gallery(args: &args::Gallery) -> Result<Exit, String> {
@@ -128,19 +132,18 @@ fn start_each(exhibits: &[Exhibit<'_>], ready: &[(&str, Result<(), String>)], ro
     if unready == 0 { Exit::Good } else { Exit::NotRun }
 }
 
-/// Whether a server's adapter can be had, or why not.
+/// Returns why a server's adapter cannot be had, if it cannot.
 fn had(exhibit: Exhibit<'_>, ready: &[(&str, Result<(), String>)]) -> Result<(), String> {
     ready.iter().find(|(adapter, _)| *adapter == exhibit.0.name).map_or(Ok(()), |(_, had)| had.clone())
 }
 
-/// Judges the servers, [`SIDE_BY_SIDE`] at a time; `keep` is given the name of each, its rows or why there are none, and the time that
-/// judging it took. The first error of `keep` ends it.
+/// Judges the servers, [`SIDE_BY_SIDE`] at a time; the first error of `keep` ends it.
 fn judge(
     exhibits: &[Exhibit<'_>],
     ready: &[(&str, Result<(), String>)],
     root: &Path,
     chosen: &[&'static Scenario],
-    keep: &(dyn Fn(&str, Result<Vec<Row>, String>, Duration) -> Result<(), String> + Sync),
+    keep: &Keep<'_>,
 ) -> Result<(), String> {
     let (next, failed) = (AtomicUsize::new(0), OnceLock::new());
     let work = || {
@@ -164,7 +167,7 @@ fn judge(
 }
 
 /// Finds out what a server supports, and runs those of the scenarios, until the time is up.
-fn rows(exhibit: Exhibit<'_>, root: &Path, chosen: &[&'static Scenario]) -> Result<Vec<Row>, String> {
+fn rows(exhibit: Exhibit<'_>, root: &Path, chosen: &[&'static Scenario]) -> Rows {
     let subject = exhibit.0.subject(exhibit.1, root)?;
     let until = Instant::now() + LIMIT;
     let found = probe::supports(&*subject.start(Setup::default())?);

@@ -9,6 +9,7 @@ use suite::runner::STDERR;
 use suite::scenario::Scenario;
 use suite::scenarios;
 use suite::verdict::Verdict;
+use testbed::adapters::Question;
 use testbed::capability::Capability;
 
 use crate::terminal::render::wrap;
@@ -61,7 +62,7 @@ pub fn screen(run: &Document, color: bool) -> String {
 pub(crate) struct Judged<'a> {
     rows: Vec<&'a Row>,
     pub(crate) replies: Vec<Reply<'a>>,
-    /// The failure to mend first, in the order of the questions.
+    /// The failure to mend first, in the order of the questions, but what a client does that leaves comes last.
     pub(crate) first: Option<(&'a Row, &'static Scenario)>,
 }
 
@@ -71,7 +72,9 @@ impl<'a> Judged<'a> {
         let replies = questions::replies(&rows);
         // A server that is not there at all fails the gate, which is of no question.
         let gate = rows.iter().copied().find(|row| row.id == scenarios::GATE && row.verdict == Verdict::Fail);
-        let of_set = replies.iter().flat_map(|reply| &reply.failed).next().copied();
+        // A client that waits and is let down comes before work that goes on for a client that has left.
+        let harmed = replies.iter().filter(|reply| reply.question != Question::Disconnect);
+        let of_set = harmed.chain(&replies).flat_map(|reply| &reply.failed).next().copied();
         let beyond = replies.iter().flat_map(|reply| &reply.beyond).next().copied();
         let other = rows.iter().copied().find(|row| row.verdict == Verdict::Fail && row.attempts > 0);
         let first = gate.or(of_set).or(other).or(beyond);

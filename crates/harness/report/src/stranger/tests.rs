@@ -53,6 +53,17 @@ fn the_first_thing_to_mend_stands_with_its_bytes_its_cause_and_its_remedy() {
 }
 
 #[test]
+fn work_that_is_stopped_while_its_client_waits_is_mended_before_work_that_outlives_its_client() {
+    let mut run = worst(false);
+    for row in run.results.iter_mut().filter(|row| !["disconnect/fin", "spared/body-one"].contains(&&*row.id))
+    {
+        row.verdict = Verdict::Pass;
+    }
+    let text = screen(&run, false);
+    assert!(text.contains("Mend first: spared/body-one"), "{text}");
+}
+
+#[test]
 fn what_was_not_judged_says_what_it_would_take() {
     let mut run = worst(true);
     for row in run.results.iter_mut().filter(|row| row.verdict == Verdict::Unsupported) {
