@@ -15,7 +15,7 @@ use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
 const REFUSED: &str = "RFC 9113, section 5.1.2 and 8.7";
 
 /// Streams of a connection that is kept full.
-const KEPT: usize = 20_000;
+const KEPT: usize = 5_000;
 
 /// The common part of these scenarios: a server of their own, because they use all there is of one.
 const LIMITED: Scenario = Scenario {
@@ -41,7 +41,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "h2/kept-full",
         promise: "a client that keeps 100 streams under way, each opened behind an answer, is refused none of them",
         judges: &[Judges::Answer],
-        sent: "100 times `GET /fast` on one connection, and one more behind each answer, 20,000 in all",
+        sent: "100 times `GET /fast` on one connection, and one more behind each answer, 5,000 in all",
         why: "a proxy fills the limit that was announced: END_STREAM ends a stream for its client, which opens the next at once",
         wrong: "a slot that is given back by the task of the stream, which ends behind END_STREAM: a client that is quick is \
             refused now and then",
