@@ -30,3 +30,5 @@ if command -v "$envoy" >/dev/null; then
 else
     echo "== Envoy: no \`$envoy\`"
 fi
+# Before 1.25.1 a port of nginx in clear text speaks HTTP/2 or HTTP/1.1, and the scenarios begin with HTTP/1.1.
+echo "== nginx: absent, $(nginx -v 2>&1 || echo none): it needs the directive http2 of 1.25.1"
