@@ -12,56 +12,31 @@ const FILE: usize = 400;
 /// The most lines of a function, from `fn` to the closing brace.
 const FUNCTION: usize = 60;
 
-/// The files and functions that are longer all the same, with their lines: none may grow, and none that has become short
-/// enough may stay here.
-const LONGER: &[(&str, &str, usize)] = &[("crates/ctx/tests/loom/main.rs", "", 469)];
-
 /// The folder of the harness, and within it the one of its scenarios.
 const HARNESS: &str = "crates/harness/";
 const SCENARIOS: &str = "/src/scenarios/";
 
 /// Prints the lengths of the harness and of everything, and returns a complaint for each file and function that is too long.
 pub(crate) fn check(_: &Path, files: &[File]) -> Result<Vec<String>, Box<dyn Error>> {
-    let (mut complaints, mut used) = (Vec::new(), Vec::new());
+    let mut complaints = Vec::new();
     for file in files {
         let lines = file.text.lines().count();
-        if lines > most(&file.path, "", FILE, lines, &mut used) {
+        if lines > FILE {
             complaints.push(format!("{} has {lines} lines, more than {FILE}", file.path));
         }
         for Function { name, line, lines } in rust::functions(&file.tokens) {
-            if lines > most(&file.path, &name, FUNCTION, lines, &mut used) {
+            if lines > FUNCTION {
                 complaints
                     .push(format!("{}:{line}: `{name}` has {lines} lines, more than {FUNCTION}", file.path));
             }
         }
     }
-    let known = |path: &str| files.iter().any(|file| file.path == path);
-    let stale = LONGER.iter().filter(|(path, name, _)| known(path) && !used.contains(&(*path, *name)));
-    complaints
-        .extend(stale.map(|(path, name, _)| format!("{path} {name}: short enough, take it off the list")));
     let harness = |file: &&File| file.path.starts_with(HARNESS);
     let code = |file: &&File| !file.is_test() && !file.path.contains(SCENARIOS);
     report("all", files.iter().collect());
     report("harness", files.iter().filter(harness).collect());
     report("harness without scenarios and tests", files.iter().filter(harness).filter(code).collect());
     Ok(complaints)
-}
-
-/// Returns the most lines that the function `name` of the file may have, or the file itself; adds what is listed and used.
-fn most(
-    path: &str,
-    name: &str,
-    limit: usize,
-    lines: usize,
-    used: &mut Vec<(&'static str, &'static str)>,
-) -> usize {
-    match LONGER.iter().find(|longer| (longer.0, longer.1) == (path, name)) {
-        Some((path, name, most)) if lines > limit => {
-            used.push((path, name));
-            *most
-        }
-        _ => limit,
-    }
 }
 
 /// Prints the number of lines of `files`, without modules of tests, the longest file, and the lengths of the functions.
@@ -95,20 +70,6 @@ mod tests {
         let function = format!("fn a() {{\n{}}}\n", "a();\n".repeat(58));
         assert_eq!(complaints(&function), Vec::<String>::new());
         assert_eq!(complaints(&"\n".repeat(400)), Vec::<String>::new());
-    }
-
-    #[test]
-    fn lets_what_is_listed_neither_grow_nor_stay_listed() {
-        let (path, _, listed) = LONGER[0];
-        let longer = |lines: usize| {
-            let text = "\n".repeat(lines);
-            let file = File::parse(path, text).expect("the text is Rust");
-            check(Path::new("."), &[file]).expect("nothing is read")
-        };
-        let grown = format!("{path} has {} lines, more than 400", listed + 1);
-        assert_eq!(longer(listed), Vec::<String>::new());
-        assert_eq!(longer(listed + 1), [grown]);
-        assert_eq!(longer(400), [format!("{path} : short enough, take it off the list")]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ctx::{Context, Error, ManualClock};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{Count, check, check_some};
+use crate::{Count, check, check_some};
 
 #[test]
 fn a_blocking_wait_against_a_cancel_always_wakes() {
