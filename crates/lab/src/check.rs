@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use measure::results::{Results, http_date};
 use report::export::folder::{self, Folder};
 use report::{formats, stranger};
-use suite::document::{Chosen, Document, SCHEMA, Server, Status};
+use suite::document::{Chosen, Document, Server, Status};
 use suite::exit::Exit;
 use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
@@ -38,23 +38,10 @@ pub(crate) fn check(args: &Check) -> Result<Exit, String> {
     let noise = Noise::measure(300);
     say(&format!("noise floor: {noise}"));
     let which = if only == "*" { "the whole table".to_owned() } else { format!("`{only}`") };
-    let head = Document {
-        schema: SCHEMA,
-        taken_at: http_date(taken_at),
-        took_ms: 0,
-        command: std::env::args().collect(),
-        machine: Machine::here(&catalog::root().unwrap_or_else(|_| PathBuf::from("."))),
-        noise,
-        profile: args.profile,
-        scenarios: Chosen { chosen: chosen.len(), of: scenarios::all().len(), which },
-        interrupted: false,
-        servers: Vec::new(),
-        results: Vec::new(),
-        plan: None,
-        limits: None,
-        measurements: Vec::new(),
-        gaps: Vec::new(),
-    };
+    let scenarios = Chosen { chosen: chosen.len(), of: scenarios::all().len(), which };
+    let machine = Machine::here(&catalog::root().unwrap_or_else(|_| PathBuf::from(".")));
+    let head = Document::new(http_date(taken_at), std::env::args().collect(), machine, scenarios);
+    let head = Document { noise, profile: args.profile, ..head };
     let kept = Kept::new(head, interrupted(args))?;
     for candidate in &candidates {
         let (server, ready) = ready(candidate, args);

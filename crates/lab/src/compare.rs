@@ -10,7 +10,7 @@ use measure::results::{Results, http_date};
 use measure::schedule;
 use report::export::folder::Folder;
 use report::terminal::{render, tables};
-use suite::document::{Chosen, Document, SCHEMA, Server, Status};
+use suite::document::{Chosen, Document, Server, Status};
 use suite::exit::Exit;
 use suite::missing;
 use suite::profile::Profile;
@@ -95,23 +95,7 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
 
 /// A document with nothing in it but what is known before the run.
 fn head(scenarios: Chosen, taken_at: SystemTime, root: &Path) -> Document {
-    Document {
-        schema: SCHEMA,
-        taken_at: http_date(taken_at),
-        took_ms: 0,
-        command: std::env::args().collect(),
-        machine: Machine::here(root),
-        noise: Noise::default(),
-        profile: Profile::Ci,
-        scenarios,
-        interrupted: false,
-        servers: Vec::new(),
-        results: Vec::new(),
-        plan: None,
-        limits: None,
-        measurements: Vec::new(),
-        gaps: Vec::new(),
-    }
+    Document::new(http_date(taken_at), std::env::args().collect(), Machine::here(root), scenarios)
 }
 
 /// Keeps the verdicts of a run that a signal ended; its measurements are not whole, and go.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::http_date;
 use measure::told::{self, Told};
-use suite::document::{Chosen, Document, Gap, Row, SCHEMA, Server, Status};
+use suite::document::{Chosen, Document, Gap, Row, Server, Status};
 use suite::exit::Exit;
 use suite::expect::Expectations;
 use suite::scenario::Scenario;
@@ -59,22 +59,16 @@ pub(crate) fn through(args: &Through) -> Result<Exit, String> {
         took += begin_at.elapsed();
     }
     let which = if only == "*" { "the area `through`".to_owned() } else { format!("`{only}`") };
+    let scenarios = Chosen { chosen: table.len(), of: scenarios::through().len(), which };
     let mut run = Document {
-        schema: SCHEMA,
-        taken_at: http_date(taken_at),
         took_ms: took.as_millis() as u64,
-        command: std::env::args().collect(),
-        machine: Machine::here(&root),
         noise,
         profile: args.profile,
-        scenarios: Chosen { chosen: table.len(), of: scenarios::through().len(), which },
-        interrupted: false,
         servers,
         results,
         plan: Some(serde_json::json!({ "tries": args.tries })),
-        limits: None,
-        measurements: Vec::new(),
         gaps,
+        ..Document::new(http_date(taken_at), std::env::args().collect(), Machine::here(&root), scenarios)
     };
     if args.tries > 0 {
         told::put(&mut run, &told);

@@ -10,9 +10,8 @@ use measure::results::{Results, http_date};
 use measure::watch::{self, Instruments, Watch, Watcher};
 use report::export::folder::Folder;
 use report::terminal::watch as terminal;
-use suite::document::{Chosen, Document, SCHEMA, Server};
+use suite::document::{Chosen, Document, Server};
 use suite::exit::Exit;
-use suite::profile::Profile;
 use suite::scenarios;
 use testbed::capability::{Capability, Supports};
 use testbed::catalog::{self, Catalog};
@@ -252,23 +251,10 @@ fn pass_on(stream: impl Read + Send + 'static) -> std::io::Result<()> {
 
 /// A document that has no measurement yet.
 fn head(server: Server, noise: Noise) -> Document {
-    Document {
-        schema: SCHEMA,
-        taken_at: http_date(SystemTime::now()),
-        took_ms: 0,
-        command: std::env::args().collect(),
-        machine: Machine::here(&root()),
-        noise,
-        profile: Profile::Ci,
-        scenarios: Chosen { chosen: 0, of: scenarios::all().len(), which: "only a watch".to_owned() },
-        interrupted: false,
-        servers: vec![server],
-        results: Vec::new(),
-        plan: None,
-        limits: None,
-        measurements: Vec::new(),
-        gaps: Vec::new(),
-    }
+    let scenarios = Chosen { chosen: 0, of: scenarios::all().len(), which: "only a watch".to_owned() };
+    let taken_at = http_date(SystemTime::now());
+    let run = Document::new(taken_at, std::env::args().collect(), Machine::here(&root()), scenarios);
+    Document { noise, servers: vec![server], ..run }
 }
 
 fn document(head: Document, watch: &Watch) -> Result<Results, String> {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use load::Row;
-use suite::document::{self, Chosen, Document, Limits, SCHEMA, Server};
-use suite::profile::Profile;
+use suite::document::{self, Chosen, Document, Limits, Server};
 use suite::verdict::Verdict;
 use testbed::machine::Machine;
 use testbed::noise::Noise;
@@ -25,22 +24,14 @@ use crate::zombie::{How, Life};
 
 /// Results of these servers with nothing measured.
 pub fn empty(names: &[&str]) -> Results {
+    let machine =
+        Machine { kernel: "6.1".into(), cpu: None, cores: 2, memory: None, load: None, rustc: None };
+    let scenarios = Chosen { chosen: 0, of: 0, which: String::new() };
     let document = Document {
-        schema: SCHEMA,
-        taken_at: String::new(),
-        took_ms: 0,
-        command: Vec::new(),
-        machine: Machine { kernel: "6.1".into(), cpu: None, cores: 2, memory: None, load: None, rustc: None },
         noise: Noise { p50_ms: 0.1, p99_ms: 0.5, max_ms: 1.0 },
-        profile: Profile::Ci,
-        scenarios: Chosen { chosen: 0, of: 0, which: String::new() },
-        interrupted: false,
         servers: names.iter().map(|name| Server::new(name, "")).collect(),
-        results: Vec::new(),
-        plan: None,
         limits: Some(Limits { zombie_ms: 25.0 }),
-        measurements: Vec::new(),
-        gaps: Vec::new(),
+        ..Document::new(String::new(), Vec::new(), machine, scenarios)
     };
     Results::new(document, Plan::of(Size::Quick), Measured::default())
 }

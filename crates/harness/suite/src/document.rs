@@ -133,6 +133,27 @@ impl From<&Stanza> for Server {
 }
 
 impl Document {
+    /// A run at its beginning: nothing is judged by profile `ci`, and nothing is measured, the noise neither.
+    pub fn new(taken_at: String, command: Vec<String>, machine: Machine, scenarios: Chosen) -> Self {
+        Self {
+            schema: SCHEMA,
+            taken_at,
+            took_ms: 0,
+            command,
+            machine,
+            noise: Noise::default(),
+            profile: Profile::Ci,
+            scenarios,
+            interrupted: false,
+            servers: Vec::new(),
+            results: Vec::new(),
+            plan: None,
+            limits: None,
+            measurements: Vec::new(),
+            gaps: Vec::new(),
+        }
+    }
+
     /// The names of the servers that ran.
     pub fn names(&self) -> Vec<&str> {
         let ran = self.servers.iter().filter(|server| server.status == Status::Ran);
