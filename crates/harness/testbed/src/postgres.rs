@@ -24,6 +24,8 @@ pub const VARIABLE: &str = "LAB_TEST_DATABASE";
 const GUARDED: &str = "guarded";
 /// The password of that role.
 const PASSWORD: &str = "open sesame";
+/// The beginning of its folder's name, behind which stands the id of the process that made it.
+const FOLDER: &str = "lab-postgres-";
 /// The name of its log.
 const LOG: &str = "postgres.log";
 /// The time that the own one may take to start.
@@ -81,7 +83,8 @@ impl Postgres {
         let failed =
             |what: &str, error: &dyn std::fmt::Display| format!("PostgreSQL: failed to {what}: {error}");
         let account = account().map_err(|error| failed("find a user for it", &error))?;
-        let folder = std::env::temp_dir().join(format!("lab-postgres-{}", std::process::id()));
+        sweep(&std::env::temp_dir());
+        let folder = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
         make_folder(&folder, account.as_ref()).map_err(|error| failed("make a folder", &error))?;
         let port = port::free().map_err(|error| failed("find a free port", &error))?;
         initialize(&programs, account.as_ref(), &folder)
@@ -184,6 +187,19 @@ fn initialize(programs: &Path, account: Option<&Account>, folder: &Path) -> Resu
         .map_err(|error| format!("PostgreSQL: failed to write pg_hba.conf: {error}"))
 }
 
+/// Removes the folders of processes that were killed and could not: each took its PostgreSQL with it.
+fn sweep(temporary: &Path) {
+    let is_left = |name: &str| {
+        let made_by = name.strip_prefix(FOLDER).and_then(|pid| pid.parse::<u32>().ok());
+        made_by.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+    };
+    let entries = std::fs::read_dir(temporary).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left)) {
+        // Another user's is left to that user.
+        let _ = std::fs::remove_dir_all(entry.path());
+    }
+}
+
 /// The folder of PostgreSQL's programs: on the PATH, or the newest of Debian's.
 fn programs() -> Option<PathBuf> {
     let has_both = |folder: &Path| folder.join("initdb").is_file() && folder.join("postgres").is_file();
@@ -249,4 +265,24 @@ fn make_folder(folder: &Path, account: Option<&Account>) -> std::io::Result<()> 
 /// When no port is free.
 pub fn closed() -> std::io::Result<SocketAddr> {
     Ok((Ipv4Addr::LOCALHOST, port::free()?).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folders_of_dead_processes_are_removed_and_no_other() {
+        let temporary = std::env::temp_dir().join(format!("lab-sweep-{}", std::process::id()));
+        // No process has an id above 4 million.
+        let dead = temporary.join(format!("{FOLDER}4999999"));
+        let kept =
+            [format!("{FOLDER}{}", std::process::id()), format!("{FOLDER}x"), "other-4999999".to_owned()];
+        for folder in kept.iter().map(|name| temporary.join(name)).chain([dead.join("data")]) {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        sweep(&temporary);
+        assert!(!dead.exists() && kept.iter().all(|name| temporary.join(name).is_dir()));
+        std::fs::remove_dir_all(temporary).unwrap();
+    }
 }
