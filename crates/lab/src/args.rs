@@ -118,7 +118,8 @@ pub(crate) enum ListFormat {
     lab check --run 'python3 server.py' --only stranger  what answers the questions, and nothing else\n  \
     lab check --run 'uvicorn --port {port} app:app'      ready when the port accepts, no line needed\n  \
     lab check --url http://127.0.0.1:8080 --only deadline\n  \
-    lab check tokio threads --only work --profile lab --trace target/traces"
+    lab check tokio threads --only work --profile lab --trace target/traces\n  \
+    lab check --chain tokio,smol,go-context              each asks the next; which one broke the chain"
 )]
 pub(crate) struct Check {
     /// Servers of the list [default: the lab's own]
@@ -139,6 +140,9 @@ pub(crate) struct Check {
     /// Keep what every scenario sent and received in this folder, a file each
     #[arg(long, value_name = "DIR")]
     pub(crate) trace: Option<PathBuf>,
+    /// Judge a chain of servers of the list, 2 to 9, each of which asks the next: the area `hops`; may be given more than once
+    #[arg(long, value_name = "SERVER,SERVER", conflicts_with_all = ["servers", "url", "run"])]
+    pub(crate) chain: Vec<String>,
     /// Judge a server that runs already
     #[arg(long, value_name = "http://HOST:PORT", conflicts_with = "run")]
     pub(crate) url: Option<String>,

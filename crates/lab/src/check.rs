@@ -18,6 +18,7 @@ use testbed::subject::Subject;
 use testbed::{guard, toolchains};
 
 use crate::args::{Check, CheckFormat};
+use crate::chain;
 use crate::compare;
 use crate::kept::Kept;
 use crate::prepare::{self, Ready};
@@ -25,8 +26,8 @@ use crate::progress::{Progress, color, print, say};
 
 /// Judges the servers asked for.
 pub(crate) fn check(args: &Check) -> Result<Exit, String> {
-    let only = args.only.as_deref().unwrap_or("*");
-    let chosen = scenarios::select(only)?;
+    let only = args.only.as_deref().unwrap_or(if args.chain.is_empty() { "*" } else { chain::AREA });
+    let chosen = if args.chain.is_empty() { scenarios::select(only)? } else { chain::select(only)? };
     let candidates = candidates(args)?;
     let out = args.out.as_deref().map(Folder::named).transpose()?;
     if let Some(traces) = &args.trace {
@@ -96,6 +97,7 @@ fn write(run: &Document, folder: &Folder) -> Result<(), String> {
 /// A server that was asked for, before it is known whether it can be judged.
 enum Candidate {
     Listed(Stanza),
+    Chain(Vec<Stanza>),
     Own(Subject),
 }
 
@@ -109,6 +111,10 @@ fn candidates(args: &Check) -> Result<Vec<Candidate>, String> {
         return Ok(vec![Candidate::Own(Subject::command(command, &here, args.start_timeout)?)]);
     }
     let catalog = Catalog::read(&catalog::root()?)?;
+    if !args.chain.is_empty() {
+        let links = |names: &String| chain::links(names, &catalog).map(Candidate::Chain);
+        return args.chain.iter().map(links).collect();
+    }
     if args.servers.is_empty() {
         return Ok(catalog
             .servers
@@ -129,6 +135,10 @@ fn ready(candidate: &Candidate, args: &Check) -> (Server, Option<Ready>) {
                 return prepare::prepare(stanza, &root, absent, args.no_build);
             }
             Err(error) => (Server::from(stanza), error),
+        },
+        Candidate::Chain(links) => match catalog::root() {
+            Ok(root) => return chain::prepare(links, &root, args.no_build),
+            Err(error) => (Server::new(&chain::name(links), chain::ABOUT), error),
         },
         Candidate::Own(subject) => {
             let server = Server::new(subject.name(), "not of the list");

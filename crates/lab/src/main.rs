@@ -14,6 +14,7 @@ use clap::Parser;
 use suite::exit::Exit;
 
 mod args;
+mod chain;
 mod check;
 mod compare;
 mod diff;

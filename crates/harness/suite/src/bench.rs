@@ -1,8 +1,8 @@
 //! A scenario's tools: a server, a clock with tolerances, and a witness of the work.
 
 use std::ffi::OsStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use testbed::behind::Behind;
@@ -17,6 +17,7 @@ use wire::trace::Trace;
 use wire::{Answer, Request, Wire};
 
 use crate::ensure;
+use crate::hops::{Hop, Noted};
 use crate::profile::Profile;
 use crate::verdict::Failure;
 
@@ -30,6 +31,7 @@ pub struct Bench {
     pub(crate) slug: &'static str,
     pub(crate) trace: Trace,
     pub(crate) give_up_at: Instant,
+    pub(crate) hops: Noted,
 }
 
 impl Bench {
@@ -46,6 +48,11 @@ impl Bench {
     /// This attempt's log; note in it what a reader of a failure should know.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// Keeps these accounts of a request through a chain for the run's document, in place of those before.
+    pub fn note_hops(&self, hops: &[Hop]) {
+        *self.hops.lock().unwrap_or_else(PoisonError::into_inner) = hops.to_vec();
     }
 
     /// Returns `milliseconds` as a duration, doubled on a retry: every duration of a scenario comes from here.

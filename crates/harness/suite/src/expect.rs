@@ -65,6 +65,28 @@ impl Expectations {
             .map(Self)
     }
 
+    /// The expectations of a chain of servers, from the one that is asked to the last.
+    ///
+    /// Each link brings what it is expected to break of the area `hops`. The last one calls nobody: it brings what it is
+    /// expected to break of the same promise to its own client.
+    pub fn of_chain(links: &[(&str, &Self)]) -> Self {
+        const LAST: [(&str, &str); 3] = [
+            ("hops/fin", "disconnect/fin"),
+            ("hops/rst", "disconnect/rst"),
+            ("hops/deadline", "work/context"),
+        ];
+        let expected = |name: &str, id: &str, known: Option<&Expectation>| {
+            let why = |known: &Expectation| format!("link `{name}`: {}", known.why);
+            known.map(|known| Expectation { pattern: id.to_owned(), why: why(known), ..known.clone() })
+        };
+        let Some(((last, of_last), callers)) = links.split_last() else { return Self::default() };
+        let ids = scenarios::all().into_iter().map(|one| one.id).filter(|id| id.starts_with("hops/"));
+        let of_caller = |(name, known): &(&str, &Self), id: &str| expected(name, id, known.of(id));
+        let passed = ids.flat_map(|id| callers.iter().filter_map(move |link| of_caller(link, id)));
+        let done = LAST.iter().filter_map(|(id, own)| expected(last, id, of_last.of(own)));
+        Self(passed.chain(done).collect())
+    }
+
     /// The first expectation whose pattern matches the id.
     pub fn of(&self, id: &str) -> Option<&Expectation> {
         self.0.iter().find(|expectation| pattern::matches(&expectation.pattern, id))
@@ -110,6 +132,20 @@ mod tests {
         let found = parsed.of("work/drop").unwrap();
         assert_eq!((found.kind, found.why.as_str()), (Kind::Xfail, "a thread cannot be stopped"));
         assert!(parsed.of("work/context").is_none());
+    }
+
+    #[test]
+    fn a_chain_expects_what_its_links_do_and_of_the_last_what_it_owes_its_own_client() {
+        let deaf = Expectations::parse("hops/fin xfail deaf\ndisconnect/fin xfail deaf too").unwrap();
+        let caller = Expectations::parse("hops/rst xfail calls on").unwrap();
+        let good = Expectations::default();
+        let why = |links: &[(&str, &Expectations)], id: &str| {
+            Expectations::of_chain(links).of(id).map(|one| one.why.clone())
+        };
+        assert_eq!(why(&[("a", &good), ("b", &deaf), ("c", &good)], "hops/fin").unwrap(), "link `b`: deaf");
+        assert_eq!(why(&[("a", &good), ("b", &deaf)], "hops/fin").unwrap(), "link `b`: deaf too");
+        // Who calls nobody cannot leave a call open.
+        assert_eq!(why(&[("a", &good), ("b", &caller)], "hops/rst"), None);
     }
 
     #[test]

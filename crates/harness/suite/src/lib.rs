@@ -6,6 +6,7 @@
 //!   what a scenario works with.
 //! - [`session`]: servers and scenarios side by side; [`runner`]: watchdog, retries; [`slots`]: who may run beside whom; [`verdict`]: what a scenario can come to;
 //!   [`expect`]: known deviations; [`profile`]: how much lateness is forgiven.
+//! - [`hops`]: a request through a chain, and the link that broke it.
 //! - [`departure`]: a client that leaves an intermediary.
 //! - [`reach`] and [`probe`]: whether an unknown server answers, and what it supports; [`pattern`]: which scenarios are meant.
 //! - [`questions`]: what is asked of servers that are not of the list; [`remedies`]: what mends a failure.
@@ -19,6 +20,7 @@ pub mod departure;
 pub mod document;
 pub mod exit;
 pub mod expect;
+pub mod hops;
 pub mod missing;
 pub mod pattern;
 pub mod probe;

@@ -15,6 +15,7 @@ use crate::beats;
 use crate::bench::Bench;
 use crate::document::Row;
 use crate::expect::Expectations;
+use crate::hops::{Hop, Noted};
 use crate::profile::Profile;
 use crate::scenario::{Outcome, Scenario, Slot};
 use crate::slots::MACHINE;
@@ -42,6 +43,17 @@ pub struct Runner {
 struct Shared {
     server: Option<Arc<Server>>,
     waiting: usize,
+}
+
+/// One attempt at a scenario.
+struct Attempt {
+    outcome: Outcome,
+    /// Its trace.
+    lines: Vec<String>,
+    /// Its request through a chain, if it sent one.
+    hops: Vec<Hop>,
+    /// The time that it took, once seated.
+    ran_for: Duration,
 }
 
 impl Runner {
@@ -82,7 +94,7 @@ impl Runner {
     /// Runs one scenario to its verdict, and tries a miss again until it was tried `most` times.
     pub fn run_up_to(&self, scenario: &'static Scenario, most: u32) -> Row {
         let mut took = Duration::ZERO;
-        let mut trace = Vec::new();
+        let (mut trace, mut hops) = (Vec::new(), Vec::new());
         let mut attempts = 0;
         let expectation = self.expectations.of(scenario.id);
         let announced = expectation.is_some_and(|expectation| expectation.kind == Kind::Xfail);
@@ -92,8 +104,8 @@ impl Runner {
         let outcome = match &lacks[..] {
             [_, ..] => Err(Failure::unsupported(format!("lacks {}", words(&lacks)))),
             [] => loop {
-                let (outcome, lines, ran_for) = self.seated(scenario, 1 << attempts);
-                took += ran_for;
+                let Attempt { outcome, lines, hops: seen, ran_for } = self.seated(scenario, 1 << attempts);
+                (took, hops) = (took + ran_for, seen);
                 attempts += 1;
                 if attempts > 1 && !lines.is_empty() {
                     trace.push(format!("attempt {attempts}, everything doubled:"));
@@ -122,21 +134,26 @@ impl Runner {
             expected: expectation.map(|expectation| expectation.why.clone()),
             attempts,
             took_ms: took.as_millis() as u64,
+            hops,
             trace,
         }
     }
 
-    /// Takes the scenario's slot and tries it once; gives the outcome, the trace, and how long it took once seated.
-    fn seated(&self, scenario: &'static Scenario, scale: u32) -> (Outcome, Vec<String>, Duration) {
+    /// Takes the scenario's slot and tries it once.
+    fn seated(&self, scenario: &'static Scenario, scale: u32) -> Attempt {
         // A server that runs already is everybody's, so who wants it for himself must be alone.
         let fixed = scenario.slot != Slot::Shared && self.subject.is_fixed();
         let _seat = MACHINE.take(if fixed || self.alone { Slot::Exclusive } else { scenario.slot });
         let seated_at = Instant::now();
         let server = match self.slot(scenario) {
             Ok(server) => server,
-            Err(error) => return (Err(Failure::harness(error)), Vec::new(), seated_at.elapsed()),
+            Err(error) => {
+                let (lines, hops, ran_for) = (Vec::new(), Vec::new(), seated_at.elapsed());
+                return Attempt { outcome: Err(Failure::harness(error)), lines, hops, ran_for };
+            }
         };
-        let (outcome, mut lines) = self.attempt(scenario, &server, scale);
+        let noted = Noted::default();
+        let (outcome, mut lines) = self.attempt(scenario, &server, scale, &noted);
         let missed = matches!(&outcome, Err(failure) if !matches!(failure, Failure::Unsupported(_)));
         if missed {
             lines.extend(around(&server));
@@ -145,7 +162,8 @@ impl Runner {
         if !missed && !self.keep_traces {
             lines.clear();
         }
-        (outcome, lines, seated_at.elapsed())
+        let hops = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
+        Attempt { outcome, lines, hops, ran_for: seated_at.elapsed() }
     }
 
     /// Runs the scenario's function on a thread of its own, under the watchdog.
@@ -154,6 +172,7 @@ impl Runner {
         scenario: &'static Scenario,
         server: &Arc<Server>,
         scale: u32,
+        noted: &Noted,
     ) -> (Outcome, Vec<String>) {
         let limit = scenario.limit * scale;
         let trace = Trace::default();
@@ -165,6 +184,7 @@ impl Runner {
             slug: scenario.id.rsplit('/').next().unwrap_or(scenario.id),
             trace: trace.clone(),
             give_up_at: Instant::now() + limit,
+            hops: Arc::clone(noted),
         };
         let (sender, done) = mpsc::channel();
         let run = move || {

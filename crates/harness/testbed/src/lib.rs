@@ -10,6 +10,7 @@
 //! - [`url`]: addresses as people write them.
 //! - [`guard`]: processes that cannot outlive us; [`port`]: ports for them.
 //! - [`proxies`]: the intermediaries; [`upstream`] and [`behind`]: the server behind them.
+//! - [`chain`]: servers of which each asks the next; [`tap`]: what goes by between two of them.
 //! - [`link`]: a network link that can be cut; [`postgres`]: a database.
 //! - [`outside`]: work that is not in a server's process, by a witness of its own.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work; [`heartbeats`]: the first of them, for loads of any size.
@@ -21,6 +22,7 @@ pub mod build;
 pub mod capability;
 pub mod catalog;
 pub mod census;
+pub mod chain;
 mod command;
 mod error;
 pub mod floor;
@@ -36,6 +38,7 @@ pub mod proc;
 pub mod proxies;
 pub mod server;
 pub mod subject;
+pub mod tap;
 pub mod toolchains;
 pub mod upstream;
 pub mod url;

@@ -16,6 +16,9 @@ use crate::server::{self, Ready, Server, Started};
 use crate::url::Url;
 use crate::witness::Witness;
 
+/// The most servers that a chain may have: `hops` counts the calls between them, and goes to 8.
+pub const LONGEST: usize = 9;
+
 /// The differences between two servers of one program; by default none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Setup<'a> {
@@ -75,6 +78,8 @@ enum Source {
     Command { words: Vec<OsString>, home: Home, within: Duration },
     /// Runs already.
     Fixed(Arc<Server>),
+    /// Servers of the list, each of which is to ask the next.
+    Chain(Vec<Subject>),
     /// An intermediary in front of the lab's upstream.
     Through { proxy: Box<Proxy>, root: PathBuf },
 }
@@ -145,6 +150,28 @@ impl Subject {
         Self { name: proxy.name.clone(), source, supports: proxy.supports.clone() }
     }
 
+    /// A chain of these servers, from the one that is asked to the last. It supports what all of them do.
+    ///
+    /// # Errors
+    /// When they are too few or too many for a chain, or one of them takes no flags.
+    pub fn chain(links: Vec<Self>) -> Result<Self, String> {
+        let most = LONGEST;
+        if !(2..=most).contains(&links.len()) {
+            return Err(format!("a chain has 2 to {most} servers, and this has {}", links.len()));
+        }
+        if let Some(odd) = links.iter().find(|link| link.is_unknown()) {
+            return Err(format!(
+                "`{}` is no server of the list, so it cannot be told its upstream",
+                odd.name
+            ));
+        }
+        let names: Vec<&str> = links.iter().map(Self::name).collect();
+        let common =
+            |need: &Capability| !need.is_beyond() && links.iter().all(|link| link.supports.has(*need));
+        let common = Capability::ALL.iter().copied().filter(common).collect();
+        Ok(Self { name: names.join(","), supports: Supports::Only(common), source: Source::Chain(links) })
+    }
+
     /// A server that runs already; what it supports is to be probed.
     ///
     /// # Errors
@@ -168,6 +195,14 @@ impl Subject {
         &self.name
     }
 
+    /// Returns the servers of a chain; none when it is no chain.
+    pub fn links(&self) -> &[Self] {
+        match &self.source {
+            Source::Chain(links) => links,
+            _ => &[],
+        }
+    }
+
     /// True when it runs already and cannot be started afresh.
     pub fn is_fixed(&self) -> bool {
         matches!(self.source, Source::Fixed(_))
@@ -175,7 +210,7 @@ impl Subject {
 
     /// True when what it supports is not written down anywhere.
     pub fn is_unknown(&self) -> bool {
-        !matches!(self.source, Source::Listed { .. })
+        !matches!(self.source, Source::Listed { .. } | Source::Chain(_))
     }
 
     /// True when it supports this.
@@ -195,6 +230,8 @@ impl Subject {
         match &self.source {
             Source::Fixed(server) => Ok(Arc::clone(server)),
             Source::Through { proxy, root } => start::start(proxy, root).map(Arc::new),
+            // The chain itself is started by its scenarios.
+            Source::Chain(links) => links.first().ok_or("a chain of no servers")?.start(setup),
             Source::Listed { words, folder } => {
                 let witness = self.supports(Capability::Witness).then(listen).transpose()?;
                 let mut words = with_flags(words, setup.flags);
@@ -279,6 +316,24 @@ fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chain_supports_what_all_of_its_links_do() {
+        let link = |name: &str, supports| Subject::executable(name, Path::new("/x"), supports);
+        let less = Supports::Only([Capability::Witness, Capability::BeyondGoroutineleak].into());
+        let chain = Subject::chain(vec![link("one", Supports::All), link("two", less)]).unwrap();
+        assert_eq!((chain.name(), chain.links().len()), ("one,two", 2));
+        assert!(chain.supports(Capability::Witness) && !chain.supports(Capability::Admin));
+        assert!(!chain.supports(Capability::BeyondGoroutineleak));
+    }
+
+    #[test]
+    fn a_chain_of_one_or_with_a_server_that_takes_no_flags_is_refused() {
+        let link = || Subject::executable("one", Path::new("/x"), Supports::All);
+        assert_eq!(Subject::chain(vec![link()]).unwrap_err(), "a chain has 2 to 9 servers, and this has 1");
+        let own = Subject::at("http://127.0.0.1:9", None).unwrap();
+        assert!(Subject::chain(vec![link(), own]).unwrap_err().starts_with("`url` is no server of the list"));
+    }
 
     #[test]
     fn a_commands_port_and_witness_are_filled_in_everywhere() {

@@ -1,38 +1,20 @@
-//! A chain of five servers, and the budgets on it.
+//! A chain of servers, and the budgets on it.
 
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use testbed::server::Server;
+use suite::hops::{self, Hop};
+use testbed::chain::{self, Link};
 use testbed::subject::Subject;
-use testbed::witness::Witness;
-use wire::{Leave, Request};
+use wire::trace::Trace;
+use wire::{Answer, Leave, Request, Wire};
 
-use crate::{Failed, figures, ms, send, start};
+use crate::{Failed, figures, give_up, ms};
 
-/// A server of the chain, and the witness of its work.
-struct Hop {
-    server: Server,
-    witness: Witness,
-}
+/// The time that each link keeps of its budget.
+const RESERVE: Duration = Duration::from_millis(5);
 
-/// Starts the chain: the first is asked, each asks the next.
-fn chain(links: &[&Subject]) -> Result<Vec<Hop>, Failed> {
-    let mut hops: Vec<Hop> = Vec::new();
-    for subject in links.iter().rev() {
-        let witness = Witness::listen()?;
-        let mut flags = vec!["--witness".to_owned(), witness.address().to_string()];
-        if let Some(next) = hops.last() {
-            flags.extend(["--upstream".to_owned(), next.server.address().to_string()]);
-        }
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        hops.push(Hop { server: start(subject, &flags)?, witness });
-    }
-    hops.reverse();
-    Ok(hops)
+fn start(subjects: &[&Subject]) -> Result<Vec<Link>, Failed> {
+    Ok(chain::start(subjects, &["--request-timeout", "60s", "--reserve", "5ms"], ms(20_000))?)
 }
 
 fn request(links: usize, id: &str, work: Duration, timeout: Duration) -> Request {
@@ -40,136 +22,116 @@ fn request(links: usize, id: &str, work: Duration, timeout: Duration) -> Request
     Request::get(format!("/slow?style=upstream&hops={hops}&work={work}ms&tick=1ms")).timeout(timeout).id(id)
 }
 
-fn name(links: &[&Subject]) -> String {
-    links.iter().map(|subject| subject.name()).collect::<Vec<_>>().join(" → ")
+fn name(subjects: &[&Subject]) -> String {
+    subjects.iter().map(|subject| subject.name()).collect::<Vec<_>>().join(" → ")
 }
 
-/// Waits until the work of `id` has begun in every hop.
-fn all_begin(hops: &[Hop], id: &str) -> Result<(), Failed> {
-    for hop in hops {
-        hop.witness.wait_start(id, ms(10_000)).ok_or("the work did not begin in every hop")?;
+/// Sends a request to the first server; returns its connection and when it was sent.
+fn send(links: &[Link], request: &Request) -> Result<(Wire, Instant), Failed> {
+    let address = links.first().ok_or("a chain of no servers")?.tap.address();
+    let mut wire = Wire::connect(address, give_up(), &Trace::default())?.with_host(&address.to_string());
+    let sent_at = wire.send_request(request)?;
+    Ok((wire, sent_at))
+}
+
+/// Waits until the work of `id` has begun in every server.
+fn all_begin(links: &[Link], id: &str) -> Result<(), Failed> {
+    for link in links {
+        let began = link.witness.wait_start(id, ms(10_000));
+        began.ok_or_else(|| format!("{id}: the work did not begin in {}", link.name))?;
     }
     Ok(())
 }
 
-/// Returns the time from `since` to the last sign of the work of `id` in any hop.
-fn last_sign(hops: &[Hop], id: &str, since: Instant) -> Result<Duration, Failed> {
-    for hop in hops {
-        hop.witness.wait_end(id, ms(10_000)).ok_or("the work did not end in every hop")?;
+/// Waits until the work of `id` has ended in every server; returns the accounts of each.
+fn all_end(links: &[Link], id: &str, sent_at: Instant) -> Result<Vec<Hop>, Failed> {
+    for link in links {
+        let ended = link.witness.wait_end(id, ms(10_000));
+        ended.ok_or_else(|| format!("{id}: the work did not end in {}", link.name))?;
     }
-    let last = hops.iter().filter_map(|hop| hop.witness.last(id)).max().ok_or("no sign of the work")?;
-    Ok(last.saturating_duration_since(since))
+    Ok(hops::of(links, id, sent_at))
 }
 
-/// Takes the time from the leave of the root's client to the last sign of work in any hop.
-pub(crate) fn leaves(links: &[&Subject], each: usize) -> Result<(), Failed> {
-    let hops = chain(links)?;
+fn millis(ms: f64) -> Duration {
+    Duration::from_secs_f64(ms.max(0.0) / 1e3)
+}
+
+/// Takes the time from the leave of the root's client to the last sign of work in any server.
+pub(crate) fn leaves(subjects: &[&Subject], each: usize) -> Result<(), Failed> {
+    let links = start(subjects)?;
     let mut took = Vec::new();
     for number in 0..each {
         let id = format!("leave-{number}");
-        let (wire, _) = send(&hops[0].server, &request(links.len(), &id, ms(30_000), ms(40_000)))?;
-        all_begin(&hops, &id)?;
+        let (wire, sent_at) = send(&links, &request(links.len(), &id, ms(30_000), ms(40_000)))?;
+        all_begin(&links, &id)?;
         let leave = if number % 2 == 0 { Leave::Fin } else { Leave::Rst };
         let (left_at, _) = leave.act(wire);
-        took.push(last_sign(&hops, &id, left_at)?);
+        let left_ms = left_at.saturating_duration_since(sent_at).as_secs_f64() * 1e3;
+        let last = all_end(&links, &id, sent_at)?.iter().filter_map(|hop| hop.last_ms).fold(0.0, f64::max);
+        took.push(millis(last - left_ms));
     }
-    figures::times("five hops: last work after the client left", &name(links), took, "");
+    let figure = format!("{} hops: last work after the client left", links.len());
+    figures::times(&figure, &name(subjects), took, "");
     Ok(())
 }
 
-/// Takes the time from the root's deadline to the last sign of work in any hop; each hop's own is the reserve earlier.
-pub(crate) fn deadlines(links: &[&Subject], each: usize) -> Result<(), Failed> {
-    let hops = chain(links)?;
-    let (mut took, mut late) = (Vec::new(), 0);
+/// Takes the time from each server's own deadline to the last sign of its work, and counts the answers that were wrong.
+pub(crate) fn deadlines(subjects: &[&Subject], each: usize) -> Result<(), Failed> {
+    let links = start(subjects)?;
+    let (mut took, mut wrong, mut beyond) = (Vec::new(), 0, 0);
+    let timeout = ms(150);
     for number in 0..each {
-        let (id, timeout) = (format!("deadline-{number}"), ms(150));
-        let (mut wire, sent_at) = send(&hops[0].server, &request(links.len(), &id, ms(30_000), timeout))?;
-        let answer = wire.answer()?;
-        late += usize::from(answer.status() != 504 || answer.after() < timeout);
-        took.push(last_sign(&hops, &id, sent_at + timeout)?);
+        let id = format!("deadline-{number}");
+        let (mut wire, sent_at) = send(&links, &request(links.len(), &id, ms(30_000), timeout))?;
+        let answer: Answer = wire.answer()?;
+        wrong += usize::from(answer.status() != 504 || answer.after() < timeout);
+        let hops = all_end(&links, &id, sent_at)?;
+        let late = |hop: &Hop| Some(millis(hop.last_ms? - hop.asked_ms? - hop.budget_ms?));
+        took.push(hops.iter().filter_map(late).max().unwrap_or_default());
+        // A server that is later than its own deadline by the reserve is later than its caller's.
+        beyond += hops.windows(2).filter(|pair| late(&pair[1]).is_some_and(|late| late >= RESERVE)).count();
     }
-    let told = format!("{late} answers that were early or no 504");
-    figures::times("five hops: last work after the deadline", &name(links), took, &told);
+    let told = format!(
+        "{wrong} answers early or no 504; {beyond} of {} links silent only after their caller's deadline",
+        each * (links.len() - 1)
+    );
+    let figure = format!("{} hops: last work after the server's own deadline", links.len());
+    figures::times(&figure, &name(subjects), took, &told);
     Ok(())
 }
 
-/// The budgets that one relay has seen, in microseconds, by the id of the request.
-type Seen = Arc<Mutex<HashMap<String, u64>>>;
-
-/// Passes every connection on to `next`, and reads the budget of its request; without one, answers 200.
-fn relay(next: Option<SocketAddr>) -> io::Result<(SocketAddr, Seen)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let (address, seen) = (listener.local_addr()?, Seen::default());
-    let noted = seen.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let noted = noted.clone();
-            std::thread::spawn(move || pass_on(stream, next, &noted));
-        }
-    });
-    Ok((address, seen))
-}
-
-fn pass_on(mut stream: TcpStream, next: Option<SocketAddr>, seen: &Seen) -> io::Result<()> {
-    let (mut head, mut chunk) = (Vec::new(), [0; 4096]);
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut chunk)? {
-            0 => return Ok(()),
-            read => head.extend_from_slice(&chunk[..read]),
-        }
-    }
-    let text = String::from_utf8_lossy(&head).to_lowercase();
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
-    if let (Some(id), Some(budget)) = (field("x-request-id: "), field("grpc-timeout: ").and_then(micros)) {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), budget);
-    }
-    let Some(next) = next else {
-        return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    };
-    let mut onward = TcpStream::connect(next)?;
-    onward.write_all(&head)?;
-    io::copy(&mut onward, &mut stream).map(drop)
-}
-
-fn micros(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "u" => Some(number),
-        "m" => Some(number * 1_000),
-        "s" => Some(number * 1_000_000),
-        _ => None,
-    }
-}
-
-/// Reads the budget before each server of the chain and behind the last, and counts the requests in which they strictly fall.
-pub(crate) fn budgets(links: &[&Subject], requests: usize) -> Result<(), Failed> {
-    let (mut servers, mut relays) = (Vec::new(), vec![relay(None)?]);
-    for subject in links.iter().rev() {
-        let next = relays[relays.len() - 1].0.to_string();
-        let server = start(subject, &["--upstream", &next])?;
-        relays.push(relay(Some(server.address()))?);
-        servers.push(server);
-    }
-    let (first, _) = relays[relays.len() - 1];
-    let mut served = 0_usize;
+/// Reads the budget before each server of the chain, and counts the requests in which they strictly fall and the work that
+/// was started with no time left. Every other request has so little time that it does not reach the end of the chain.
+pub(crate) fn budgets(subjects: &[&Subject], requests: usize) -> Result<(), Failed> {
+    let links = start(subjects)?;
+    let (mut sent, mut served) = (Vec::new(), 0);
     for number in 0..requests {
         let id = format!("budget-{number}");
-        let give_up_at = Instant::now() + ms(20_000);
-        let mut wire = wire::Wire::connect(first, give_up_at, &wire::trace::Trace::default())?;
-        let asked = Request::get(format!("/slow?style=upstream&hops={}&work=1ms", links.len()));
-        served += usize::from(wire.ask(&asked.timeout(ms(10_000)).id(&*id))?.status() == 200);
+        let short = number % 2 == 1;
+        let timeout = if short { ms(1 + number as u64 / 2 % 30) } else { ms(10_000) };
+        let (mut wire, sent_at) = send(&links, &request(links.len(), &id, ms(1), timeout))?;
+        served += usize::from(wire.answer()?.status() == 200);
+        sent.push((id, sent_at));
     }
-    let seen =
-        |at: usize, id: &str| relays[at].1.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
-    let falls = |number: &usize| {
-        let id = format!("budget-{number}");
-        // From the last relay, which is the first of the chain's way, to the first.
-        let budgets: Vec<_> = (0..relays.len()).rev().map(|at| seen(at, &id)).collect();
-        budgets.iter().all(Option::is_some) && budgets.windows(2).all(|pair| pair[1] < pair[0])
-    };
-    let falling = (0..requests).filter(falls).count();
-    let told = format!("strictly falling in {falling}; {served} answered 200");
-    figures::count("budgets along five hops", &name(links), requests as u64, &told);
+    // A call that was given up may still be on its way.
+    std::thread::sleep(ms(500));
+    let (mut falling, mut whole, mut begun, mut none_left) = (0, 0, 0, 0);
+    for (id, sent_at) in &sent {
+        let hops = hops::of(&links, id, *sent_at);
+        let budgets: Vec<f64> = hops.iter().filter_map(|hop| hop.budget_ms).collect();
+        falling += usize::from(budgets.windows(2).all(|pair| pair[1] < pair[0]));
+        whole += usize::from(budgets.len() == links.len());
+        for hop in hops.iter().filter(|hop| hop.began_ms.is_some()) {
+            begun += 1;
+            let ends_at = hop.asked_ms.zip(hop.budget_ms).map(|(asked, budget)| asked + budget);
+            none_left += usize::from(ends_at.is_none_or(|ends_at| hop.began_ms >= Some(ends_at)));
+        }
+    }
+    let told = format!(
+        "strictly falling in {falling}; {whole} reached the last server, {served} answered 200; of {begun} works {none_left} \
+         begun with no time left"
+    );
+    let figure = format!("budgets along {} hops", links.len());
+    figures::count(&figure, &name(subjects), requests as u64, &told);
     Ok(())
 }

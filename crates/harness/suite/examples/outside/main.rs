@@ -1,8 +1,9 @@
 //! Figures of work outside the process: `scripts/long.sh outside` runs it.
 //!
-//! `outside [--canceled N] [--each N] [--budgets N] [--only PART,...] FOLDER SERVER...`: PART is one of `queries`, `processes`,
-//! `permits`, `chain` and `pool`; FOLDER holds the servers' programs, and a figure of one
-//! server is that of `server-SERVER`. A chain goes through all of them and once more through the first.
+//! `outside [--canceled N] [--each N] [--budgets N] [--only PART,...] [--chain SERVER,...]... FOLDER SERVER...`: PART is one of
+//! `queries`, `processes`, `permits`, `chain` and `pool`; FOLDER holds the servers' programs, and a figure of one server is
+//! that of `server-SERVER`. A link of a chain may also be a server of the list that is built. Without `--chain`, a chain goes
+//! through all servers and once more through the first.
 
 mod chain;
 mod figures;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use testbed::capability::Supports;
+use testbed::catalog::{self, Catalog};
 use testbed::guard;
 use testbed::server::{Server, Started};
 use testbed::subject::{Subject, Trial};
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failed> {
     let mut counts = Counts { canceled: 100_000, each: 300, budgets: 10_000 };
-    let mut only = String::new();
+    let (mut only, mut chains) = (String::new(), Vec::new());
     let mut args = std::env::args().skip(1).peekable();
     while let Some(flag) = args.next_if(|arg| arg.starts_with("--")) {
         let value = args.next().ok_or("a flag takes a value")?;
@@ -58,6 +60,7 @@ fn run() -> Result<(), Failed> {
             "--each" => counts.each = value.parse()?,
             "--budgets" => counts.budgets = value.parse()?,
             "--only" => only = value,
+            "--chain" => chains.push(value),
             _ => return Err(format!("unknown flag `{flag}`").into()),
         }
     }
@@ -79,8 +82,12 @@ fn run() -> Result<(), Failed> {
             resources::permits(subject)?;
         }
     }
-    if let Some(first) = subjects.first().filter(|_| has("chain")) {
-        let links: Vec<&Subject> = subjects.iter().chain([first]).collect();
+    if chains.is_empty() {
+        chains.extend(names.first().map(|first| format!("{},{first}", names.join(","))));
+    }
+    for chain in chains.iter().filter(|_| has("chain")) {
+        let links = chain.split(',').map(|name| link(&folder, name)).collect::<Result<Vec<_>, _>>()?;
+        let links: Vec<&Subject> = links.iter().collect();
         chain::leaves(&links, counts.each)?;
         chain::deadlines(&links, counts.each)?;
         chain::budgets(&links, counts.budgets)?;
@@ -93,6 +100,15 @@ fn run() -> Result<(), Failed> {
 
 fn subject(folder: &Path, name: &str) -> Subject {
     Subject::executable(name, &folder.join(format!("server-{name}")), Supports::All)
+}
+
+/// Returns a server of the folder, or else one of the list.
+fn link(folder: &Path, name: &str) -> Result<Subject, Failed> {
+    if folder.join(format!("server-{name}")).is_file() {
+        return Ok(subject(folder, name));
+    }
+    let root = catalog::root()?;
+    Ok(Subject::listed(Catalog::read(&root)?.find(name)?, &root, None)?)
 }
 
 /// Starts a server with these flags.

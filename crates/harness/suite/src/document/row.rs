@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use testbed::capability::Capability;
 
+use crate::hops::Hop;
 use crate::verdict::{Level, Verdict};
 
 /// One scenario's result on one server.
@@ -43,6 +44,9 @@ pub struct Row {
     pub attempts: u32,
     /// The time that it took, without waiting for its slot.
     pub took_ms: u64,
+    /// The request through a chain of servers that decided the verdict, hop by hop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
     /// The bytes that were sent and received, if kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<String>,
@@ -73,6 +77,7 @@ impl Row {
             expected: None,
             attempts: 0,
             took_ms: 0,
+            hops: Vec::new(),
             trace: Vec::new(),
         }
     }

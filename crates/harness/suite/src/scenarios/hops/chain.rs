@@ -1,23 +1,29 @@
-//! Four servers like the one under test, each with a witness of its own.
+//! Four servers like the one under test, or the links of a chain, each with a witness of its own and a tap in front of it.
 
 use std::time::{Duration, Instant};
 
 use testbed::capability::Capability::{
     FlagReserve, FlagUpstream, Process, StyleContext, StyleUpstream, Witness as HasWitness,
 };
-use testbed::server::Server;
-use testbed::witness::{Witness, Word};
-use wire::{Leave, Request};
+use testbed::chain::{self, Link};
+use testbed::subject::Subject;
+use testbed::witness::Word;
+use wire::{Leave, Request, Wire};
 
 use crate::ensure;
+use crate::hops::{self, Hop};
 use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
-use crate::scenarios::outside::upstream::{Does, Upstream, budget, connect, field, start};
 use crate::scenarios::shutdown::is_200;
 
-/// Servers of a chain.
+/// Servers of a chain that is made of one.
 const LENGTH: usize = 4;
 const STYLE: &str = "style=upstream&tick=10ms";
+/// The time that each link keeps of its budget; it is not doubled on a retry, because it is a flag.
+const RESERVE: Duration = Duration::from_millis(50);
+/// A link in Python takes its time to start beside others.
+const START: Duration = Duration::from_secs(10);
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const SERVICES: &str =
     "a request to one service is a request to a dozen, and each of them works for the first one's client";
 const GRPC: &str = "https://grpc.io/docs/guides/cancellation/";
@@ -26,7 +32,7 @@ const GRPC: &str = "https://grpc.io/docs/guides/cancellation/";
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Process, HasWitness, StyleContext, StyleUpstream, FlagUpstream, FlagReserve],
-    limit: Duration::from_secs(20),
+    limit: Duration::from_secs(30),
     why: SERVICES,
     ..Scenario::BASE
 };
@@ -37,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "hops/answers",
         promise: "work that is passed on by three servers is done by the fourth, once and under one name, and answered 200 by all",
         judges: &[Judges::Answer, Judges::Work],
-        sent: "`GET /slow?style=upstream&hops=3&work=200ms` to the first of four servers",
+        sent: "`GET /slow?style=upstream&hops=3&work=200ms` with a `traceparent` to the first of four servers",
         wrong: "a hop that makes an id of its own: nobody finds the request again",
         run: answers,
         ..BASE
@@ -45,8 +51,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "hops/budgets",
         promise: "the budget falls by the reserve at every hop",
-        sent: "`GET /slow?style=upstream&hops=3` with `grpc-timeout: 900m` through three servers with `--reserve 50ms` to an \
-               upstream that reads it",
+        sent: "`GET /slow?style=upstream&hops=3&work=200ms` with `grpc-timeout: 900m` to the first of four servers with \
+               `--reserve 50ms`; the request is read before each",
         why: "the last hop must be out of time first, or its answer finds nobody",
         wrong: "a timeout that every hop sets anew",
         sources: &["https://grpc.io/docs/guides/deadlines/ (deadline propagation)"],
@@ -83,141 +89,153 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// A server of a chain, and the witness of its work.
-struct Hop {
-    server: Server,
-    witness: Witness,
+/// Starts the chain under test: the first is asked, each asks the next.
+fn chain(bench: &Bench) -> Result<Vec<Link>, Failure> {
+    let subjects: Vec<&Subject> = match bench.subject.links() {
+        [] => vec![&bench.subject; LENGTH],
+        links => links.iter().collect(),
+    };
+    chain::start(&subjects, &["--request-timeout", "20s", "--reserve", "50ms"], START)
+        .map_err(Failure::broken)
 }
 
-/// Starts a chain: the first is asked, each asks the next.
-fn chain(bench: &Bench) -> Result<Vec<Hop>, Failure> {
-    let mut hops: Vec<Hop> = Vec::new();
-    for _ in 0..LENGTH {
-        let witness = Witness::listen()
-            .map_err(|error| Failure::harness(format!("failed to open a witness: {error}")))?;
-        let address = witness.address().to_string();
-        let next = hops.last().map(|hop| hop.server.address());
-        let server = start(bench, next, &["--witness", &address, "--reserve", "50ms"])?;
-        hops.push(Hop { server, witness });
-    }
-    hops.reverse();
-    Ok(hops)
+/// A request that goes through the whole chain.
+fn request(bench: &Bench, links: &[Link], work: u64, timeout: u64) -> Request {
+    let more = format!("{STYLE}&hops={}", links.len() - 1);
+    bench.slow_for(bench.ms(work), bench.ms(timeout), &more).header("traceparent", TRACEPARENT)
 }
 
-fn request(bench: &Bench, work: u64, timeout: u64) -> Request {
-    bench.slow_for(bench.ms(work), bench.ms(timeout), &format!("{STYLE}&hops={}", LENGTH - 1))
+fn id(request: &Request) -> String {
+    request.id_given().expect("slow requests are named").to_owned()
+}
+
+/// Connects to the first server of the chain.
+fn connect(bench: &Bench, links: &[Link]) -> Result<Wire, Failure> {
+    let address = links.first().ok_or_else(|| Failure::harness("a chain of no servers"))?.tap.address();
+    Ok(Wire::connect(address, bench.give_up_at, bench.trace())?.with_host(&address.to_string()))
+}
+
+/// Returns the accounts of the request `id`, and keeps them for the run's document.
+fn account(bench: &Bench, links: &[Link], id: &str, sent_at: Instant) -> Vec<Hop> {
+    let hops = hops::of(links, id, sent_at);
+    bench.note_hops(&hops);
+    hops
+}
+
+/// Fails when a link broke the chain, by what names it.
+fn unbroken(guilty: Option<String>) -> Result<(), Failure> {
+    guilty.map_or(Ok(()), |guilty| Err(Failure::broken(guilty)))
 }
 
 /// Waits until the work of `id` has begun in all servers.
-fn all_begin(bench: &Bench, hops: &[Hop], id: &str) -> Result<(), Failure> {
-    for (number, hop) in hops.iter().enumerate() {
-        let began = hop.witness.wait_start(id, bench.patience());
-        ensure!(began.is_some(), "server {} of {LENGTH} has not begun the work of {id}", number + 1);
-    }
-    Ok(())
-}
-
-/// Waits until the work of `id` has ended in all servers.
-fn all_stop(bench: &Bench, hops: &[Hop], id: &str) -> Result<(), Failure> {
-    for (number, hop) in hops.iter().enumerate() {
-        let how = hop.witness.wait_end(id, bench.patience()).map(|(_, how)| how);
-        ensure!(
-            how == Some(Word::Canceled),
-            "server {} of {LENGTH}: its work goes on, or ended otherwise than by a cancel: {}",
-            number + 1,
-            or_none(how)
-        );
-    }
-    Ok(())
-}
-
-/// Waits for what would go on, and checks that nothing did in any server: the last sign of the work of each id came soon
-/// behind the moment at which it had to stop. Gives the longest time between.
-fn silent(bench: &Bench, hops: &[Hop], stopped: &[(String, Instant)]) -> Result<Duration, Failure> {
-    std::thread::sleep(bench.outside_late() + bench.ms(50));
-    let mut worst = Duration::ZERO;
-    for (id, since) in stopped {
-        for (number, hop) in hops.iter().enumerate() {
-            let last = hop.witness.last(id).unwrap_or(*since);
-            let late = bench.given_back_soon(*since, last);
-            worst = worst.max(late.map_err(|failure| {
-                let what = failure.text();
-                Failure::broken(format!("server {} of {LENGTH}: its work went on: {what}", number + 1))
-            })?);
+fn all_begin(bench: &Bench, links: &[Link], id: &str, sent_at: Instant) -> Result<(), Failure> {
+    for (at, link) in links.iter().enumerate() {
+        if link.witness.wait_start(id, bench.patience()).is_none() {
+            let hops = account(bench, links, id, sent_at);
+            return Err(Failure::broken(format!("{} has not begun the work", hops::named(&hops, at))));
         }
     }
-    Ok(worst)
+    Ok(())
+}
+
+/// Waits until the work of `id` has ended in all servers, as long as it may take and no longer.
+fn all_end(bench: &Bench, links: &[Link], id: &str, patience: Duration) {
+    let until = Instant::now() + patience;
+    for link in links {
+        let _ = link.witness.wait_end(id, until.saturating_duration_since(Instant::now()));
+    }
+    // Work that says that it has ended, and goes on, is heard now.
+    std::thread::sleep(bench.outside_late() + bench.ms(50));
+}
+
+/// Checks that the last sign of work came soon after `stop_ms`, when all of it had to stop. Gives the time between.
+fn silent(bench: &Bench, hops: &[Hop], stop_ms: f64) -> Result<Duration, Failure> {
+    let late = |hop: &Hop| hop.last_ms.map_or(0.0, |last| last - stop_ms).max(0.0);
+    let worst = (0..hops.len()).max_by(|one, other| late(&hops[*one]).total_cmp(&late(&hops[*other])));
+    let worst = worst.ok_or_else(|| Failure::harness("a chain of no servers"))?;
+    let took = Duration::from_secs_f64(late(&hops[worst]) / 1e3);
+    let most = bench.outside_late();
+    ensure!(
+        took <= most,
+        "{} was the last to stop, {took:.1?} late; at most {most:?} is forgiven",
+        hops::named(hops, worst)
+    );
+    Ok(took)
 }
 
 fn answers(bench: &Bench) -> Outcome {
-    let hops = chain(bench)?;
-    let request = request(bench, 200, 5000);
-    let id = request.id_given().expect("slow requests are named").to_owned();
-    let answer = connect(bench, &hops[0].server)?.ask(&request)?;
-    is_200(&answer)?;
+    let links = chain(bench)?;
+    let request = request(bench, &links, 200, 5000);
+    let id = id(&request);
+    let mut wire = connect(bench, &links)?;
+    let sent_at = wire.send_request(&request)?;
+    let answer = wire.answer()?;
     // A second piece of work would have begun by then.
     std::thread::sleep(bench.ms(50));
-    for (number, hop) in hops.iter().enumerate() {
-        let ended = hop.witness.wait_end(&id, bench.patience());
-        let ended = ended.map(|(_, how)| how);
-        ensure!(
-            ended == Some(Word::Completed),
-            "server {} of {LENGTH} says {} of the work",
-            number + 1,
-            or_none(ended)
-        );
-        let starts = hop.witness.events(&id).iter().filter(|(_, word)| *word == Word::Start).count();
-        ensure!(starts == 1, "server {} of {LENGTH} began the work {starts} times", number + 1);
+    for link in &links {
+        link.witness.wait_end(&id, bench.patience());
+    }
+    let hops = account(bench, &links, &id, sent_at);
+    unbroken(hops::unpassed(&hops, RESERVE))?;
+    is_200(&answer)?;
+    for (at, link) in links.iter().enumerate() {
+        let (who, ended) = (hops::named(&hops, at), link.witness.ended(&id).map(|(_, how)| how));
+        ensure!(ended == Some(Word::Completed), "{who} says {} of the work", or_none(ended));
+        let starts = link.witness.events(&id).iter().filter(|(_, word)| *word == Word::Start).count();
+        ensure!(starts == 1, "{who} began the work {starts} times");
     }
     Ok(format!("200 after {:.0?}", answer.after()).into())
 }
 
 fn budgets(bench: &Bench) -> Outcome {
-    let end = Upstream::open(Does::Writes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))?;
-    let mut servers: Vec<Server> = Vec::new();
-    for _ in 1..LENGTH {
-        let next = servers.last().map_or(end.address, Server::address);
-        servers.push(start(bench, Some(next), &["--reserve", "50ms"])?);
-    }
-    let timeout = bench.ms(900);
-    let first = servers.last().ok_or_else(|| Failure::harness("a chain of no servers"))?;
-    let answer = connect(bench, first)?.ask(&request(bench, 200, 900))?;
+    let links = chain(bench)?;
+    let request = request(bench, &links, 200, 900);
+    let id = id(&request);
+    let mut wire = connect(bench, &links)?;
+    let sent_at = wire.send_request(&request)?;
+    let answer = wire.answer()?;
+    let hops = account(bench, &links, &id, sent_at);
+    unbroken(hops::unpassed(&hops, RESERVE))?;
     is_200(&answer)?;
-    let head = end.head(bench)?;
-    let budget = field(&head, "grpc-timeout").and_then(budget);
-    let budget = budget.ok_or_else(|| Failure::broken(format!("no budget in {head:?}")))?;
-    let most = timeout - (LENGTH as u32 - 1) * Duration::from_millis(50);
-    ensure!(budget < most, "a budget of {budget:?} behind three hops, of {timeout:?}, less 50 ms each");
-    ensure!(budget + bench.answer_late() >= most, "a budget of only {budget:?} behind three hops");
-    Ok(format!("{budget:.1?} of {timeout:?} behind three hops").into())
+    let (calls, timeout) = (links.len() - 1, bench.ms(900));
+    let last = hops.last().and_then(|hop| hop.budget_ms).unwrap_or_default();
+    let budget = Duration::from_secs_f64(last / 1e3);
+    let most = timeout.saturating_sub(RESERVE * calls as u32);
+    ensure!(budget + bench.answer_late() >= most, "a budget of only {budget:.1?} behind {calls} hops");
+    Ok(format!("{budget:.1?} of {timeout:?} for the last of {} servers", links.len()).into())
 }
 
 fn deadline(bench: &Bench) -> Outcome {
-    let hops = chain(bench)?;
-    let request = request(bench, 8000, 600);
-    let id = request.id_given().expect("slow requests are named").to_owned();
-    let mut wire = connect(bench, &hops[0].server)?;
+    let links = chain(bench)?;
+    let request = request(bench, &links, 8000, 600);
+    let id = id(&request);
+    let mut wire = connect(bench, &links)?;
     let sent_at = wire.send_request(&request)?;
-    all_begin(bench, &hops, &id)?;
-    let late = bench.is_504(&wire.answer()?, bench.ms(600))?;
-    all_stop(bench, &hops, &id)?;
-    let last = silent(bench, &hops, &[(id, sent_at + bench.ms(600))])?;
+    all_begin(bench, &links, &id, sent_at)?;
+    let answer = wire.answer()?;
+    all_end(bench, &links, &id, bench.patience());
+    let hops = account(bench, &links, &id, sent_at);
+    unbroken(hops::untimely(&hops, bench.outside_late()))?;
+    let late = bench.is_504(&answer, bench.ms(600))?;
+    let last = silent(bench, &hops, bench.ms(600).as_secs_f64() * 1e3)?;
     Ok(format!("504 {late:.1?} late, the last work {last:.1?} late").into())
 }
 
 fn leaves(bench: &Bench, leave: Leave) -> Outcome {
-    let hops = chain(bench)?;
-    let mut stopped = Vec::new();
+    let links = chain(bench)?;
+    let mut worst = Duration::ZERO;
     for _ in 0..3 {
-        let request = request(bench, 8000, 15_000);
-        let id = request.id_given().expect("slow requests are named").to_owned();
-        let mut wire = connect(bench, &hops[0].server)?;
-        wire.send_request(&request)?;
-        all_begin(bench, &hops, &id)?;
+        let request = request(bench, &links, 8000, 15_000);
+        let id = id(&request);
+        let mut wire = connect(bench, &links)?;
+        let sent_at = wire.send_request(&request)?;
+        all_begin(bench, &links, &id, sent_at)?;
         let (left_at, _) = leave.act(wire);
-        all_stop(bench, &hops, &id)?;
-        stopped.push((id, left_at));
+        all_end(bench, &links, &id, bench.patience());
+        let hops = account(bench, &links, &id, sent_at);
+        unbroken(hops::unstopped(&hops, bench.outside_late()))?;
+        let left_ms = left_at.saturating_duration_since(sent_at).as_secs_f64() * 1e3;
+        worst = worst.max(silent(bench, &hops, left_ms)?);
     }
-    let worst = silent(bench, &hops, &stopped)?;
     Ok(format!("the last work {worst:.1?} later at most").into())
 }
