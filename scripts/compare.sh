@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'HELP'
-Usage: scripts/compare.sh [--quick | --full] [--measure-only[=WHAT,...]] [--peers [--no-install] | SERVER...]
+Usage: scripts/compare.sh [--quick | --full] [--details] [--measure-only[=WHAT,...]] [--peers [--no-install] | SERVER...]
 
 When a request times out, does its work really stop? This builds the lab and each server in release, one after
 another (one build for all would unify their features), and compares them: the scenarios that each must pass, how
@@ -14,6 +14,7 @@ requests it answers and how fast, and what one costs in memory.
   --quick     the scenarios that are fast, fewer rounds, shorter work: at most 45 s after the build instead of some 160 s
   --full      every measurement, most of them five times, up to 10,000 connections: two to three minutes more for each
               server
+  --details   print every sentence, how it was measured, and pictures in characters
   --measure-only[=WHAT,...]  no scenarios; of the measurements only these: zombie, outside, storm, overshoot, spread,
               disconnect, footprint, interference, leak, throughput, latency
   --peers     the peers too: Go's net/http, Python's http.server and asyncio, axum, actix. Whatever is not here and
@@ -21,7 +22,7 @@ requests it answers and how fast, and what one costs in memory.
   --no-install  fetch nothing. Without a Go, --peers installs a pinned one with pip, into cargo's target folder alone
   SERVER...   names from servers.toml; without any, the lab's own: tokio async-std smol threads
 
-It prints tables and what they mean, and writes
+It prints the conclusion, then a screen for each question (into a file or a pipe: four tables), and writes
   target/lab/report.html    the same with pictures; open it in a browser, it needs no network
   target/lab/results.json   every verdict and every raw sample, with versions, machine and hashes of the binaries
 

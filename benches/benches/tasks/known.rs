@@ -22,6 +22,9 @@ const MILLION: usize = 1_000_000;
 
 /// Prints both, if a million was measured.
 pub(crate) fn print(measured: &[Measured]) {
+    if measured.iter().all(|row| row.case.tasks != MILLION || row.reports.is_empty()) {
+        return;
+    }
     let ours = |runtime: Runtime, way: Way| {
         measured
             .iter()
@@ -30,9 +33,7 @@ pub(crate) fn print(measured: &[Measured]) {
                 (case.runtime, case.way, case.end, case.tasks) == (runtime, way, End::Timeout, MILLION)
                     && !row.reports.is_empty()
             })
-            .map_or("-".to_owned(), |row| {
-                format!("{:.0}", tables::median(row, |report| report.peak_bytes) / 1e6)
-            })
+            .map(|row| format!("{:.0}", tables::median(row, |report| report.peak_bytes) / 1e6))
     };
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["source", "runtime", "what one task holds", "peak MB"]);
@@ -52,7 +53,9 @@ pub(crate) fn print(measured: &[Measured]) {
     ];
     for (runtime, name) in runtimes {
         for (way, holds) in ways {
-            table.add_row(["this run", name, holds, &ours(runtime, way)]);
+            if let Some(megabytes) = ours(runtime, way) {
+                table.add_row(["this run", name, holds, &megabytes]);
+            }
         }
     }
     table.column_iter_mut().for_each(|column| _ = column.set_padding((0, 1)));

@@ -5,15 +5,22 @@
 
 mod cases;
 mod known;
+mod progress;
 mod tables;
 
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use benches::tasks::{Case, Report, THREADS, TOO_SLOW};
 use clap::Parser;
+use progress::Progress;
+use signal_hook::consts::SIGINT;
 
 /// The number of times that a child too slow for its timeout gets twice the time.
 const RETRIES: u32 = 4;
+/// The exit status of a command that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
 
 #[derive(Parser)]
 #[command(about = "Counts, weighs and times tasks that time out or are canceled")]
@@ -27,6 +34,9 @@ struct Arguments {
     /// Only cases whose line contains this, such as `smol` or `join-set`.
     #[arg(long, default_value = "")]
     only: String,
+    /// One round of 1,000 and 10,000 tasks: a minute.
+    #[arg(long)]
+    quick: bool,
     /// `cargo bench` says this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -41,39 +51,70 @@ pub(crate) struct Measured {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    if arguments.quick {
+        (arguments.rounds, arguments.tasks) = (1, vec![1_000, 10_000]);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(SIGINT, Arc::clone(&stop)) {
+        eprintln!("Ctrl-C keeps nothing: {error}");
+    }
     let mut measured: Vec<Measured> = cases::all(&arguments.tasks)
         .into_iter()
         .filter(|case| case.arguments().join(" ").contains(&arguments.only))
         .map(|case| Measured { case, reports: Vec::new(), counted: None })
         .collect();
+    let cases: Vec<Case> = measured.iter().map(|row| row.case).collect();
+    let mut progress = Progress::new(&cases, arguments.rounds);
     let mut failures = Vec::new();
-    for round in 0..arguments.rounds {
-        eprintln!("round {} of {}: {} cases", round + 1, arguments.rounds, measured.len());
-        // There and back again, so that a machine that gets slower does so for all.
-        let order: Vec<usize> = (0..measured.len()).collect();
-        let order: Box<dyn Iterator<Item = usize>> =
-            if round % 2 == 0 { Box::new(order.into_iter()) } else { Box::new(order.into_iter().rev()) };
-        for index in order {
-            let row = &mut measured[index];
-            match child(env!("CARGO_BIN_EXE_task-run"), row.case) {
-                Ok(report) => row.reports.push(report),
-                Err(failure) => failures.push(failure),
-            }
-            if round == 0 && cases::is_counted(&row.case) {
-                match child(env!("CARGO_BIN_EXE_task-bytes"), row.case) {
-                    Ok(report) => row.counted = Some(report),
-                    Err(failure) => failures.push(failure),
-                }
-            }
+    for (round, index) in order(arguments.rounds, measured.len()) {
+        if stop.load(Ordering::Relaxed) {
+            break;
         }
+        let row = &mut measured[index];
+        progress.begin(&row.case, round);
+        let failed = take(row, round);
+        if stop.load(Ordering::Relaxed) {
+            // Ctrl-C ends the child too, which is no failure of the case.
+            break;
+        }
+        progress.end(row);
+        failures.extend(failed);
     }
     tables::print(&measured);
     known::print(&measured);
     for failure in &failures {
         println!("FAILED {failure}");
     }
+    if stop.load(Ordering::Relaxed) {
+        println!("\nInterrupted: the tables have what was measured until then ({progress}).");
+        return ExitCode::from(INTERRUPTED);
+    }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Returns the round and the case of each step: there and back again, so that a machine that gets slower does so for all.
+fn order(rounds: usize, cases: usize) -> Vec<(usize, usize)> {
+    let turn = |round: usize| {
+        (0..cases).map(move |step| (round, if round.is_multiple_of(2) { step } else { cases - 1 - step }))
+    };
+    (0..rounds).flat_map(turn).collect()
+}
+
+/// Runs a case once, and in the first round once more to count its allocations; returns what failed.
+fn take(row: &mut Measured, round: usize) -> Vec<String> {
+    let mut failures = Vec::new();
+    match child(env!("CARGO_BIN_EXE_task-run"), row.case) {
+        Ok(report) => row.reports.push(report),
+        Err(failure) => failures.push(failure),
+    }
+    if round == 0 && cases::is_counted(&row.case) {
+        match child(env!("CARGO_BIN_EXE_task-bytes"), row.case) {
+            Ok(report) => row.counted = Some(report),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    failures
 }
 
 /// Runs a case in a process of its own; one whose machine was too slow gets more time.

@@ -8,13 +8,29 @@ use crate::Measured;
 /// Points of a curve.
 const POINTS: u64 = 8;
 
-/// Prints a table per question.
+/// Returns the figures of a case until now, on one line.
+pub(crate) fn line(row: &Measured) -> String {
+    let peak = per_task(row, |report| report.peak_bytes);
+    let spawn = per_task(row, |report| report.spawn_ns);
+    let gone = millis(median(row, |report| report.gone_ns));
+    let left = worst(row, |report| report.left);
+    format!(
+        "{}, {}: {peak:.0} B a task, spawned in {spawn:.0} ns, gone after {gone} ms, {left} left",
+        runtime(&row.case),
+        way(&row.case)
+    )
+}
+
+/// Prints a table per question, with the rows that were measured.
 pub(crate) fn print(measured: &[Measured]) {
+    if measured.iter().all(|row| row.reports.is_empty()) {
+        return println!("Nothing was measured.");
+    }
     println!(
         "\nTasks that time out. B: bytes per task; `peak` resident (kernel), `heap` asked of the allocator when\n\
          all wait, `kept` by the allocator when all are gone. spawn: with context and deadline. late: last\n\
          gone after last deadline. left: work alive when every task had ended (detached work is released\n\
-         then, and 0 remain)."
+         then, and 0 remain). An empty cell: not counted, as it is the same per task for fewer."
     );
     let rows = measured.iter().filter(|row| row.case.end == End::Timeout && !row.reports.is_empty());
     println!("{}", timeouts(rows));
@@ -44,7 +60,7 @@ fn timeouts<'a>(rows: impl Iterator<Item = &'a Measured>) -> Table {
                 way(&row.case),
                 whole(Some(per_task(row, |report| report.peak_bytes))),
                 whole(heap),
-                allocations.map_or("-".to_owned(), |count| format!("{count:.1}")),
+                allocations.map_or(String::new(), |count| format!("{count:.1}")),
                 whole(Some(per_task(row, |report| report.left_pss))),
                 whole(Some(per_task(row, |report| report.spawn_ns))),
                 millis(median(row, |report| report.gone_ns)),
@@ -88,7 +104,7 @@ fn curves(measured: &[Measured]) -> Table {
         let end = samples.last()?.at_ms;
         let at = |point: u64| {
             let sample = samples.iter().rev().find(|sample| sample.at_ms <= end * point / (POINTS - 1));
-            sample.map_or("-".to_owned(), |sample| {
+            sample.map_or(String::new(), |sample| {
                 format!("{:.0}/{:.0}", sample.live as f64 / 1e3, sample.bytes as f64 / most as f64)
             })
         };
@@ -158,7 +174,7 @@ fn worst(row: &Measured, figure: impl Fn(&Report) -> usize) -> String {
 }
 
 fn whole(figure: Option<f64>) -> String {
-    figure.map_or("-".to_owned(), |figure| format!("{figure:.0}"))
+    figure.map_or(String::new(), |figure| format!("{figure:.0}"))
 }
 
 fn millis(nanos: f64) -> String {

@@ -24,14 +24,14 @@ pub(crate) use show::Show;
 pub(crate) use watch::Watch;
 /// The commands that are asked for first.
 const EXAMPLES: &str = "Examples:\n  \
-    lab list                                  which servers and scenarios there are\n  \
-    lab check tokio --only deadline           judge one server, one area\n  \
-    lab check --only 'work/*' --format json   all servers, for a program to read\n  \
-    lab check --run 'python3 server.py'       judge a server of your own\n  \
-    lab compare --quick                       all servers side by side, in figures\n  \
-    lab diff before.json after.json           what changed between two runs\n  \
-    lab explain deadline/never-early          what a scenario sends and why\n  \
-    lab explain deadline                      the scenarios of an area";
+    lab show threads '/slow?work=3s&style=drop'  one request, its work drawn\n  \
+    lab compare --quick                          all servers side by side\n  \
+    lab check --run 'python3 server.py'          a server of your own\n  \
+    lab check tokio --only deadline              one server, one area\n  \
+    lab check --only 'work/*' --format json      for a program to read\n  \
+    lab explain deadline                         the scenarios of an area\n  \
+    lab explain deadline/never-early             what one sends, and why\n  \
+    lab diff before.json after.json              what changed between two runs";
 
 /// When a request times out, or its client leaves, does the work really stop?
 #[derive(Debug, Parser)]
@@ -48,46 +48,46 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the scenarios and the servers
-    List(List),
-    /// Judge servers by the scenarios
-    Check(Check),
-    /// Judge intermediaries: the lab is their client and their upstream
-    Through(Through),
-    /// Print a run of intermediaries as a page of Markdown
-    Proxies(Proxies),
-    /// Judge and measure servers side by side, and say what it means
-    Compare(Compare),
-    /// Render a run again, from its results.json
-    Report(Report),
-    /// Write a run for another program: spans for a tracing tool, a timeline, samples
-    Export(Export),
-    /// Print what a run taught as a page of Markdown: all servers side by side, and why they differ
-    Learned(Learned),
-    /// Say what changed from one run to another, beyond the noise
-    Diff(Diff),
-    /// Ask servers on other people's frameworks whether they stop, and write docs/gallery.md
-    Gallery(Gallery),
-    /// Send one request and draw what became of its work
+    /// Send one request and draw what became of its work: the place to start
     Show(Show),
-    /// Serve a local page on which to send requests, disconnect, and watch the work live
+    /// Serve a local page of buttons: send requests, disconnect, and watch the work live
     Play(Play),
-    /// Put a server that runs already under load, and say whether the figures may be believed
-    Load(Load),
+    /// Judge and measure servers side by side: whose work runs on, and what it costs
+    Compare(Compare),
+    /// Judge servers, or one of your own, by the scenarios: what each must do, and whether it does
+    Check(Check),
     /// Watch a server's work, threads and memory while any load generator runs
     Watch(Watch),
+    /// Put a server under load, and say whether the figures may be believed
+    Load(Load),
+    /// Judge proxies and load balancers: does the server hear that its client left?
+    Through(Through),
+    /// Ask servers on other people's frameworks whether they stop, and write docs/gallery.md
+    Gallery(Gallery),
+    /// List the scenarios and the servers
+    List(List),
     /// Print one scenario's page (what is sent, what must happen, why it matters), or list an area
     Explain {
         /// The scenario's id, as `lab list` prints it, or an area
         #[arg(value_name = "ID|AREA")]
         name: String,
     },
+    /// Print a run again, and write its page and files, from its results.json
+    Report(Report),
+    /// Write a run for another program: spans for a tracing tool, a timeline, samples
+    Export(Export),
+    /// Say what changed from one run to another, beyond the noise
+    Diff(Diff),
+    /// Print what a run taught as a page of Markdown: all servers side by side, and why they differ
+    Learned(Learned),
+    /// Print a run of proxies as a page of Markdown
+    Proxies(Proxies),
     /// Write docs/scenarios.md, docs/results.schema.json and docs/gallery.md
     Docs {
-        /// Write nothing; fail when one of them is stale, or the run in README.md has lost its shape
+        /// Write nothing; fail when one of them is stale, or the run or picture of README.md has lost its shape
         #[arg(long)]
         check: bool,
-        /// Put the tables of this run into README.md too (the results.json of `scripts/compare.sh`)
+        /// Put this run's conclusion, tables and picture into README.md too (the results.json of `scripts/compare.sh`)
         #[arg(long, value_name = "FILE", conflicts_with = "check")]
         run: Option<PathBuf>,
     },
@@ -231,8 +231,8 @@ pub(crate) struct Proxies {
 #[command(
     after_help = "It builds each server alone, judges it by the scenarios, and then measures all of them in rounds: how late \
     the 504 is, how long work of each style goes on after it, what a storm of 500 timeouts costs, how many requests \
-    they answer and how fast, and what one costs in memory. Tables and what they \
-    mean go to stdout; results.json keeps every sample, report.html the pictures: those of the latest run in target/lab, \
+    they answer and how fast, and what one costs in memory. The conclusion \
+    goes to stdout first, then a screen for each question (four tables where stdout is no terminal); results.json keeps every sample, report.html the pictures: those of the latest run in target/lab, \
     those of every run in target/lab/DATE-AND-TIME.\n\nExamples:\n  \
     lab compare                      the lab's own servers, in less than three minutes after the build\n  \
     lab compare --quick              the same in short, in 45 s\n  \
@@ -277,6 +277,9 @@ pub(crate) struct Compare {
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Print everything: every sentence, how it was measured, and pictures
+    #[arg(long)]
+    pub(crate) details: bool,
     /// Write into this folder [default: target/lab/DATE-AND-TIME, and target/lab for the latest]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -304,6 +307,9 @@ pub(crate) struct Report {
     /// Documents that `lab compare` wrote
     #[arg(value_name = "RESULTS.json", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Print everything: every sentence, how it was measured, and pictures
+    #[arg(long)]
+    pub(crate) details: bool,
     /// Where to write [default: beside each document]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

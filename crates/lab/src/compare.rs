@@ -28,7 +28,7 @@ use testbed::subject::{Setup, Subject};
 use crate::args::Compare;
 use crate::kept::Kept;
 use crate::prepare::{self, Ready};
-use crate::progress::{color, print, say, tell};
+use crate::progress::{depth, print, say, screen, tell};
 
 mod meter;
 pub(crate) mod peers;
@@ -55,7 +55,7 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
         .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
 
     let (chosen, which) = chosen(args);
-    let kept = Kept::new(head(which, taken_at, &root), interrupted(Arc::clone(&folder)))?;
+    let kept = Kept::new(head(which, taken_at, &root), interrupted(Arc::clone(&folder), args.details))?;
     let mut ready = prepared(&stanzas, args, &root, &kept);
     ready.extend(own.and_then(|own| probed(&own, &kept)));
     let plan = plan(args);
@@ -79,13 +79,13 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
 
     let results = Results::new(document, plan, measured);
     let paths = folder.write(&results)?;
-    print(tables::print(&results, color()));
+    print(tables::print(&results, screen(), depth(args.details)));
     for path in paths {
         print(format_args!("{}\n", path.display()));
     }
     if args.servers.is_empty() && !args.peers {
         let offer = peers::offer(&catalog, &root, args.no_install);
-        print(format_args!("{}\n", render::wrap(&offer, "")));
+        print(format_args!("{}\n", render::wrap_to(&offer, "", screen().width)));
     }
     if let Some(why) = missing::nothing_judged(&results.document()) {
         say(&why);
@@ -99,11 +99,11 @@ fn head(scenarios: Chosen, taken_at: SystemTime, root: &Path) -> Document {
 }
 
 /// Keeps the verdicts of a run that a signal ended; its measurements are not whole, and go.
-fn interrupted(folder: Arc<Folder>) -> impl FnOnce(&Document) + Send + 'static {
+fn interrupted(folder: Arc<Folder>, details: bool) -> impl FnOnce(&Document) + Send + 'static {
     move |run| {
         let written = Results::of(run.clone()).and_then(|results| {
             folder.write_own(&results)?;
-            print(tables::print(&results, color()));
+            print(tables::print(&results, screen(), depth(details)));
             Ok(())
         });
         match written {

@@ -3,14 +3,14 @@
 use measure::series::{self, Figure};
 use measure::table::{Cell, Column, Table, Tone};
 use measure::text::{megabytes, number};
-use report::terminal::render::{self, wrap};
+use report::terminal::render::{self, Screen, wrap_to};
 use serde::Serialize;
 use suite::document::{Better, Document, Row};
 use suite::exit::Exit;
 use suite::verdict::Verdict;
 
 use crate::args::{Diff, ListFormat};
-use crate::progress::{color, print};
+use crate::progress::{print, screen};
 use crate::report::read;
 
 /// The differences between two runs.
@@ -86,7 +86,7 @@ pub(crate) fn diff(args: &Diff) -> Result<Exit, String> {
             let text = serde_json::to_string_pretty(&difference).expect("a difference is JSON");
             print(format_args!("{text}\n"));
         }
-        ListFormat::Human => print(difference.human(color())),
+        ListFormat::Human => print(difference.human(screen())),
     }
     if difference.regressions > 0 {
         return Ok(Exit::Worse);
@@ -139,7 +139,7 @@ impl Difference {
         }
     }
 
-    fn human(&self, color: bool) -> String {
+    fn human(&self, screen: Screen) -> String {
         let mut text = format!("before: {}\nafter:  {}\n", self.before, self.after);
         for note in &self.notes {
             text += &format!("note: {note}\n");
@@ -148,11 +148,15 @@ impl Difference {
             let before = turned.before.map_or("not run", Verdict::word);
             let mark = if turned.regression { "WORSE " } else { "" };
             let Turned { server, scenario, after, observed, .. } = turned;
-            text += &wrap(&format!("{mark}{server} {scenario}: {before} → {after}: {observed}"), "");
+            text += &wrap_to(
+                &format!("{mark}{server} {scenario}: {before} → {after}: {observed}"),
+                "",
+                screen.width,
+            );
             text.push('\n');
         }
         if !self.figures.is_empty() {
-            text += &format!("\n{}\n\n", render::table(&self.table(), color).trim_end());
+            text += &format!("\n{}\n\n", render::table(&self.table(), screen).trim_end());
         }
         for gone in &self.gone {
             text += &format!("GONE {gone}\n");

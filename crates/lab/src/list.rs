@@ -1,11 +1,13 @@
 //! `lab list`, `lab explain` and `lab docs`: the table of scenarios in print.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
+use clap::CommandFactory;
 use measure::table::{Cell, Column, Table};
 use report::export::schema;
 use report::terminal::render;
-use report::{markdown, pages, readme};
+use report::{markdown, pages, picture, readme};
 use serde_json::json;
 use suite::exit::Exit;
 use suite::remedies;
@@ -14,9 +16,9 @@ use suite::scenarios;
 use testbed::catalog::{self, Catalog};
 use testbed::toolchains;
 
-use crate::args::{List, ListFormat};
+use crate::args::{Args, List, ListFormat};
 use crate::gallery;
-use crate::progress::{color, print, say};
+use crate::progress::{color, print, say, screen};
 
 /// The table of scenarios as a document.
 const SCENARIOS: &str = "docs/scenarios.md";
@@ -24,6 +26,10 @@ const SCENARIOS: &str = "docs/scenarios.md";
 const SCHEMA: &str = "docs/results.schema.json";
 /// The page that has the table of exit statuses.
 const README: &str = "README.md";
+/// Its section with a question for every command.
+const QUESTIONS: &str = "Which command answers my question?";
+/// The picture in it.
+const PICTURE: &str = "docs/picture.svg";
 
 /// Prints the scenarios and the servers.
 pub(crate) fn list(args: &List) -> Result<Exit, String> {
@@ -66,7 +72,7 @@ fn show(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
             toolchains::missing(server, root).map(|why| format!(" (absent: {why})")).unwrap_or_default();
         servers.line(server.name.as_str(), vec![Cell::plain(format!("{}{absent}", server.about))]);
     }
-    let servers = render::table_of_any_width(&servers, color());
+    let servers = lines(&servers);
     print(format_args!("{servers}\n{}\n{} scenarios\n", rows(chosen), chosen.len()));
 }
 
@@ -76,14 +82,24 @@ fn rows(chosen: &[&Scenario]) -> String {
     for scenario in chosen {
         rows.line(scenario.id, vec![Cell::plain(scenario.level), Cell::plain(scenario.promise)]);
     }
-    render::table_of_any_width(&rows, color())
+    lines(&rows)
+}
+
+/// Returns the lines of a table: folded on a terminal; elsewhere one for each line of the table, however long, for `grep`.
+fn lines(table: &Table) -> String {
+    if std::io::stdout().is_terminal() {
+        render::table(table, screen())
+    } else {
+        render::table_of_any_width(table, color())
+    }
 }
 
 /// Prints one scenario's page, or the scenarios that an area or a pattern selects.
 pub(crate) fn explain(name: &str) -> Result<Exit, String> {
     if let Some(scenario) = scenarios::every().into_iter().find(|scenario| scenario.id == name) {
         let remedy = remedies::of(scenario.id).map(|remedy| format!("- what mends it: {remedy}\n"));
-        print(format_args!("{}{}", pages::page(scenario), remedy.unwrap_or_default()));
+        let page = pages::page(scenario) + &remedy.unwrap_or_default();
+        print(if std::io::stdout().is_terminal() { folded(&page) } else { page });
         return Ok(Exit::Good);
     }
     let chosen = scenarios::select_from(scenarios::every(), name).map_err(|_| unknown(name))?;
@@ -93,6 +109,16 @@ pub(crate) fn explain(name: &str) -> Result<Exit, String> {
         chosen.len()
     ));
     Ok(Exit::Good)
+}
+
+/// Returns a page with its lines broken to the width of the terminal, what belongs to an item below its text.
+fn folded(page: &str) -> String {
+    let line = |line: &str| {
+        let indent = if line.starts_with("- ") { "  " } else { "" };
+        let text = render::wrap_to(line, indent, screen().width);
+        format!("{}\n", text.strip_prefix(indent).unwrap_or(&text))
+    };
+    page.lines().map(line).collect()
 }
 
 /// Says what comes near a name that is neither a scenario's nor an area's.
@@ -139,15 +165,34 @@ pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<Exit, String> {
     let read = std::fs::read_to_string(&path);
     let readme = read.map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
     if let Some(run) = run {
-        let readme = readme::put(&readme, &crate::report::measured(run)?)?;
-        std::fs::write(&path, readme)
-            .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
-        say(&format!("wrote {}", path.display()));
-    } else if let (true, Err(error)) = (check, readme::check(&readme)) {
-        say(&error);
-        stale = true;
+        let results = crate::report::measured(run)?;
+        for (path, text) in
+            [(path, readme::put(&readme, &results)?), (root.join(PICTURE), picture::draw(&results)?)]
+        {
+            std::fs::write(&path, text)
+                .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+            say(&format!("wrote {}", path.display()));
+        }
+    } else if check {
+        let drawn = std::fs::read_to_string(root.join(PICTURE)).unwrap_or_default();
+        let checks = [readme::check(&readme), picture::check(&drawn), questions(&readme)];
+        for error in checks.into_iter().filter_map(Result::err) {
+            say(&error);
+            stale = true;
+        }
     }
     Ok(if stale { Exit::Broken } else { Exit::Good })
+}
+
+/// Checks that the README's table of questions names every command.
+fn questions(readme: &str) -> Result<(), String> {
+    let table = readme.split("\n## ").find(|part| part.starts_with(QUESTIONS)).unwrap_or_default();
+    let command = Args::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    match names.into_iter().find(|name| !table.contains(&format!("`lab {name}"))) {
+        Some(name) => Err(format!("README.md: no question under `{QUESTIONS}` is answered by `lab {name}`")),
+        None => Ok(()),
+    }
 }
 
 /// The README with the table of exit statuses between its two marks.
@@ -169,4 +214,39 @@ fn exits() -> String {
         table.line(status.to_string(), vec![Cell::plain(of), Cell::plain(meaning)]);
     }
     markdown::table_of_markup(&table)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn readme() -> String {
+        std::fs::read_to_string(catalog::root().unwrap().join(README)).unwrap()
+    }
+
+    /// The commands of the lab in the README, without what stands before `lab`.
+    fn commands(readme: &str) -> Vec<String> {
+        let spans = readme.split('`').skip(1).step_by(2).filter(|span| span.starts_with("lab "));
+        spans.map(|span| span.split(" > ").next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_readme_has_a_question_for_every_command() {
+        assert_eq!(questions(&readme()), Ok(()));
+        let without = readme().replace("`lab explain", "`explain");
+        assert!(questions(&without).unwrap_err().ends_with("is answered by `lab explain`"));
+    }
+
+    #[test]
+    fn every_command_in_the_readme_is_one_that_the_lab_takes() {
+        let commands = commands(&readme());
+        assert!(commands.len() > 20, "{commands:?}");
+        for command in commands {
+            let words = shlex::split(&command).unwrap();
+            let parsed = Args::try_parse_from(&words);
+            assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
+        }
+    }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use report::terminal::render::Screen;
+use report::terminal::tables::Depth;
 use suite::document::Row;
 use suite::verdict::Verdict;
 
@@ -42,6 +44,21 @@ pub(crate) fn lost() -> bool {
 /// Reports whether stdout takes colors.
 pub(crate) fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Returns the place that results are printed to.
+pub(crate) fn screen() -> Screen {
+    let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(columns, _)| columns.0);
+    columns.map_or(Screen::FILE, |columns| Screen::of(columns, color()))
+}
+
+/// Returns the share of a run that is printed: a screen for each question on a terminal, and less of it elsewhere.
+pub(crate) fn depth(details: bool) -> Depth {
+    match (details, std::io::stdout().is_terminal()) {
+        (true, _) => Depth::Details,
+        (false, true) => Depth::Screens,
+        (false, false) => Depth::Terse,
+    }
 }
 
 /// Says what happens now. A standard error that is closed or full stops nothing.

@@ -12,13 +12,13 @@ use testbed::catalog;
 
 use crate::args::{Export, ExportFormat, Learned, Report};
 use crate::compare;
-use crate::progress::{color, print};
+use crate::progress::{depth, print, screen};
 
 /// Prints the tables of each document and writes its page and its other files.
 pub(crate) fn report(args: &Report) -> Result<Exit, String> {
     for (number, file) in (1..).zip(&args.files) {
         let results = measured(file)?;
-        print(tables::print(&results, color()));
+        print(tables::print(&results, screen(), depth(args.details)));
         let beside = || file.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut folder = args.out.clone().unwrap_or_else(beside);
         if args.files.len() > 1 {

@@ -4,15 +4,18 @@
 //!
 //! - [`formats`]: verdicts as text, JSON, JUnit XML and Markdown; [`pages`]: the table of scenarios as a document.
 //! - [`stranger`]: the verdict on a server that is not of the list, on one screen.
+//! - [`conclusion`]: a run in a few sentences that need no other text.
 //! - [`findings`]: what a run shows across all its servers.
 //! - [`proxies`]: a run of intermediaries as a page.
 //! - [`matrix`]: the verdicts as tables.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
 //! - [`terminal::render`], [`html`], [`markdown`]: the three renderers of a table.
 //! - [`gallery`]: servers on other people's frameworks, as a document and a page.
+//! - [`picture`]: the picture in the README.
 //! - [`watched`]: a server under somebody else's load, in sentences.
 //! - [`export`]: files for other programs.
 
+pub mod conclusion;
 pub mod export;
 pub mod findings;
 pub mod formats;
@@ -22,6 +25,7 @@ pub mod markdown;
 pub mod matrix;
 pub mod page;
 pub mod pages;
+pub mod picture;
 pub mod proxies;
 pub mod readme;
 pub mod stranger;

@@ -84,7 +84,7 @@ pub fn scenarios(results: &Results) -> Table {
 }
 
 /// Returns the verdicts of all servers in a sentence.
-fn summary(results: &Results) -> String {
+pub fn summary(results: &Results) -> String {
     let rows = || results.results.iter().filter(|row| row.attempts > 0);
     let count = |wanted: fn(Verdict) -> bool| rows().filter(|row| wanted(row.verdict)).count();
     let (all, passed) = (count(|v| v != Verdict::Unsupported), count(|v| v == Verdict::Pass));

@@ -1,10 +1,12 @@
-//! The run in the README: its tables between two markers, made from a document and checked for their shape.
+//! The run in the README: its conclusion and its tables between two markers, made from a document and checked for their shape.
 
 use measure::results::Results;
 use measure::text::list;
 use suite::verdict::Verdict;
 
-use crate::terminal::tables;
+use crate::conclusion::TITLE;
+use crate::terminal::render::Screen;
+use crate::terminal::tables::{self, Depth};
 
 /// The markers of the block.
 const BEGIN: &str = "<!-- run: begin -->\n";
@@ -28,7 +30,7 @@ pub fn put(readme: &str, results: &Results) -> Result<String, String> {
     check(&readme).map(|()| readme)
 }
 
-/// Checks the shape of the block: a date, the sections in order, each with a table, and columns of verdicts that add up to the
+/// Checks the shape of the block: a date, the conclusion in at most ten lines, the sections in order, each with a table, and columns of verdicts that add up to the
 /// number of scenarios, but for those that the block says to stand in no cell.
 ///
 /// # Errors
@@ -39,7 +41,14 @@ pub fn check(readme: &str) -> Result<(), String> {
     if !block.split(" on ").skip(1).any(is_date) {
         return Err("the run in README.md has no date".into());
     }
-    let fence = block.split("```").nth(1).ok_or("the run in README.md has no tables")?;
+    let fences: Vec<&str> =
+        block.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [conclusion, fence] = fences[..] else {
+        return Err("the run in README.md has not a conclusion and tables, each in a fence".into());
+    };
+    if !conclusion.starts_with(TITLE) || !(3..=11).contains(&conclusion.lines().count()) {
+        return Err(format!("the run in README.md does not begin with `{TITLE}` and at most ten lines"));
+    }
     let mut lines = fence.lines();
     for section in SECTIONS {
         if !lines.any(|line| line.starts_with(section)) {
@@ -101,13 +110,15 @@ fn block(results: &Results) -> String {
         "From `scripts/compare.sh` on {date} ({cores} cores, Linux {kernel}, {rustc}; work of {work} s under a deadline of \
          {deadline} ms):\n\n```text\n"
     );
-    text.push_str(&excerpt(&tables::print(results, false)));
+    text.push_str(tables::conclusion(results, Screen::FILE).trim_start());
+    text.push_str("```\n\n<details><summary>The tables of the same run</summary>\n\n```text\n");
+    text.push_str(&excerpt(&tables::print(results, Screen::FILE, Depth::Terse)));
     text.push_str("```\n\n");
     for sentence in missing(results) {
         text.push_str(&sentence);
         text.push('\n');
     }
-    text
+    text + "\n</details>\n"
 }
 
 /// Returns the day of a time, as `2026-11-23`.
@@ -182,7 +193,8 @@ mod tests {
     fn readme(first: &str, rows: &str, behind: &str) -> String {
         let table = " server  a  b\n x  1  2\n";
         format!(
-            "before\n{BEGIN}From it on 2026-11-23 (2 cores):\n\n```text\n{first}\n area  x  y\n{rows}\n\n\
+            "before\n{BEGIN}From it on 2026-11-23 (2 cores):\n\n```text\n{TITLE}\n asked\n ran on\n```\n\n\
+             ```text\n{first}\n area  x  y\n{rows}\n\n\
              Does the work stop? (…)\n{table}\nA storm of 5\n{table}\n\
              Does the work hear that its client disconnected?\n{table}```\n\n{behind}\n{END}after\n"
         )
@@ -207,6 +219,8 @@ mod tests {
         let whole = readme("Scenarios passed (run: 5 of 5, all)", ROWS, "");
         for (part, other) in [
             ("A storm of", "No storm of"),
+            (TITLE, "In long"),
+            (" asked\n", ""),
             ("on 2026", "on some 2026"),
             ("<!-- run: end -->\n", ""),
             (" server  a  b\n x  1  2\n", ""),

@@ -64,7 +64,7 @@ impl Exit {
     pub fn help() -> String {
         let line = |(exit, of, meaning): &(Self, &str, &str)| {
             let of = if *of == "all" { String::new() } else { format!(" ({of})") };
-            format!("  {:>3}  {meaning}{of}", exit.status())
+            hanging(&format!("  {:>3} ", exit.status()), &format!("{meaning}{of}"))
         };
         let lines: Vec<String> = TABLE.iter().map(line).collect();
         format!("Exit status:\n{}", lines.join("\n"))
@@ -74,6 +74,21 @@ impl Exit {
     pub fn table() -> impl Iterator<Item = (u8, &'static str, &'static str)> {
         TABLE.iter().map(|(exit, of, meaning)| (exit.status(), *of, *meaning))
     }
+}
+
+/// Returns words behind a head, broken into lines of at most 78 columns that stand below the first word.
+fn hanging(head: &str, words: &str) -> String {
+    const WIDTH: usize = 78;
+    let (mut text, mut width) = (head.to_owned(), head.len());
+    for word in words.split(' ') {
+        if width + 1 + word.len() > WIDTH {
+            text += &format!("\n{}", " ".repeat(head.len()));
+            width = head.len();
+        }
+        text += &format!(" {word}");
+        width += 1 + word.len();
+    }
+    text
 }
 
 impl From<Exit> for ExitCode {

@@ -13,7 +13,7 @@ const BEFORE: &[&[f64]] = &[&[1.0], &[1.2], &[1.1]];
 fn a_regression_past_the_threshold_is_found() {
     let difference = Difference::of(&run(BEFORE, "pass"), &run(&[&[2.0], &[2.2], &[2.1]], "pass"), 20.0);
     assert_eq!((difference.regressions, difference.figures.len()), (1, 1));
-    assert!(difference.human(false).contains("+91 %"), "{}", difference.human(false));
+    assert!(difference.human(Screen::FILE).contains("+91 %"), "{}", difference.human(Screen::FILE));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn an_improvement_is_no_regression() {
 fn a_verdict_that_got_worse_is_a_regression_whatever_the_figures_say() {
     let difference = Difference::of(&run(BEFORE, "pass"), &run(BEFORE, "xfail"), 20.0);
     assert_eq!((difference.regressions, difference.figures.len()), (1, 0));
-    assert!(difference.human(false).contains("WORSE x work/drop: pass → xfail"));
+    assert!(difference.human(Screen::FILE).contains("WORSE x work/drop: pass → xfail"));
     assert_eq!(Difference::of(&run(BEFORE, "flaky"), &run(BEFORE, "pass"), 20.0).regressions, 0);
 }
 
@@ -56,7 +56,7 @@ fn what_is_gone_is_a_regression_by_name() {
     let difference = Difference::of(&before, &after, 20.0);
     assert_eq!(difference.gone, [format!("{}: {}", row.server, row.id)]);
     assert_eq!(difference.regressions, 1);
-    assert!(difference.human(false).contains(&format!("GONE {}: {}", row.server, row.id)));
+    assert!(difference.human(Screen::FILE).contains(&format!("GONE {}: {}", row.server, row.id)));
     let mut after = run(BEFORE, "pass");
     after.servers.clear();
     assert!(Difference::of(&before, &after, 20.0).gone[0].ends_with("the whole server"));
@@ -70,7 +70,7 @@ fn figures_of_fewer_than_three_rounds_are_not_judged() {
     let difference = Difference::of(&run(&[&[1.0]], "pass"), &run(&[&[9.0]], "pass"), 20.0);
     assert_eq!((difference.figures.len(), difference.regressions), (0, 0));
     assert!(difference.too_few > 0);
-    assert!(difference.human(false).contains("fewer than 3 rounds"));
+    assert!(difference.human(Screen::FILE).contains("fewer than 3 rounds"));
 }
 
 #[test]

@@ -20,6 +20,19 @@ pub fn style(style: &str) -> &'static str {
     }
 }
 
+/// Returns the work of a style as a noun, for a reader who does not know the style's name.
+pub fn noun(style: &str) -> &'static str {
+    match style {
+        "context" => "work that asks its context",
+        "drop" => "abandoned work",
+        "polling" => "work that asks its context",
+        "detached" => "spawned tasks",
+        "blocking" => "blocking calls",
+        "spin" => "CPU loops",
+        _ => "other work",
+    }
+}
+
 impl Fate {
     /// Orders fates: their kind counts first, and the longer is the worse.
     fn severity(self) -> f64 {
@@ -155,6 +168,13 @@ pub fn headline(results: &Results) -> Vec<String> {
     }
     groups.sort_by_key(|(_, claim, _)| claim.zombies.is_empty());
     let told = groups.iter().map(|(who, claim, longest)| claim.say(&list(who), *longest));
+    let other = |(said, who): (String, Vec<&str>)| format!("{} gave {said} instead of 504.", list(&who));
+    told.chain(others(results).into_iter().map(other)).collect()
+}
+
+/// Returns the answers at the deadline that were not 504, each with the servers that gave it.
+pub fn others(results: &Results) -> Vec<(String, Vec<&str>)> {
+    let names = results.names();
     let mut others: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, said) in names.iter().filter_map(|name| Some((*name, otherwise(results, name)?))) {
         match others.iter_mut().find(|(alike, _)| *alike == said) {
@@ -162,8 +182,7 @@ pub fn headline(results: &Results) -> Vec<String> {
             None => others.push((said, vec![name])),
         }
     }
-    let others = others.iter().map(|(said, who)| format!("{} gave {said} instead of 504.", list(who)));
-    told.chain(others).collect()
+    others
 }
 
 /// Returns a description of a server's answer at the deadline, when it is not 504.

@@ -1,4 +1,4 @@
-//! Tables and sentences as text for a terminal, never wider than 100 columns.
+//! Tables and sentences as text for a terminal, never wider than it is, nor than 100 columns.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -9,23 +9,59 @@ use measure::text::tied;
 
 /// The widest line.
 pub const WIDTH: u16 = 100;
+/// The narrowest terminal for which lines are broken; on a narrower one the terminal breaks them.
+pub const NARROW: u16 = 60;
 
-/// Returns the lines of a table; one by servers that is too wide is parted between them.
-pub fn table(model: &Table, color: bool) -> String {
+/// The place that is printed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// The columns of its longest line.
+    pub width: u16,
+    /// True when it takes colors.
+    pub color: bool,
+}
+
+impl Screen {
+    /// A file, or another program: no colors, and the widest lines.
+    pub const FILE: Self = Self { width: WIDTH, color: false };
+
+    /// Returns a terminal of so many columns.
+    pub fn of(columns: u16, color: bool) -> Self {
+        Self { width: columns.clamp(NARROW, WIDTH), color }
+    }
+}
+
+/// Returns the lines of a table. One that is too wide is parted between its columns, each part with the first of them: one by
+/// servers, or one of figures alone. Words are broken into lines instead.
+pub fn table(model: &Table, screen: Screen) -> String {
     let mut text = String::new();
     let mut from = 0;
     while from < model.columns.len() {
-        let to = if model.by_server { abreast(model, from) } else { model.columns.len() };
+        let to = if may_part(model) { abreast(model, from, screen.width) } else { model.columns.len() };
         if from > 0 {
             text.push('\n');
         }
-        let mut part = part(model, from..to, color);
-        part.set_width(WIDTH);
-        fit(&mut part);
+        let mut part = part(model, from..to, screen.color);
+        part.set_width(screen.width);
+        fit(&mut part, screen.width);
         let _ = writeln!(text, "{}", part.trim_fmt());
         from = to;
     }
     text
+}
+
+/// Returns the number of parts into which a table is broken.
+pub fn parts(model: &Table, screen: Screen) -> usize {
+    let mut parts = 0;
+    let mut from = 0;
+    while may_part(model) && from < model.columns.len() {
+        (from, parts) = (abreast(model, from, screen.width), parts + 1);
+    }
+    parts.max(1)
+}
+
+fn may_part(model: &Table) -> bool {
+    model.by_server || model.columns.iter().all(|column| column.align == Align::Right)
 }
 
 /// Returns the lines of a table as wide as the terminal; without one they are as long as they are.
@@ -34,22 +70,31 @@ pub fn table_of_any_width(model: &Table, color: bool) -> String {
 }
 
 /// Returns the end of the columns that fit beside each other, the first of them `from`; at least one is taken.
-fn abreast(model: &Table, from: usize) -> usize {
+fn abreast(model: &Table, from: usize, width: u16) -> usize {
+    // Columns of figures may stand closer than those of servers, if all of them fit then.
+    if !model.by_server && from == 0 && taken(model, 0, 1, width) == model.columns.len() {
+        return model.columns.len();
+    }
+    taken(model, from, 2, width)
+}
+
+/// Returns the end of the columns that fit when each takes so many spaces.
+fn taken(model: &Table, from: usize, spaces: usize, width: u16) -> usize {
     // A space stands on each side of a cell, except at the end of the line.
     let widest = |texts: &mut dyn Iterator<Item = &str>| {
-        texts.flat_map(str::lines).map(|line| line.chars().count()).max().unwrap_or(0) + 2
+        texts.flat_map(str::lines).map(|line| line.chars().count()).max().unwrap_or(0) + spaces
     };
     let heads = widest(&mut model.lines.iter().map(|line| &line.head[..]).chain([&model.first[..]]));
-    let mut room = (usize::from(WIDTH) + 1).saturating_sub(heads);
+    let mut room = (usize::from(width) + spaces - 1).saturating_sub(heads);
     let mut to = from;
     while let Some(column) = model.columns.get(to) {
         let cells = model.lines.iter().filter_map(|line| line.cells.get(to)).map(|cell| &cell.text[..]);
         let head = column.head();
-        let width = widest(&mut cells.chain([&head[..]]));
-        if width > room && to > from {
+        let needed = widest(&mut cells.chain([&head[..]]));
+        if needed > room && to > from {
             break;
         }
-        (room, to) = (room.saturating_sub(width), to + 1);
+        (room, to) = (room.saturating_sub(needed), to + 1);
     }
     to
 }
@@ -94,18 +139,23 @@ fn cell(cell: &Cell) -> comfy_table::Cell {
 }
 
 /// Takes what a wide table lacks from the space between its columns, before any cell is broken.
-fn fit(table: &mut comfy_table::Table) {
+fn fit(table: &mut comfy_table::Table, width: u16) {
     let content: u16 = table.column_max_content_widths().iter().sum();
     let columns = u16::try_from(table.column_count()).unwrap_or(u16::MAX);
-    if content.saturating_add(columns.saturating_mul(2)) > WIDTH {
+    if content.saturating_add(columns.saturating_mul(2)) > width {
         for column in table.column_iter_mut() {
             column.set_padding((1, 0));
         }
     }
 }
 
-/// Breaks a sentence into lines that fit, each with this indent.
+/// Breaks a sentence into lines of at most 100 columns, each with this indent.
 pub fn wrap(sentence: &str, indent: &str) -> String {
+    wrap_to(sentence, indent, WIDTH)
+}
+
+/// Breaks a sentence into lines of at most so many columns, each with this indent.
+pub fn wrap_to(sentence: &str, indent: &str, columns: u16) -> String {
     let mut text = String::new();
     for (number, paragraph) in tied(sentence).lines().enumerate() {
         if number > 0 {
@@ -114,7 +164,7 @@ pub fn wrap(sentence: &str, indent: &str) -> String {
         let mut width = 0;
         for word in paragraph.split(' ').filter(|word| !word.is_empty()) {
             let length = word.chars().count();
-            if width > 0 && width + 1 + length > usize::from(WIDTH) {
+            if width > 0 && width + 1 + length > usize::from(columns) {
                 text.push('\n');
                 width = 0;
             }

@@ -5,50 +5,142 @@ use std::fmt::Write;
 use measure::disconnect::{self, ACTIONS};
 use measure::registry;
 use measure::results::Results;
-use measure::table::Table;
+use measure::table::{Cell, Table, Tone};
 use suite::document::Gap;
+use suite::verdict::Verdict;
 
-use super::pictures;
-use super::render::{self, wrap};
+use super::render::{self, Screen, wrap_to};
+use super::{compact, pictures};
+use crate::conclusion::{self, Length, Point};
 use crate::matrix;
 
-/// Everything that is printed of a run.
-pub fn print(results: &Results, color: bool) -> String {
-    let mut printed = Printed { text: String::new(), color };
-    let mut matrix = matrix::areas(results);
+/// The share of a run that is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The conclusion and four tables: for a file or another program.
+    Terse,
+    /// The conclusion, and a screen for each question: for a terminal.
+    Screens,
+    /// All of it, with pictures and how it was measured.
+    Details,
+}
+
+/// Where the rest is.
+const MORE: &str = "More: `lab report RESULTS.json --details` has every sentence and how it was measured, report.html the pictures.";
+/// The measurements whose tables a terse output has.
+const KEY: [&str; 3] = ["zombie", "storm", "disconnect"];
+/// The most lines of a conclusion where lines have 100 columns.
+const CONCLUSION: usize = 10;
+/// The sentences beside a table of a screen, and how those begin that are never left out.
+const BESIDE: usize = 2;
+const DOUBTED: [char; 2] = ['⚠', '~'];
+
+/// Returns what is printed of a run: the conclusion first.
+pub fn print(results: &Results, screen: Screen, depth: Depth) -> String {
+    let mut printed = Printed { text: conclusion(results, screen), screen, depth };
+    let mut matrix = compact::areas(matrix::areas(results), results, screen);
     let misses = matrix::misses(results);
     if misses.is_empty() {
         matrix.sentences.push("Every scenario passed.".to_owned());
     }
     printed.table(&matrix);
-    printed.list("Scenarios that did not pass", &misses);
+    match depth {
+        Depth::Details => printed.list("Scenarios that did not pass", &misses),
+        _ => printed.list("Scenarios that failed without being expected to", &unexpected(results)),
+    }
     for (name, tables) in registry::tables(results) {
-        for table in &tables {
-            printed.table(table);
+        if depth == Depth::Terse && !KEY.contains(&name) {
+            continue;
         }
-        for picture in pictures::of(name, results) {
-            printed.table(&picture);
+        for table in tables {
+            let is_folded = name == "disconnect" && depth != Depth::Details;
+            printed.table(&if is_folded { compact::disconnects(table, results, screen) } else { table });
+        }
+        for picture in pictures::of(name, results).iter().filter(|_| depth == Depth::Details) {
+            printed.table(picture);
         }
     }
-    printed.list("Gaps", &gaps(results));
-    printed.list("Where", &place(results));
+    printed.list("Gaps", &gaps(results, depth));
+    if depth != Depth::Terse {
+        printed.list("Where", &place(results));
+    }
+    if depth != Depth::Details {
+        printed.text += &format!("\n{}\n", wrap_to(MORE, "", screen.width));
+    }
     printed.text
+}
+
+/// Returns the conclusion: a heading and at most ten lines where lines have 100 columns.
+pub fn conclusion(results: &Results, screen: Screen) -> String {
+    let lengths = [Length::Full, Length::Short, Length::Shortest];
+    let fits = |points: &[Point]| lines(points, Screen::FILE).lines().count() <= CONCLUSION;
+    let mut points = Vec::new();
+    for length in lengths {
+        points = conclusion::points(results, length);
+        if fits(&points) {
+            break;
+        }
+    }
+    for spare in conclusion::SPARE {
+        if !fits(&points) {
+            points.retain(|point| point.label != spare);
+        }
+    }
+    let title = wrap_to(conclusion::TITLE, "", screen.width);
+    format!("\n{}\n{}", bold(&title, screen), lines(&points, screen))
+}
+
+/// Returns the lines of a conclusion: a label, and its sentence beside it.
+fn lines(points: &[Point], screen: Screen) -> String {
+    let longest = points.iter().map(|point| point.label.chars().count()).max().unwrap_or(0);
+    let indent = " ".repeat(longest + 3);
+    let mut text = String::new();
+    for point in points {
+        let sentence = wrap_to(&point.text, &indent, screen.width);
+        let label = format!("{:<longest$}", point.label);
+        let label = match (screen.color, point.tone) {
+            (true, Tone::Good) => format!("\x1b[32m{label}\x1b[0m"),
+            (true, Tone::Odd) => format!("\x1b[33m{label}\x1b[0m"),
+            (true, Tone::Bad) => format!("\x1b[1;31m{label}\x1b[0m"),
+            _ => label,
+        };
+        let _ = writeln!(text, " {label}  {}", sentence.trim_start());
+    }
+    text
+}
+
+fn bold(text: &str, screen: Screen) -> String {
+    if screen.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// The text that is printed, part by part.
 struct Printed {
     text: String,
-    color: bool,
+    screen: Screen,
+    depth: Depth,
 }
 
 impl Printed {
-    /// Adds a table between its sentences and its note, if it has lines.
+    /// Adds a table between its sentences and its note, if it has lines; the less depth, the less of them.
     fn table(&mut self, table: &Table) {
-        if !table.lines.is_empty() {
-            self.title(&table.title);
-            self.sentences(&table.sentences);
-            self.text += &render::table(table, self.color);
-            self.sentences(std::slice::from_ref(&table.note));
+        let table = measured(table);
+        if table.lines.is_empty() {
+            return;
+        }
+        self.title(&table.title);
+        match self.depth {
+            Depth::Terse => self.text += &render::table(&firsts(table), self.screen),
+            Depth::Screens => {
+                let beside = table.sentences.iter().enumerate();
+                let is_beside = |(at, one): &(usize, &String)| *at < BESIDE || one.starts_with(DOUBTED);
+                self.sentences(&beside.filter(is_beside).map(|(_, one)| one.clone()).collect::<Vec<_>>());
+                self.text += &render::table(&firsts(table), self.screen);
+            }
+            Depth::Details => {
+                self.sentences(&table.sentences);
+                self.text += &render::table(&table, self.screen);
+                self.sentences(std::slice::from_ref(&table.note));
+            }
         }
     }
 
@@ -61,19 +153,54 @@ impl Printed {
     }
 
     fn title(&mut self, title: &str) {
-        let (bold, plain) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-        let _ = writeln!(self.text, "\n{bold}{}{plain}", wrap(title, ""));
+        let title = bold(&wrap_to(title, "", self.screen.width), self.screen);
+        let _ = writeln!(self.text, "\n{title}");
     }
 
     fn sentences(&mut self, sentences: &[String]) {
         for sentence in sentences.iter().filter(|sentence| !sentence.is_empty()) {
-            let _ = writeln!(self.text, "{}", wrap(sentence, "  "));
+            let _ = writeln!(self.text, "{}", wrap_to(sentence, "  ", self.screen.width));
         }
     }
 }
 
+/// Returns the table without the lines and columns in which nothing was measured.
+fn measured(table: &Table) -> Table {
+    let is_empty = |cell: &Cell| *cell == Cell::none();
+    let mut table = table.clone();
+    table.lines.retain(|line| !line.cells.iter().all(is_empty));
+    let kept: Vec<bool> = (0..table.columns.len())
+        .map(|column| !table.lines.iter().all(|line| line.cells.get(column).is_none_or(is_empty)))
+        .collect();
+    let mut keep = kept.iter();
+    table.columns.retain(|_| *keep.next().unwrap_or(&true));
+    for line in &mut table.lines {
+        let mut keep = kept.iter();
+        line.cells.retain(|_| *keep.next().unwrap_or(&true));
+    }
+    table
+}
+
+/// Returns the table with the first line of each cell: what further lines hold are details.
+fn firsts(mut table: Table) -> Table {
+    for cell in table.lines.iter_mut().flat_map(|line| &mut line.cells) {
+        cell.text = cell.text.lines().next().unwrap_or_default().to_owned();
+    }
+    table
+}
+
+/// Returns a sentence for each check that failed and was not expected to.
+fn unexpected(results: &Results) -> Vec<String> {
+    let misses = matrix::misses(results);
+    let is_red = |verdict: Verdict| verdict.is_red() || verdict == Verdict::Error;
+    let rows = results.misses().into_iter().map(|(_, row)| row.verdict);
+    misses.into_iter().zip(rows).filter(|(_, verdict)| is_red(*verdict)).map(|(miss, _)| miss).collect()
+}
+
 /// Returns a sentence for each thing that could not be measured, or run.
-fn gaps(results: &Results) -> Vec<String> {
+///
+/// What a server cannot have is a detail.
+fn gaps(results: &Results, depth: Depth) -> Vec<String> {
     // The sentences of the disconnects tell these.
     let is_told =
         |gap: &&Gap| gap.unsupported && ACTIONS.iter().any(|action| gap.what == disconnect::gap(action.name));
@@ -81,7 +208,8 @@ fn gaps(results: &Results) -> Vec<String> {
         let what = if gap.unsupported { "not measured" } else { "NOT MEASURED" };
         format!("{}: {} {what}: {}", gap.server, gap.what, gap.why)
     };
-    let gaps = results.measured.gaps.iter().filter(|gap| !is_told(gap)).map(gap);
+    let is_shown = |gap: &&Gap| depth == Depth::Details || !gap.unsupported;
+    let gaps = results.measured.gaps.iter().filter(is_shown).filter(|gap| !is_told(gap)).map(gap);
     gaps.chain(matrix::not_run(results)).collect()
 }
 

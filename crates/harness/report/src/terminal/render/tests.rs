@@ -13,7 +13,7 @@ fn wide(servers: usize) -> Table {
 
 #[test]
 fn a_table_by_servers_is_parted_between_them_and_breaks_no_name() {
-    let text = table(&wide(13), false);
+    let text = table(&wide(13), Screen::FILE);
     assert!(text.lines().all(|line| line.chars().count() <= usize::from(WIDTH)), "{text}");
     assert_eq!((text.matches(" area").count(), text.matches("20/20").count()), (5, 13), "{text}");
     for number in 0..13 {
@@ -22,7 +22,7 @@ fn a_table_by_servers_is_parted_between_them_and_breaks_no_name() {
             "{text}"
         );
     }
-    assert_eq!(table(&wide(2), false).matches(" area").count(), 1);
+    assert_eq!(table(&wide(2), Screen::FILE).matches(" area").count(), 1);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn figures_end_at_the_right_and_words_begin_at_the_left() {
     model.line("tokio", vec![Cell::plain("1"), Cell::plain("slow")]);
     model.line("smol", vec![Cell::plain("1,000"), Cell::plain("so")]);
     assert_eq!(
-        table(&model, false),
+        table(&model, Screen::FILE),
         " server  took, ms  why\n tokio          1  slow\n smol       1,000  so\n"
     );
 }
@@ -40,8 +40,11 @@ fn figures_end_at_the_right_and_words_begin_at_the_left() {
 fn a_bad_cell_is_red_where_there_are_colors() {
     let mut model = Table::new("", "server", ["took"]);
     model.line("x", vec![Cell::new(Tone::Bad, "late")]);
-    assert!(table(&model, true).contains("\x1b[31m") || table(&model, true).contains("\x1b[38;5;9m"));
-    assert!(!table(&model, false).contains('\x1b'));
+    assert!(
+        table(&model, Screen::of(100, true)).contains("\x1b[31m")
+            || table(&model, Screen::of(100, true)).contains("\x1b[38;5;9m")
+    );
+    assert!(!table(&model, Screen::FILE).contains('\x1b'));
 }
 
 #[test]

@@ -7,6 +7,11 @@ use suite::verdict::Verdict;
 
 use super::*;
 
+/// Returns everything that is printed of a run.
+fn all(results: &Results) -> String {
+    print(results, Screen::FILE, Depth::Details)
+}
+
 /// Every server of the list, each with the longest figures there are.
 fn thirteen() -> (Vec<&'static str>, Results) {
     let names = vec![
@@ -65,7 +70,7 @@ fn thirteen() -> (Vec<&'static str>, Results) {
 #[test]
 fn no_table_of_thirteen_servers_is_too_wide_or_breaks_a_name() {
     let (names, results) = thirteen();
-    let text = print(&results, false);
+    let text = all(&results);
     for line in text.lines() {
         assert!(line.chars().count() <= usize::from(render::WIDTH), "{line}");
     }
@@ -93,7 +98,7 @@ fn areas(names: &[&str]) -> Results {
 #[test]
 fn every_area_is_one_unbroken_line_and_four_servers_fit_eighty_columns() {
     for names in [vec!["tokio", "async-std", "smol", "threads"], thirteen().0] {
-        let text = print(&areas(&names), false);
+        let text = all(&areas(&names));
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(" a-long-area-")).collect();
         let parts = text.lines().filter(|line| line.starts_with(" area ")).count();
         assert!((1..=4).contains(&parts) && rows.len() == 24 * parts, "{text}");
@@ -108,7 +113,58 @@ fn the_column_of_a_server_that_could_not_run_says_so() {
     let mut results = areas(&["tokio", "go"]);
     results.results.retain(|row| row.server == "tokio");
     results.servers[1].status = Status::Absent;
-    let text = print(&results, false);
+    let text = all(&results);
     let rows = text.lines().filter(|line| line.starts_with(" a-long-area-"));
     assert_eq!(rows.filter(|row| row.ends_with(" 1/1  absent")).count(), 24, "{text}");
+}
+
+#[test]
+fn every_line_fits_the_terminal_at_eighty_and_at_a_hundred_columns() {
+    for results in
+        [thirteen().1, areas(&thirteen().0), measure::fixtures::everything(), measure::fixtures::whole()]
+    {
+        for (width, depth) in [80, 100]
+            .into_iter()
+            .flat_map(|width| [Depth::Terse, Depth::Screens, Depth::Details].map(|depth| (width, depth)))
+        {
+            let text = print(&results, Screen::of(width, false), depth);
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest.is_some_and(|widest| widest <= usize::from(width)), "{width}, {depth:?}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_question_takes_at_most_a_screen_unless_details_are_asked_for() {
+    const SCREEN: usize = 40;
+    for results in [thirteen().1, areas(&thirteen().0), measure::fixtures::everything()] {
+        let text = print(&results, Screen::of(80, false), Depth::Screens);
+        // A part of a table begins with a space; a title does not.
+        let titles =
+            text.lines().enumerate().filter(|(_, line)| line.starts_with(|c: char| c.is_alphanumeric()));
+        let starts: Vec<usize> = titles.map(|(at, _)| at).chain([text.lines().count()]).collect();
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] <= SCREEN), "{text}");
+        let details = print(&results, Screen::of(80, false), Depth::Details);
+        assert!(details.lines().count() > text.lines().count());
+    }
+}
+
+#[test]
+fn the_conclusion_comes_first_at_every_depth_and_terse_output_has_the_tables_alone() {
+    let results = measure::fixtures::whole();
+    let text = |depth| print(&results, Screen::FILE, depth);
+    for depth in [Depth::Terse, Depth::Screens, Depth::Details] {
+        assert!(text(depth).trim_start().starts_with(conclusion::TITLE), "{depth:?}");
+    }
+    assert!(text(Depth::Details).contains("How late is the 504?"));
+    assert!(!text(Depth::Terse).contains("How late is the 504?"));
+}
+
+#[test]
+fn lines_and_columns_in_which_nothing_was_measured_are_left_out() {
+    let mut table = Table::new("", "server", ["one", "two"]);
+    table.line("x", vec![Cell::plain(1), Cell::none()]);
+    table.line("y", vec![Cell::none(), Cell::none()]);
+    let table = measured(&table);
+    assert_eq!((table.lines.len(), table.columns.len(), table.lines[0].cells.len()), (1, 1, 1));
 }

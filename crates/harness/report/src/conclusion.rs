@@ -1,0 +1,320 @@
+//! The conclusion of a run: a few labeled sentences that need no other text, each made from the run's own records.
+
+use measure::disconnect::{ACTIONS, Heard};
+use measure::registry;
+use measure::results::Results;
+use measure::storm::{Storm, summary as storms};
+use measure::table::Tone;
+use measure::text::{list, megabytes, number, span};
+use measure::zombie::summary::{self, worst};
+use measure::zombie::{Fate, STYLES};
+use suite::document::Status;
+use suite::verdict::Verdict;
+
+mod advice;
+mod names;
+
+use names::Names;
+
+/// One labeled sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point {
+    /// The grade of what it says.
+    pub tone: Tone,
+    /// The label: a word or two.
+    pub label: String,
+    /// The sentence.
+    pub text: String,
+}
+
+/// The length of a conclusion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Every server is named.
+    Full,
+    /// Costs are not compared.
+    Short,
+    /// And long lists of servers become their number.
+    Shortest,
+}
+
+/// The heading above the conclusion.
+pub const TITLE: &str = "In short: does the work stop when its request times out, or its client leaves?";
+
+/// Returns the conclusion of a run.
+pub fn points(results: &Results, length: Length) -> Vec<Point> {
+    let names = Names::of(results, length);
+    let mut points: Vec<Point> = failed(results, &names).into_iter().collect();
+    if results.measured.zombie.is_empty() {
+        points.extend(otherwise(results, length));
+    } else {
+        points.extend(fates(results, &names));
+    }
+    points.extend(cost(results, length));
+    points.extend(disconnects(results, &names));
+    points.extend(not_run(results));
+    points.extend(advice::of(results, length));
+    points
+}
+
+/// Returns the labels of the points that a conclusion can do without, the first to be left out first.
+pub const SPARE: [&str; 5] = ["asked", "late", "no 504", "stopped", "cost"];
+
+fn point(tone: Tone, label: &str, text: String) -> Point {
+    Point { tone, label: label.to_owned(), text }
+}
+
+/// The checks that failed and were not expected to.
+fn failed(results: &Results, names: &Names<'_>) -> Option<Point> {
+    const SHOWN: usize = 3;
+    let misses = results.misses();
+    let red: Vec<_> = misses
+        .iter()
+        .filter(|(_, row)| row.attempts > 0 && (row.verdict.is_red() || row.verdict == Verdict::Error))
+        .collect();
+    let first: Vec<String> =
+        red.iter().take(SHOWN).map(|(who, row)| format!("{} on {}", row.id, names.plain(who))).collect();
+    let more = match red.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let what = if red.len() == 1 { "1 check".to_owned() } else { format!("{} checks", red.len()) };
+    (!red.is_empty()).then(|| {
+        point(Tone::Bad, "failed", format!("{what} without being expected to: {}{more}.", first.join(", ")))
+    })
+}
+
+/// The fates of work longer than its deadline: what was asked, what ran on, what was late, what stopped.
+fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
+    let plan = &results.plan.zombie;
+    let mut points = vec![point(
+        Tone::Plain,
+        "asked",
+        format!(
+            "{}: {} of work, a deadline of {}, {}.",
+            names.whole(),
+            span(plan.work_ms as f64),
+            span(plan.deadline_ms as f64),
+            names.styles()
+        ),
+    )];
+    let of = |wanted: fn(Fate) -> Option<f64>| Group::of(results, wanted);
+    let zombies = of(|fate| match fate {
+        Fate::Zombie(ms) | Fate::Endless(ms) => Some(ms),
+        _ => None,
+    });
+    let endless = !of(|fate| matches!(fate, Fate::Endless(_)).then_some(0.0)).styles.is_empty();
+    if !zombies.styles.is_empty() {
+        let more = if endless { ", and longer" } else { "" };
+        let text = format!(
+            "up to {} after the 504{more}, for nobody (zombies): {}.",
+            span(zombies.longest),
+            zombies.said(names)
+        );
+        points.push(point(Tone::Bad, "ran on", text));
+    }
+    let held = of(|fate| if let Fate::HeldAnswer(ms) = fate { Some(ms) } else { None });
+    if !held.styles.is_empty() {
+        let text = format!("the 504 itself, by up to {}: {}.", span(held.longest), held.said(names));
+        points.push(point(Tone::Odd, "late", text));
+    }
+    let stopped = of(|fate| if let Fate::Stopped(ms) = fate { Some(ms) } else { None });
+    if !stopped.styles.is_empty() {
+        let text = format!("within {}: {}.", span(stopped.longest.max(1.0)), stopped.said(names));
+        points.push(point(Tone::Good, "stopped", text));
+    }
+    points.extend(unanswered(results, names));
+    points
+}
+
+/// The servers that gave no 504, and the work that no heartbeat was heard of.
+fn unanswered(results: &Results, names: &Names<'_>) -> Option<Point> {
+    let others = summary::others(results);
+    let mut told: Vec<String> =
+        others.iter().map(|(said, who)| format!("{said} from {}", names.plain(who))).collect();
+    let unheard = Group::of(results, |fate| matches!(fate, Fate::Unborn).then_some(0.0));
+    if told.is_empty() && !unheard.styles.is_empty() {
+        told.push("of some work no start was heard".to_owned());
+    }
+    (!told.is_empty()).then(|| point(Tone::Odd, "no 504", told.join("; ") + "."))
+}
+
+/// The styles whose worst fate is of one kind, those of the same servers together.
+struct Group<'a> {
+    styles: Vec<(Vec<&'static str>, Vec<&'a str>)>,
+    longest: f64,
+}
+
+impl<'a> Group<'a> {
+    fn of(results: &'a Results, wanted: fn(Fate) -> Option<f64>) -> Self {
+        let mut group = Self { styles: Vec::new(), longest: 0.0 };
+        for style in STYLES {
+            let length = |name: &str| wanted(worst(results, name, style)?);
+            let who: Vec<_> =
+                results.names().into_iter().filter_map(|name| Some((name, length(name)?))).collect();
+            group.longest = who.iter().map(|(_, ms)| *ms).fold(group.longest, f64::max);
+            let who: Vec<&str> = who.into_iter().map(|(name, _)| name).collect();
+            if who.is_empty() {
+                continue;
+            }
+            match group.styles.iter_mut().find(|(_, have)| *have == who) {
+                Some((styles, _)) => styles.push(style),
+                None => group.styles.push((vec![style], who)),
+            }
+        }
+        // Most servers first.
+        group.styles.sort_by_key(|(_, who)| std::cmp::Reverse(who.len()));
+        group
+    }
+
+    /// Returns the groups with those of the same words as one, of the servers that are in both.
+    fn merged(&self) -> Vec<(Vec<&'static str>, Vec<&'a str>)> {
+        let mut merged: Vec<(Vec<&'static str>, Vec<&str>)> = Vec::new();
+        for (styles, who) in &self.styles {
+            let is_same = |(have, _): &&mut (Vec<&'static str>, Vec<&str>)| {
+                [&have[..], styles]
+                    .concat()
+                    .iter()
+                    .all(|style| summary::noun(style) == summary::noun(styles[0]))
+            };
+            match merged.iter_mut().find(is_same) {
+                Some((have, both)) => {
+                    have.extend(styles);
+                    both.retain(|name| who.contains(name));
+                }
+                None => merged.push((styles.clone(), who.clone())),
+            }
+        }
+        merged.retain(|(_, who)| !who.is_empty());
+        merged
+    }
+
+    fn said(&self, names: &Names<'_>) -> String {
+        let clause = |(styles, who): &(Vec<&'static str>, Vec<&str>)| {
+            // Styles with the same words share them.
+            let alike = styles.chunk_by(|a, b| summary::noun(a) == summary::noun(b));
+            let work: Vec<String> =
+                alike.map(|same| format!("{} ({})", summary::noun(same[0]), same.join(", "))).collect();
+            let work: Vec<&str> = work.iter().map(String::as_str).collect();
+            match names.said(who) {
+                who if who.is_empty() => list(&work),
+                who => format!("{} on {who}", list(&work)),
+            }
+        };
+        let merged = if names.length == Length::Shortest { self.merged() } else { self.styles.clone() };
+        merged.iter().map(clause).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The cost of a storm: the server with the most work for nobody, beside the one that needed the fewest threads.
+fn cost(results: &Results, length: Length) -> Option<Point> {
+    let style = results.plan.storm.styles.iter().find(|style| !storms::shown(results, style).is_empty())?;
+    let shown = storms::shown(results, style);
+    let by_area = |a: &&&Storm, b: &&&Storm| {
+        let key = |storm: &Storm| (storm.zombie_area(), storm.peak().threads as f64);
+        key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
+    };
+    let (most, least) = (shown.iter().max_by(by_area)?, shown.iter().min_by(by_area)?);
+    let took = |storm: &Storm| {
+        let (server, threads) = (&storm.server, number(storm.peak().threads));
+        let (memory, work) = (megabytes(storm.grown()), storm.zombie_area());
+        let work = if work < 0.5 { "no work".to_owned() } else { format!("{work:.0} s of work") };
+        format!("{server} {threads} threads, {memory} and {work} for nobody")
+    };
+    let mut text = format!("{} timeouts at once took {}", number(most.requests as u64), took(most));
+    if most.server != least.server && length == Length::Full {
+        text += &format!("; {}", took(least));
+    }
+    let tone = if most.left_behind() > 0 { Tone::Bad } else { Tone::Good };
+    Some(point(tone, "cost", text + "."))
+}
+
+/// The servers on which work stopped when its client disconnected, and those on which it ran on.
+fn disconnects(results: &Results, names: &Names<'_>) -> Option<Point> {
+    let (mut heard, mut deaf, mut longest) = (Vec::new(), Vec::new(), 0.0_f64);
+    for name in results.names() {
+        let ways = ACTIONS.iter().filter_map(|action| results.measured.heard_of(name, action.name));
+        let ways: Vec<Heard> = ways.collect();
+        let missed = ways.iter().filter(|way| way.canceled < way.tries).count();
+        match (ways.is_empty(), missed) {
+            (true, _) => {}
+            (_, 0) => {
+                heard.push(name);
+                longest = ways.iter().map(|way| way.worst_ms).fold(longest, f64::max);
+            }
+            (_, missed) => deaf.push((missed, ways.len(), name)),
+        }
+    }
+    let (mut clauses, is_deaf) = (Vec::new(), !deaf.is_empty());
+    if !heard.is_empty() {
+        let who = names.said(&heard);
+        let on = if who.is_empty() { String::new() } else { format!(" on {who}") };
+        clauses.push(format!("when it leaves, its work is canceled within {}{on}", span(longest.max(1.0))));
+    }
+    if names.length == Length::Shortest && !deaf.is_empty() {
+        clauses.push(format!("on {} it runs to its end in some ways or all", deaf.len()));
+        deaf.clear();
+    }
+    deaf.sort_by_key(|(missed, of, _)| (*of, std::cmp::Reverse(*missed)));
+    for group in deaf.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let who: Vec<&str> = group.iter().map(|(_, _, name)| *name).collect();
+        let (missed, of, _) = group[0];
+        clauses.push(format!(
+            "on {} it runs to its end for nobody in {missed} of {of} ways to leave",
+            names.plain(&who)
+        ));
+    }
+    let tone = if is_deaf { Tone::Bad } else { Tone::Good };
+    (!clauses.is_empty()).then(|| point(tone, "client", clauses.join("; ") + "."))
+}
+
+/// What a run says that did not watch work: its checks, and the first sentence of each measurement.
+fn otherwise(results: &Results, length: Length) -> Vec<Point> {
+    let mut points = Vec::new();
+    let gap = results.measured.gaps.iter().find(|gap| gap.what.starts_with("zombie"));
+    match (gap, results.plan.asked().contains(&"zombie")) {
+        (Some(gap), _) => points.push(point(
+            Tone::Odd,
+            "not seen",
+            format!("whether work stops: {}: {}.", gap.server, gap.why.trim_end_matches('.')),
+        )),
+        (None, true) => {}
+        (None, false) => {
+            points.push(point(
+                Tone::None,
+                "not asked",
+                "whether work stops; this run measured other things.".into(),
+            ));
+        }
+    }
+    let judged = results.results.iter().filter(|row| row.attempts > 0).count();
+    if judged > 0 {
+        points.push(point(Tone::Plain, "checks", crate::matrix::summary(results)));
+    }
+    let most = if length == Length::Full { 6 } else { 3 };
+    let told =
+        registry::tables(results).into_iter().filter(|(name, _)| !["storm", "disconnect"].contains(name));
+    let first = |(name, tables): (&str, Vec<measure::table::Table>)| {
+        let sentence = tables.iter().flat_map(|table| &table.sentences).find(|one| !one.is_empty())?;
+        Some(point(Tone::Plain, name, sentence.clone()))
+    };
+    points.extend(told.filter_map(first).take(most));
+    points
+}
+
+/// The servers that were not run.
+fn not_run(results: &Results) -> Option<Point> {
+    let missing: Vec<&str> = results
+        .servers
+        .iter()
+        .filter(|server| server.status != Status::Ran)
+        .map(|server| server.name.as_str())
+        .collect();
+    (!missing.is_empty()).then(|| {
+        let text = format!("{}; the reasons stand below.", list(&missing));
+        point(Tone::Odd, "not run", text)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Lists of servers, as short as they can be understood.
+
+use measure::results::Results;
+use measure::text::list;
+use measure::zombie::STYLES;
+
+use super::Length;
+
+/// The longest list that a short conclusion spells out.
+const SHORT: usize = 4;
+
+/// The servers of a conclusion.
+pub(super) struct Names<'a> {
+    all: Vec<&'a str>,
+    styles: usize,
+    pub(super) length: Length,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(results: &'a Results, length: Length) -> Self {
+        let lives = &results.measured.zombie;
+        let measured = |name: &&str| {
+            let watched = lives.iter().any(|life| life.server == *name);
+            watched || results.measured.disconnect.iter().any(|one| one.server == *name)
+        };
+        let all = results.names().into_iter().filter(measured).collect();
+        let styles = STYLES.iter().filter(|style| lives.iter().any(|life| life.style == **style)).count();
+        Self { all, styles, length }
+    }
+
+    /// Returns the servers as part of a sentence; empty when there is but one server.
+    pub(super) fn said(&self, who: &[&str]) -> String {
+        let others: Vec<&str> = self.all.iter().copied().filter(|name| !who.contains(name)).collect();
+        match (others.len(), self.all.len()) {
+            (0, 1) => String::new(),
+            (0, 2) => "both".to_owned(),
+            (0, all) => format!("all {all}"),
+            (1, all) if all > 2 => format!("all but {}", others[0]),
+            (2, all) if all > 2 * SHORT => format!("all but {}", list(&others)),
+            (_, all) if self.length == Length::Shortest && who.len() > SHORT => {
+                format!("{} of {all}", who.len())
+            }
+            _ => list(who),
+        }
+    }
+
+    /// Returns the servers by name, or their number where the conclusion is short.
+    pub(super) fn plain(&self, who: &[&str]) -> String {
+        let long = self.length == Length::Shortest && who.len() > SHORT;
+        if long { format!("{} of {}", who.len(), self.all.len()) } else { list(who) }
+    }
+
+    /// Returns all of them.
+    pub(super) fn whole(&self) -> String {
+        if self.all.len() > SHORT { format!("{} servers", self.all.len()) } else { list(&self.all) }
+    }
+
+    /// Returns the number of styles that were measured.
+    pub(super) fn styles(&self) -> String {
+        const WORDS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
+        let number =
+            WORDS.get(self.styles).map_or_else(|| self.styles.to_string(), |word| (*word).to_owned());
+        format!("{number} style{}", if self.styles == 1 { "" } else { "s" })
+    }
+}

@@ -1,0 +1,99 @@
+use measure::disconnect::Disconnect;
+use measure::fixtures::{empty, life, storm, whole};
+use measure::zombie::How;
+use suite::document::Gap;
+
+use super::*;
+use crate::terminal::render::Screen;
+use crate::terminal::tables;
+
+/// A run of these servers in which work of style drop ran on, and a client of each that left was heard or not.
+fn run(names: &[&str], hears: impl Fn(&str) -> bool) -> Results {
+    let mut results = empty(names);
+    for name in names {
+        results.measured.zombie.push(life(name, "drop", 2700.0));
+        results.measured.zombie.push(life(name, "context", 0.1));
+        results.measured.storm.push(storm(name, 500, 1006));
+        let how = Some(if hears(name) { How::Canceled } else { How::Completed });
+        let disconnect =
+            Disconnect { server: (*name).to_owned(), action: "FIN".into(), round: 0, last_ms: 2.0, how };
+        results.measured.disconnect.push(disconnect);
+    }
+    results
+}
+
+fn said(results: &Results, label: &str) -> Option<String> {
+    points(results, Length::Full).into_iter().find(|point| point.label == label).map(|point| point.text)
+}
+
+fn many() -> Vec<String> {
+    (0..13).map(|number| format!("a-server-with-a-name-{number}")).collect()
+}
+
+#[test]
+fn a_newcomer_is_told_what_ran_on_where_for_how_long_and_what_to_do() {
+    let results = whole();
+    let zombies = said(&results, "ran on").unwrap();
+    assert_eq!(
+        zombies,
+        "up to 2.70 s after the 504, for nobody (zombies): abandoned work (drop) on threads."
+    );
+    assert!(said(&results, "stopped").unwrap().ends_with("(drop) on tokio."));
+    assert!(said(&results, "cost").unwrap().contains("took threads 1,004 threads, 1.0 MB and "));
+    assert!(said(&results, "to do").unwrap().starts_with("give work a context"));
+}
+
+#[test]
+fn a_run_of_one_server_names_it_once() {
+    let results = run(&["x"], |_| true);
+    assert_eq!(said(&results, "ran on").unwrap().matches(" on x").count(), 0);
+    assert!(said(&results, "asked").unwrap().starts_with("x: "));
+}
+
+#[test]
+fn servers_that_do_not_hear_their_client_are_told_apart() {
+    let told = said(&run(&["x", "y"], |name| name == "x"), "client").unwrap();
+    assert!(told.contains("its work is canceled within 2.0 ms on x; "), "{told}");
+    assert!(told.ends_with("on y it runs to its end for nobody in 1 of 1 ways to leave."), "{told}");
+}
+
+#[test]
+fn what_was_not_measured_is_not_spoken_of() {
+    let mut results = run(&["x"], |_| true);
+    results.measured.storm.clear();
+    results.measured.disconnect.clear();
+    assert_eq!((said(&results, "cost"), said(&results, "client")), (None, None));
+    let mut results = measure::fixtures::run(&[&[1.0]]);
+    results.plan = results.plan.only(&["overshoot".to_owned()]);
+    assert!(said(&results, "not asked").is_some() && said(&results, "overshoot").is_some());
+}
+
+#[test]
+fn a_server_whose_work_cannot_be_watched_is_told_with_the_reason() {
+    let mut results = empty(&["run"]);
+    let gap = Gap {
+        server: "run".into(),
+        what: "zombie".into(),
+        unsupported: true,
+        why: "it sends no heartbeats".into(),
+    };
+    results.measured.gaps.push(gap);
+    assert_eq!(said(&results, "not seen").unwrap(), "whether work stops: run: it sends no heartbeats.");
+}
+
+#[test]
+fn a_conclusion_has_at_most_ten_lines_however_many_servers_there_are() {
+    let names = many();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for results in
+        [run(&names, |name| name.ends_with('3')), run(&names[..4], |_| true), whole(), empty(&["x"])]
+    {
+        let text = tables::conclusion(&results, Screen::FILE);
+        // A blank line and the heading come first.
+        assert!(text.lines().count() <= 12, "{text}");
+        for width in [80, 100] {
+            let text = tables::conclusion(&results, Screen::of(width, false));
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
+        }
+    }
+}
