@@ -22,7 +22,7 @@ use wire::trace::Trace;
 use wire::{Answer, Request, Wire};
 
 use crate::args::{Leave, Show};
-use crate::progress::{color, print, say};
+use crate::progress::{print, say, screen};
 
 mod draw;
 mod outside;
@@ -79,7 +79,7 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
         }
         Ok(seen)
     })?;
-    print(draw::draw(&seen, color()));
+    print(draw::draw(&seen, screen()));
     if seen.began.is_none() && listed.is_none() {
         print(format_args!(
             "{}\n",

@@ -26,7 +26,7 @@ use testbed::url::Url;
 use crate::args;
 use crate::compare::{self, peers};
 use crate::prepare;
-use crate::progress::{color, print, say, tell};
+use crate::progress::{print, say, screen, tell};
 use crate::show;
 
 /// From one reading to the next; of a long watch it grows.
@@ -71,7 +71,7 @@ pub(crate) fn watch(args: &args::Watch) -> Result<Exit, String> {
     };
     let watch = watcher.watch();
     let paths = folder.write(&document(head, watch)?)?;
-    print(terminal::print(watch, color()));
+    print(terminal::print(watch, screen()));
     for path in paths {
         print(format_args!("{}\n", path.display()));
     }
@@ -162,7 +162,7 @@ fn on_signal(
             }
             Err(error) => say(&error),
         }
-        print(terminal::print(watcher.watch(), color()));
+        print(terminal::print(watcher.watch(), screen()));
     })
     .map_err(|error| format!("failed to catch signals: {error}"))
 }

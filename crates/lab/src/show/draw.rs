@@ -4,10 +4,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use play::verdict::GRACE;
+use report::terminal::render::Screen;
 use testbed::outside::Place;
 
 /// The width of the line of time, in characters.
 const WIDTH: f64 = 60.0;
+/// The columns of a line beside its bar.
+const BESIDE: u16 = 34;
 /// An answer later than this after its deadline is called late.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -53,10 +56,10 @@ impl Outside {
 }
 
 /// Draws what was seen; what the work did after the client had its answer is red on a terminal.
-pub(super) fn draw(seen: &Seen, colors: bool) -> String {
+pub(super) fn draw(seen: &Seen, screen: Screen) -> String {
     let mut text = String::new();
     let Some((client, answered)) = &seen.client else { return text };
-    let line = Line::of(seen, *answered, colors);
+    let line = Line::of(seen, *answered, screen);
     let column = line.column(*answered).max(1);
     let _ = writeln!(text, "request   {} {} at {}", "━".repeat(column), client, ms(*answered));
     if let Some(body) = &seen.body {
@@ -129,25 +132,27 @@ fn ms(at: Duration) -> String {
     format!("{:.1} ms", at.as_secs_f64() * 1e3)
 }
 
-/// The line of time: how far it goes, when the client's side ended, and its colors.
+/// The line of time: how far it goes, when the client's side ended, its colors and its columns.
 struct Line {
     last: Duration,
     answered: Duration,
     red: &'static str,
     plain: &'static str,
+    width: f64,
 }
 
 impl Line {
-    fn of(seen: &Seen, answered: Duration, colors: bool) -> Self {
+    fn of(seen: &Seen, answered: Duration, screen: Screen) -> Self {
         let outside = seen.outside.filter(|outside| outside.began.is_some()).map(|outside| outside.last());
         let ends = [Some(answered), seen.ended.map(|(_, at)| at), seen.beats.last().copied(), outside];
         let last = ends.into_iter().flatten().max().unwrap_or_default().max(Duration::from_micros(1));
-        let (red, plain) = if colors { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
-        Self { last, answered, red, plain }
+        let (red, plain) = if screen.color { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+        let width = WIDTH.min(f64::from(screen.width.saturating_sub(BESIDE)));
+        Self { last, answered, red, plain, width }
     }
 
     fn column(&self, at: Duration) -> usize {
-        (at.as_secs_f64() / self.last.as_secs_f64() * WIDTH).round() as usize
+        (at.as_secs_f64() / self.last.as_secs_f64() * self.width).round() as usize
     }
 
     /// Returns a bar, which is another one from the end of the client's side on.
@@ -179,26 +184,26 @@ mod tests {
 
     #[test]
     fn work_past_the_answer_is_a_zombie() {
-        let text = draw(&seen(300, 3000, &[200, 400, 3000]), false);
+        let text = draw(&seen(300, 3000, &[200, 400, 3000]), Screen::FILE);
         assert!(text.contains("zombie: 2 beats and 2700.0 ms"), "{text}");
         assert!(text.contains("██████▒▒▒"), "{text}");
     }
 
     #[test]
     fn work_that_stopped_in_time_is_none() {
-        let text = draw(&seen(300, 301, &[200]), false);
+        let text = draw(&seen(300, 301, &[200]), Screen::FILE);
         assert!(text.contains("no work after the end") && !text.contains('▒'), "{text}");
     }
 
     #[test]
     fn work_that_needs_a_moment_to_stop_is_no_zombie() {
-        let text = draw(&seen(300, 307, &[200, 307]), false);
+        let text = draw(&seen(300, 307, &[200, 307]), Screen::FILE);
         assert!(text.contains("stopped: 7.0 ms after the end") && !text.contains("zombie"), "{text}");
     }
 
     #[test]
     fn work_that_beats_on_after_its_end_is_a_zombie() {
-        let text = draw(&seen(300, 300, &[200, 1000, 3000]), false);
+        let text = draw(&seen(300, 300, &[200, 1000, 3000]), Screen::FILE);
         assert!(text.contains("last heard of, long after it was completed, at 3000.0 ms"), "{text}");
         assert!(text.contains("zombie: 2 beats and 2700.0 ms"), "{text}");
     }
@@ -206,20 +211,20 @@ mod tests {
     #[test]
     fn an_answer_long_after_the_deadline_is_late() {
         let deadline = Some(Duration::from_millis(300));
-        let text = draw(&Seen { deadline, ..seen(2000, 2000, &[]) }, false);
+        let text = draw(&Seen { deadline, ..seen(2000, 2000, &[]) }, Screen::FILE);
         assert!(text.contains("late: answered 1700.0 ms after the deadline"), "{text}");
     }
 
     #[test]
     fn work_that_never_began_is_said_so() {
         let seen = Seen { began: None, ..seen(1, 1, &[]) };
-        assert!(draw(&seen, false).contains("never started"));
+        assert!(draw(&seen, Screen::FILE).contains("never started"));
     }
 
     #[test]
     fn colors_are_for_terminals() {
-        assert!(draw(&seen(300, 3000, &[400]), true).contains("\x1b[31m"));
-        assert!(!draw(&seen(300, 3000, &[400]), false).contains('\x1b'));
+        assert!(draw(&seen(300, 3000, &[400]), Screen::of(100, true)).contains("\x1b[31m"));
+        assert!(!draw(&seen(300, 3000, &[400]), Screen::FILE).contains('\x1b'));
     }
 
     /// A query that was there from 5 ms on; the request was answered at 300 ms, and its work ended then.
@@ -237,18 +242,18 @@ mod tests {
 
     #[test]
     fn a_query_that_runs_on_is_a_zombie_though_its_work_has_ended() {
-        let text = draw(&queried(Some(3000)), false);
+        let text = draw(&queried(Some(3000)), Screen::FILE);
         assert!(text.contains("gone at 3000.0 ms, by pg_stat_activity"), "{text}");
         assert!(text.contains("query     ██████▒▒▒"), "{text}");
         let zombie = "zombie: 2700.0 ms of its query that nobody waits for, by pg_stat_activity";
         assert!(text.contains(zombie), "{text}");
-        let text = draw(&queried(None), false);
+        let text = draw(&queried(None), Screen::FILE);
         assert!(text.contains("still there at 4000.0 ms") && text.contains("zombie"), "{text}");
     }
 
     #[test]
     fn a_query_that_is_canceled_in_time_has_stopped_too() {
-        let text = draw(&queried(Some(304)), false);
+        let text = draw(&queried(Some(304)), Screen::FILE);
         assert!(text.contains("stopped, the query too: 4.0 ms after the end"), "{text}");
     }
 
@@ -256,7 +261,7 @@ mod tests {
     fn work_outside_that_was_never_seen_is_said_so() {
         let mut seen = queried(None);
         seen.outside = seen.outside.map(|outside| Outside { began: None, ..outside });
-        let text = draw(&seen, false);
+        let text = draw(&seen, Screen::FILE);
         assert!(text.contains("query     never seen in pg_stat_activity"), "{text}");
         assert!(text.contains("no work after the end"), "{text}");
     }
