@@ -91,7 +91,7 @@ fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
         Tone::Plain,
         "asked",
         format!(
-            "{}: {} of work, a deadline of {}, {}.",
+            "{}: {} of work, a deadline of {}, in {} of code (in brackets).",
             names.whole(),
             span(plan.work_ms as f64),
             span(plan.deadline_ms as f64),
@@ -219,9 +219,9 @@ fn cost(results: &Results, length: Length) -> Option<Point> {
         let (server, threads) = (&storm.server, number(storm.peak().threads));
         let (memory, work) = (megabytes(storm.grown()), storm.zombie_area());
         let work = if work < 0.5 { "no work".to_owned() } else { format!("{work:.0} s of work") };
-        format!("{server} {threads} threads, {memory} and {work} for nobody")
+        format!("on {server} took {threads} threads, {memory} and {work} for nobody")
     };
-    let mut text = format!("{} timeouts at once took {}", number(most.requests as u64), took(most));
+    let mut text = format!("{} timeouts at once {}", number(most.requests as u64), took(most));
     if most.server != least.server && length == Length::Full {
         text += &format!("; {}", took(least));
     }

@@ -52,7 +52,7 @@ impl<'a> Names<'a> {
 
     /// Returns all of them.
     pub(super) fn whole(&self) -> String {
-        if self.all.len() > SHORT { format!("{} servers", self.all.len()) } else { list(&self.all) }
+        if self.all.len() > 2 { format!("{} servers", self.all.len()) } else { list(&self.all) }
     }
 
     /// Returns the number of styles that were measured.

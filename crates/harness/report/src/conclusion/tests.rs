@@ -39,7 +39,7 @@ fn a_newcomer_is_told_what_ran_on_where_for_how_long_and_what_to_do() {
         "up to 2.70 s after the 504, for nobody (zombies): abandoned work (drop) on threads."
     );
     assert!(said(&results, "stopped").unwrap().ends_with("(drop) on tokio."));
-    assert!(said(&results, "cost").unwrap().contains("took threads 1,004 threads, 1.0 MB and "));
+    assert!(said(&results, "cost").unwrap().contains("on threads took 1,004 threads, 1.0 MB and "));
     assert!(said(&results, "to do").unwrap().starts_with("give work a context"));
 }
 
