@@ -83,9 +83,10 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
     if seen.began.is_none() && listed.is_none() {
         print(format_args!(
             "{}\n",
-            render::wrap(
+            render::wrap_to(
                 &format!("its work is heard when {}", missing::takes(Capability::Witness)),
-                "          "
+                "          ",
+                screen().width
             )
         ));
     }

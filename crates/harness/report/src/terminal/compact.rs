@@ -4,6 +4,7 @@ use measure::disconnect::{ACTIONS, Heard};
 use measure::results::Results;
 use measure::table::{Cell, Column, Table, Tone};
 use measure::text::span;
+use suite::document::Status;
 
 use super::render::{self, Screen};
 
@@ -21,12 +22,13 @@ pub(super) fn areas(table: Table, results: &Results, screen: Screen) -> Table {
             (passed, all) = (passed + good, all + of);
             short.extend((good < of).then(|| format!("{area} {good}/{of}")));
         }
-        let score = if all == 0 {
-            Cell::new(Tone::None, server.status.word())
-        } else {
-            Cell::plain(format!("{passed}/{all}"))
+        let score = match (all, server.status) {
+            (0, Status::Ran) => Cell::none(),
+            (0, status) => Cell::new(Tone::None, status.word()),
+            _ => Cell::plain(format!("{passed}/{all}")),
         };
-        folded.line(&server.name, vec![score, Cell::plain(short.join(", "))]);
+        let short = Cell::plain(short.join(", "));
+        folded.line(&server.name, vec![score, short]);
     }
     Table { sentences: table.sentences, note: table.note, ..folded }
 }

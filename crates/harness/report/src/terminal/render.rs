@@ -34,9 +34,15 @@ impl Screen {
 /// Returns the lines of a table. One that is too wide is parted between its columns, each part with the first of them: one by
 /// servers, or one of figures alone. Words are broken into lines instead.
 pub fn table(model: &Table, screen: Screen) -> String {
+    table_of_parts(model, screen, usize::MAX).0
+}
+
+/// Returns the first parts of a table, at most so many, and the columns that are in none of them.
+pub fn table_of_parts(model: &Table, screen: Screen, most: usize) -> (String, Vec<String>) {
     let mut text = String::new();
-    let mut from = 0;
-    while from < model.columns.len() {
+    let (mut from, mut parts) = (0, 0);
+    while from < model.columns.len() && parts < most {
+        parts += 1;
         let to = if may_part(model) { abreast(model, from, screen.width) } else { model.columns.len() };
         if from > 0 {
             text.push('\n');
@@ -47,7 +53,7 @@ pub fn table(model: &Table, screen: Screen) -> String {
         let _ = writeln!(text, "{}", part.trim_fmt());
         from = to;
     }
-    text
+    (text, model.columns[from..].iter().map(|column| column.name.clone()).collect())
 }
 
 /// Returns the number of parts into which a table is broken.

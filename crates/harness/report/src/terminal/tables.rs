@@ -6,6 +6,7 @@ use measure::disconnect::{self, ACTIONS};
 use measure::registry;
 use measure::results::Results;
 use measure::table::{Cell, Table, Tone};
+use measure::text::list;
 use suite::document::Gap;
 use suite::verdict::Verdict;
 
@@ -31,14 +32,17 @@ const MORE: &str = "More: `lab report RESULTS.json --details` has every sentence
 const KEY: [&str; 3] = ["zombie", "storm", "disconnect"];
 /// The most lines of a conclusion where lines have 100 columns.
 const CONCLUSION: usize = 10;
-/// The sentences beside a table of a screen, and how those begin that are never left out.
+/// The sentences beside a table of a screen, of those that conclude and of those that doubt, and how the latter begin.
 const BESIDE: usize = 2;
 const DOUBTED: [char; 2] = ['⚠', '~'];
 
 /// Returns what is printed of a run: the conclusion first.
 pub fn print(results: &Results, screen: Screen, depth: Depth) -> String {
     let mut printed = Printed { text: conclusion(results, screen), screen, depth };
-    let mut matrix = compact::areas(matrix::areas(results), results, screen);
+    let mut matrix = matrix::areas(results);
+    if depth != Depth::Details {
+        matrix = compact::areas(matrix, results, screen);
+    }
     let misses = matrix::misses(results);
     if misses.is_empty() {
         matrix.sentences.push("Every scenario passed.".to_owned());
@@ -129,18 +133,32 @@ impl Printed {
         }
         self.title(&table.title);
         match self.depth {
-            Depth::Terse => self.text += &render::table(&firsts(table), self.screen),
+            Depth::Terse => self.parts(&firsts(table)),
             Depth::Screens => {
-                let beside = table.sentences.iter().enumerate();
-                let is_beside = |(at, one): &(usize, &String)| *at < BESIDE || one.starts_with(DOUBTED);
-                self.sentences(&beside.filter(is_beside).map(|(_, one)| one.clone()).collect::<Vec<_>>());
-                self.text += &render::table(&firsts(table), self.screen);
+                let (doubted, told): (Vec<&String>, Vec<&String>) =
+                    table.sentences.iter().partition(|one| one.starts_with(DOUBTED));
+                let beside = told.into_iter().take(BESIDE).chain(doubted.into_iter().take(BESIDE));
+                self.sentences(&beside.cloned().collect::<Vec<_>>());
+                self.parts(&firsts(table));
             }
             Depth::Details => {
                 self.sentences(&table.sentences);
                 self.text += &render::table(&table, self.screen);
                 self.sentences(std::slice::from_ref(&table.note));
             }
+        }
+    }
+
+    /// Adds as many parts of a table as a screen has room for, and the names of the columns in the others.
+    fn parts(&mut self, table: &Table) {
+        const ROOM: usize = 30;
+        // A part has a header, and a blank line before it.
+        let most = (ROOM / (table.lines.len() + 2)).max(1);
+        let (text, left) = render::table_of_parts(table, self.screen, most);
+        self.text += &text;
+        let left: Vec<&str> = left.iter().map(String::as_str).collect();
+        if !left.is_empty() {
+            self.sentences(&[format!("Left out at this width: {}.", list(&left))]);
         }
     }
 
@@ -166,7 +184,7 @@ impl Printed {
 
 /// Returns the table without the lines and columns in which nothing was measured.
 fn measured(table: &Table) -> Table {
-    let is_empty = |cell: &Cell| *cell == Cell::none();
+    let is_empty = |cell: &Cell| *cell == Cell::none() || cell.text.is_empty();
     let mut table = table.clone();
     table.lines.retain(|line| !line.cells.iter().all(is_empty));
     let kept: Vec<bool> = (0..table.columns.len())
