@@ -40,8 +40,13 @@ pub fn draw(results: &Results) -> Result<String, String> {
     }
     let longest = lives.iter().map(|life| end(life)).fold(0.0, f64::max);
     let scale = Scale::linear(longest, LEFT, WIDTH - LABEL);
-    let mut rows = String::new();
-    let mut top = ABOVE;
+    let at = scale.at(results.plan.zombie.deadline_ms as f64);
+    let (mut top, rows_high) = (ABOVE, HEADING + ROW * SERVERS.len() as f64);
+    let bottom = ABOVE + rows_high * STYLES.len() as f64;
+    let mut rows = format!(
+        "<line x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.0}\" y2=\"{bottom:.0}\" class=\"deadline\"/>\n",
+        ABOVE - 6.0
+    );
     for (style, lives) in STYLES.iter().zip(lives.chunks(SERVERS.len())) {
         let _ =
             writeln!(rows, r#"<text x="16" y="{:.0}" class="heading">{}</text>"#, top + 14.0, heading(style));
@@ -52,13 +57,7 @@ pub fn draw(results: &Results) -> Result<String, String> {
         }
     }
     let deadline = span(results.plan.zombie.deadline_ms as f64);
-    let at = scale.at(results.plan.zombie.deadline_ms as f64);
-    let _ = writeln!(
-        rows,
-        r#"<line x1="{at:.1}" x2="{at:.1}" y1="{:.0}" y2="{top:.0}" class="deadline"/>"#,
-        ABOVE - 6.0
-    );
-    let picture = framed(&rows, top + 12.0, &deadline, &span(results.plan.zombie.work_ms as f64));
+    let picture = framed(&rows, bottom + 12.0, &deadline, &span(results.plan.zombie.work_ms as f64));
     check(&picture).map(|()| picture)
 }
 
@@ -77,7 +76,7 @@ pub fn check(picture: &str) -> Result<(), String> {
 
 /// Returns the heading above the rows of a style.
 fn heading(style: &str) -> String {
-    format!("Work that {} (style {style})", summary::style(style))
+    format!("Work that {} ({style})", summary::style(style))
 }
 
 /// Returns when the work was last seen alive, and not before its answer.
@@ -131,7 +130,7 @@ svg {{ --paper: #0d1117; --ink: #f0f6fc; --soft: #9198a1; --request: #656c76; --
 }}
 text {{ font: 13px system-ui, sans-serif; fill: var(--ink); }}
 .title {{ font-size: 17px; font-weight: 600; }}
-.heading {{ font-weight: 600; }}
+.heading {{ font-weight: 600; paint-order: stroke; stroke: var(--paper); stroke-width: 5px; }}
 .legend, .server {{ fill: var(--soft); }}
 .server {{ text-anchor: end; }}
 .good {{ fill: var(--work); }}
