@@ -268,7 +268,7 @@ fn disconnects(results: &Results, names: &Names<'_>) -> Option<Point> {
     (!clauses.is_empty()).then(|| point(tone, "client", clauses.join("; ") + "."))
 }
 
-/// What a run says that did not watch work: its checks, and the first sentence of each measurement.
+/// The points of a run that did not watch work: its checks, and the first sentence of each measurement.
 fn otherwise(results: &Results, length: Length) -> Vec<Point> {
     let mut points = Vec::new();
     let gap = results.measured.gaps.iter().find(|gap| gap.what.starts_with("zombie"));
