@@ -16,7 +16,7 @@ requests it answers and how fast, and what one costs in memory.
               server
   --details   print every sentence, how it was measured, and pictures in characters
   --measure-only[=WHAT,...]  no scenarios; of the measurements only these: zombie, outside, storm, overshoot, spread,
-              disconnect, footprint, interference, leak, throughput, latency
+              disconnect, streams, resets, rapid_reset, footprint, interference, leak, throughput, latency
   --peers     the peers too: Go's net/http, Python's http.server and asyncio, axum, actix. Whatever is not here and
               cannot be had is a row `absent` with the reason. Thirteen servers take several times as long as four
   --no-install  fetch nothing. Without a Go, --peers installs a pinned one with pip, into cargo's target folder alone

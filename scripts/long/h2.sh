@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Attacks servers over HTTP/2 by 100,000 rapid resets, 10,000 of each way of MadeYouReset, and floods as large.
+# Attacks servers over HTTP/2 by 100,000 rapid resets, 10,000 of each way of MadeYouReset, and floods as large; keeps a connection full.
 #
 #   scripts/long.sh h2 [FACTOR [SERVER...]]      default: 50 times what the gate sends, to each of the lab's own and to Go's
 #
@@ -10,7 +10,7 @@ factor=${1:-50}
 shift || true
 servers=("$@")
 [ $# -gt 0 ] || servers=(tokio async-std smol go-context)
-scenarios='h2/reset-time,h2/rapid-reset,h2/made-you-reset-*,h2/*-flood,h2/endless-continuation,h2/hpack-bomb'
+scenarios='h2/reset-time,h2/kept-full,h2/rapid-reset,h2/made-you-reset-*,h2/*-flood,h2/endless-continuation,h2/hpack-bomb'
 status=0
 for server in "${servers[@]}"; do
     began=$SECONDS

@@ -19,6 +19,8 @@ use crate::registry::{Measured, Plan};
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::storm::{Reading, Storm};
+use crate::streams::rapid_reset::RapidReset;
+use crate::streams::reset::Resets;
 use crate::throughput::Fast;
 use crate::zombie::{How, Life};
 
@@ -56,6 +58,18 @@ pub fn everything() -> Results {
         |last_ms, how| Disconnect { server: "x".into(), action: "FIN".into(), round: 0, last_ms, how };
     measured.disconnect = vec![disconnect(2.5, Some(How::Canceled)), disconnect(900.0, Some(How::Completed))];
     measured.outside = vec![outside("x", "query", End::Deadline, 3.5)];
+    measured.streams = vec![latenesses("x", &[&[0.75]])];
+    measured.resets = vec![Resets { server: "x".into(), round: 0, took_ms: vec![0.1, 0.3], missed: 1 }];
+    measured.rapid_reset = vec![RapidReset {
+        server: "x".into(),
+        round: 0,
+        resets: 5_000,
+        connections: 3,
+        begun: 40,
+        most: 20,
+        left: 0,
+        cpu_ms: 12.5,
+    }];
     measured.storm = vec![storm("x", 0, 5)];
     let row = Row { per_second: 1000.0, ..Row::default() };
     let fast = Fast { server: "x".into(), floor: false, round: 0, at_ms: None, row: row.clone() };

@@ -9,9 +9,9 @@
 //! # Layout
 //! - [`measurement`]: the trait of a measurement; [`registry`]: the list of all, and the plan and the records made of it;
 //!   [`schedule`]: takes the rounds of a plan.
-//! - [`zombie`], [`outside`], [`storm`], [`overshoot`], [`disconnect`], [`footprint`], [`interference`], [`leak`], [`throughput`]: the
-//!   measurements; [`told`]: the one measurement of intermediaries, for every way to leave; [`watch`]: a server under somebody
-//!   else's load.
+//! - [`zombie`], [`outside`], [`storm`], [`overshoot`], [`disconnect`], [`streams`], [`footprint`], [`interference`], [`leak`],
+//!   [`throughput`]: the measurements; [`told`]: the one measurement of intermediaries, for every way to leave; [`watch`]: a
+//!   server under somebody else's load.
 //! - [`results`]: a run with its measurements in their own types; [`series`]: every sample in one list; [`stats`]: what
 //!   becomes of samples.
 //! - [`table`]: a table as plain data, with its sentences; [`text`]: figures and lists as text.
@@ -31,6 +31,7 @@ pub mod schedule;
 pub mod series;
 pub mod stats;
 pub mod storm;
+pub mod streams;
 pub mod table;
 pub mod text;
 pub mod throughput;

@@ -16,7 +16,7 @@ use wire::{Request, Wire};
 
 use crate::measurement::{Measurement, Size, millis};
 use crate::results::Results;
-use crate::schedule::{Round, Taker};
+use crate::schedule::{Round, Step, Taker};
 use crate::series;
 use crate::stats::{Summary, ms_between};
 use crate::table::Table;
@@ -146,10 +146,20 @@ fn gather(
     measure: impl Fn(&Server) -> Result<Vec<Sample>, Failure> + Sync,
 ) -> Vec<Overshoot> {
     let step = taker.step(what, rounds);
-    let taken: Vec<Round<'_, Vec<Sample>>> = taker.take(&step, |slot| measure(slot.server));
+    let taken = taker.take(&step, |slot| measure(slot.server));
+    gathered(&step, &taken, requests, millis(deadline_ms))
+}
+
+/// Gathers rounds of one number of requests and deadline by server.
+pub(crate) fn gathered(
+    step: &Step<'_>,
+    taken: &[Round<'_, Vec<Sample>>],
+    requests: usize,
+    deadline: Duration,
+) -> Vec<Overshoot> {
     let mut all: Vec<Overshoot> = Vec::new();
     for subject in step.servers.iter().filter(|_| !taken.is_empty()) {
-        let mut one = Overshoot::new(subject.name(), requests, millis(deadline_ms));
+        let mut one = Overshoot::new(subject.name(), requests, deadline);
         for round in taken.iter().filter(|round| round.subject.name() == subject.name()) {
             one.add(&round.found, round.at_ms);
         }
@@ -159,7 +169,7 @@ fn gather(
 }
 
 /// One series for each record.
-fn lateness(results: &Results, measured: &[Overshoot], how: &str) -> Vec<Series> {
+pub(crate) fn lateness(results: &Results, measured: &[Overshoot], how: &str) -> Vec<Series> {
     let series = |o: &Overshoot| {
         let what = format!("lateness of the 504, {} {how}", o.at_once);
         Series {

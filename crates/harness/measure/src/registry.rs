@@ -11,7 +11,9 @@ use crate::measurement::{Interval, Measurement, Size};
 use crate::results::Results;
 use crate::schedule::Taker;
 use crate::table::Table;
-use crate::{disconnect, footprint, interference, leak, outside, overshoot, storm, throughput, zombie};
+use crate::{
+    disconnect, footprint, interference, leak, outside, overshoot, storm, streams, throughput, zombie,
+};
 
 /// Declares the measurements, in the order in which they are taken and shown: name, implementation, what it asks.
 macro_rules! registry {
@@ -166,6 +168,9 @@ registry! {
     overshoot: overshoot::Measure, "The lateness of 504s, one by one and many at once.";
     spread: overshoot::Spread, "The lateness of 504s that are due one by one over a second.";
     disconnect: disconnect::Measure, "The time to cancel work whose client disconnects.";
+    streams: streams::late::Measure, "The lateness of 504s of the streams of one HTTP/2 connection.";
+    resets: streams::reset::Measure, "The time to cancel work whose HTTP/2 stream is reset.";
+    rapid_reset: streams::rapid_reset::Measure, "The cost of HTTP/2 streams that are reset as fast as they are opened.";
     footprint: footprint::Measure, "The memory of a connection.";
     interference: interference::Measure, "`/fast` under a burst of `/slow`.";
     leak: leak::Measure, "The leak of storm after storm.";

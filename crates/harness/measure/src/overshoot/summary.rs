@@ -25,7 +25,8 @@ pub(super) fn spread_tables(results: &Results) -> Vec<Table> {
     table.filled().into_iter().collect()
 }
 
-fn table(all: &[Overshoot], title: &str, how: &str) -> Table {
+/// Returns a table of lateness, without a note.
+pub(crate) fn table(all: &[Overshoot], title: &str, how: &str) -> Table {
     let columns = [how, "deadline", "answers", "early", "p50", "p99", "worst"];
     let mut table = Table::new(title, "server", columns);
     for o in all {

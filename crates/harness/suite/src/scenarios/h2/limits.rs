@@ -48,7 +48,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         sources: &["RFC 9113, section 5.1.2", "https://github.com/eclipse-ee4j/glassfish-grizzly/pull/2309"],
         run: kept_full,
         slot: Slot::Own,
-        limit: Duration::from_secs(60),
+        limit: Duration::from_secs(240),
         ..BASE
     },
     Scenario {
