@@ -25,7 +25,7 @@ use crate::text::{number, range};
 /// The time that work is given to stop, before its words are counted.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// How long streams are reset, and how often.
+/// Attacks by rapid reset, and how often.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The length of the attack.
