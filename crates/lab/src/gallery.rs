@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::http_date;
-use report::gallery::{self, Shown};
+use report::gallery::{self, Gallery, Shown};
 use suite::document::Row;
 use suite::exit::Exit;
 use suite::expect::Expectations;
@@ -43,6 +43,8 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// One server of the gallery.
 type Exhibit<'a> = (&'a Adapter, &'a Variant);
+/// The scenarios to run, and the results of earlier runs.
+type Asked = (Vec<&'static Scenario>, Gallery);
 /// The rows of one server, or why there are none.
 type Rows = Result<Vec<Row>, String>;
 /// Keeps the rows of a server by its name, with the time that judging it took.
@@ -65,7 +67,8 @@ pub(crate) fn gallery(args: &args::Gallery) -> Result<Exit, String> {
     let machine = Machine::here(&root);
     let taken_at = http_date(SystemTime::now());
     let ready = install(&exhibits, &root, fetch);
-    let kept = judge(&exhibits, &ready, &root, &chosen, &|name, rows, took| {
+    let before = Gallery::kept(&root)?;
+    let kept = judge(&exhibits, &ready, &root, &(chosen, before), &|name, rows, took| {
         let shown = match rows {
             Ok(rows) => Shown::judged(&taken_at, &machine, took.as_millis() as u64, &rows),
             Err(why) => Shown::absent(&taken_at, &machine, Some(why)),
@@ -142,14 +145,14 @@ fn judge(
     exhibits: &[Exhibit<'_>],
     ready: &[(&str, Result<(), String>)],
     root: &Path,
-    chosen: &[&'static Scenario],
+    asked: &Asked,
     keep: &Keep<'_>,
 ) -> Result<(), String> {
     let (next, failed) = (AtomicUsize::new(0), OnceLock::new());
     let work = || {
         while let Some(exhibit) = exhibits.get(next.fetch_add(1, Ordering::Relaxed)) {
             let begin_at = Instant::now();
-            let rows = had(*exhibit, ready).and_then(|()| rows(*exhibit, root, chosen));
+            let rows = had(*exhibit, ready).and_then(|()| rows(*exhibit, root, asked));
             if let Err(error) = keep(&full_name(*exhibit), rows, begin_at.elapsed()) {
                 let _ = failed.set(error);
             }
@@ -167,7 +170,7 @@ fn judge(
 }
 
 /// Finds out what a server supports, and runs those of the scenarios, until the time is up.
-fn rows(exhibit: Exhibit<'_>, root: &Path, chosen: &[&'static Scenario]) -> Rows {
+fn rows(exhibit: Exhibit<'_>, root: &Path, (chosen, before): &Asked) -> Rows {
     let subject = exhibit.0.subject(exhibit.1, root)?;
     let until = Instant::now() + LIMIT;
     let found = probe::supports(&*subject.start(Setup::default())?);
@@ -175,10 +178,13 @@ fn rows(exhibit: Exhibit<'_>, root: &Path, chosen: &[&'static Scenario]) -> Rows
     let has = |one: &&'static Scenario| one.lacking(|need| subject.supports(need)).is_empty();
     let mut planned: Vec<&'static Scenario> = chosen.iter().copied().filter(|one| has(one)).collect();
     planned.sort_by_key(|one| one.turn());
-    // What the manifest says that it fails needs no second look.
+    // What the manifest says that it fails, and what it failed the last time, needs no second look.
+    let failed = before.servers.get(&full_name(exhibit));
     let known = |one: &&&Scenario| {
         let question = Question::of_area(one.area());
-        exhibit.1.reds.iter().any(|red| Some(red.question) == question)
+        let cell = question.and_then(|question| failed?.cell(question));
+        cell.is_some_and(|cell| cell.failed.contains_key(one.id) || cell.beyond.contains_key(one.id))
+            && exhibit.1.reds.iter().any(|red| Some(red.question) == question)
     };
     let once: BTreeSet<&'static str> = planned.iter().filter(known).map(|one| one.id).collect();
     let entry = Entry { once, ..Entry::new(subject.clone(), Expectations::default(), planned.clone()) };

@@ -1,0 +1,31 @@
+"""Sanic as its documentation writes a handler, under a deadline; a streaming one, so that it reads the body itself."""
+
+import asyncio
+
+from sanic import Sanic, exceptions, json
+
+import witness
+
+app = Sanic("lab")
+
+
+@app.get("/fast")
+async def fast(request):
+    return json({"endpoint": "fast"})
+
+
+@app.route("/slow", methods=["GET", "POST"], stream=True)
+async def slow(request):
+    try:
+        work = witness.Work({key: request.args.get(key) for key in request.args}, request.headers)
+        async with asyncio.timeout(work.timeout):
+            if work.reads:
+                await request.receive_body()
+            with work:
+                for pause in work:
+                    await asyncio.sleep(pause)
+    except witness.Malformed as error:
+        raise exceptions.BadRequest(str(error)) from None
+    except TimeoutError:
+        raise exceptions.SanicException("context deadline exceeded", 504) from None
+    return json({"endpoint": "slow"})
