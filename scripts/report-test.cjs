@@ -12,9 +12,23 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 const LARGEST = 3_000_000;
+const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const faults = [];
 const fault = (where, what) => faults.push(`${where}: ${what}`);
+let violations = 0;
+let audits = 0;
+
+// Has axe-core judge the page as it is now.
+async function audit(page, where) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  audits += 1;
+  for (const { id, help, nodes } of found.violations) {
+    violations += 1;
+    fault(where, `axe-core: ${id}: ${help}: ${nodes.slice(0, 5).map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+  }
+}
 
 // Runs inside the page: texts that overlap, texts that leave their picture, elements that leave the page.
 function look() {
@@ -106,6 +120,62 @@ async function press(page, where) {
   if (box.x < 0 || box.x + box.width > page.viewportSize().width + 1) fault(where, "what a cell opened sticks out");
 }
 
+// What failed stands first in an area's list, and the anchor of a cell opens its card.
+async function anchors(page, where) {
+  const card = page.locator("dialog#card");
+  for (const area of await page.locator("td button[data-area]").all()) {
+    const tone = await area.evaluate((button) => button.closest("td").className);
+    if (!/bad|odd/.test(tone)) continue;
+    const anchor = await area.evaluate((button) => button.closest("td").id);
+    await page.evaluate((anchor) => { location.hash = anchor; }, anchor);
+    try {
+      await card.waitFor({ state: "visible", timeout: 5000 });
+    } catch {
+      return fault(where, `#${anchor} opens nothing`);
+    }
+    const first = await card.locator("li b").first().getAttribute("class");
+    if (!tone.includes(first)) fault(where, `the first of ${anchor} is ${first}, and the worst is ${tone}`);
+    await page.keyboard.press("Escape");
+    // The anchor has scrolled its table.
+    await page.evaluate(() => document.querySelectorAll(".scroll").forEach((scroller) => scroller.scrollTo(0, 0)));
+    break;
+  }
+  for (const link of await page.locator("nav a").all()) {
+    const to = (await link.getAttribute("href")).slice(1);
+    const found = await page.evaluate((to) => Boolean(document.getElementById(to)), to);
+    if (!found) fault(where, `the link #${to} leads nowhere`);
+  }
+}
+
+// The first picture is in sight without scrolling, and the filter hides a server everywhere and shows it again.
+async function begin(page, where) {
+  const picture = page.locator("#opening-title");
+  if (await picture.count()) {
+    const { bottom } = await picture.evaluate((title) => {
+      const { bottom } = title.closest("svg").getBoundingClientRect();
+      return { bottom };
+    });
+    if (page.viewportSize().width >= 1400 && bottom > page.viewportSize().height) fault(where, `the first picture ends at ${bottom}`);
+  }
+  const box = page.locator("#filter input").first();
+  if (!(await box.count())) return;
+  const name = await box.getAttribute("value");
+  const seen = () => page.evaluate((name) => [...document.querySelectorAll("thead th, tbody th, svg .name")].filter((element) =>
+    element.firstChild?.textContent.trim() === name && element.getClientRects().length && element.closest("#reference ~ *")).length, name);
+  await page.evaluate(() => document.querySelectorAll("details").forEach((details) => {
+    details.toggleAttribute("data-was", details.open);
+    details.open = true;
+  }));
+  const before = await seen();
+  await box.focus();
+  await page.keyboard.press("Space");
+  const [hidden, others] = [await seen(), await page.locator("td:visible").count()];
+  if (!before || hidden || !others) fault(where, `the filter leaves ${hidden} of ${before} places of ${name}, and ${others} other cells`);
+  await page.locator("#filter button").click();
+  if ((await seen()) !== before) fault(where, `"show all" does not show ${name} again`);
+  await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = details.hasAttribute("data-was"))));
+}
+
 // Every single cell has behind it what it says.
 async function behind(page, where) {
   const said = await page.evaluate(async () => {
@@ -126,7 +196,7 @@ async function behind(page, where) {
 
 // Everything that can be used is reached by Tab and shows where the focus is.
 async function tab(page, where) {
-  const usable = await page.locator("button:visible, summary:visible, [tabindex='0']:visible").count();
+  const usable = await page.locator("a[href]:visible, input:visible, button:visible, summary:visible, [tabindex='0']:visible").count();
   await page.evaluate(() => document.activeElement.blur());
   for (let count = 0; count < usable; count++) {
     await page.keyboard.press("Tab");
@@ -137,7 +207,7 @@ async function tab(page, where) {
     });
     if (!ring) fault(where, `the focus on <${tag.toLowerCase()}> cannot be seen`);
   }
-  const missed = await page.locator(":is(button, summary, [tabindex='0']):not([data-reached]):visible").count();
+  const missed = await page.locator(":is(a[href], input, button, summary, [tabindex='0']):not([data-reached]):visible").count();
   if (missed) fault(where, `Tab never reaches ${missed} of ${usable} things to use`);
 }
 
@@ -151,6 +221,17 @@ async function names(page, where) {
   for (const element of bare) fault(where, `${element} has no name, no description, or not the only one`);
 }
 
+// On paper the page is light, and nothing is cut off at the side.
+async function print(page, where) {
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  await page.setViewportSize({ width: 690, height: 900 });
+  const [paper, wide] = await page.evaluate(() => [getComputedStyle(document.body).backgroundColor,
+    [...document.querySelectorAll("table, figure")].filter((element) => element.checkVisibility() && element.getBoundingClientRect().right > innerWidth + 1).length]);
+  if (paper !== "rgb(255, 255, 255)") fault(where, `paper is ${paper}`);
+  if (wide) fault(where, `on paper ${wide} tables or pictures are cut off`);
+  await page.pdf({ path: path.join(shots, "report.pdf"), format: "A4" });
+}
+
 async function visit(context, scheme, width) {
   const where = `${scheme}, ${width} px`;
   const page = await context.newPage();
@@ -162,19 +243,26 @@ async function visit(context, scheme, width) {
   await page.goto(`file://${path.resolve(report)}`);
   const shoot = (what) => page.screenshot({ path: path.join(shots, `${scheme}-${width}${what}.png`), fullPage: what === "" });
   await shoot("");
+  if (width === 1400) await page.screenshot({ path: path.join(shots, `${scheme}-${width}-first.png`) });
+  await audit(page, where);
   for (const what of await page.evaluate(look)) fault(where, what);
   await names(page, where);
   await tab(page, where);
+  await begin(page, where);
   const cells = await page.locator("td button").count();
   if (cells) {
     await press(page, where);
     await shoot("-cell");
     for (const what of await page.evaluate(look)) fault(`${where}, a card open`, what);
+    await audit(page, `${where}, a card open`);
     await page.keyboard.press("Escape");
     await behind(page, where);
+    await anchors(page, where);
   }
   await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
   for (const what of await page.evaluate(look)) fault(`${where}, everything open`, what);
+  await audit(page, `${where}, everything open`);
+  if (scheme === "dark" && width === 1400) await print(page, where);
   await page.close();
   return cells;
 }
@@ -191,7 +279,7 @@ async function main() {
   await context.close();
   for (const line of faults) console.error(line);
   const visits = 2 * WIDTHS.length;
-  console.log(`${report}: ${bytes} bytes, ${visits} visits, ${cells} cells, ${faults.length} faults; screenshots in ${shots}`);
+  console.log(`${report}: ${bytes} bytes, ${visits} visits, ${cells} cells, ${audits} audits by axe-core with ${violations} violations, ${faults.length} faults; screenshots in ${shots}`);
   process.exitCode = faults.length ? 1 : 0;
 }
 

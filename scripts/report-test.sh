@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Opens the report in a real, headless Chromium: uses it by mouse and keyboard, and looks for errors, requests to the
-# network, texts that overlap and things that stick out, at three widths, light and dark. Screenshots go to
-# target/lab/shots. scripts/chromium.sh installs what it needs.
+# Opens the report in a real, headless Chromium: uses it by mouse and keyboard, and looks for violations of axe-core's rules,
+# errors, requests to the network, texts that overlap and things that stick out, at three widths, light and dark, and on paper.
+# Screenshots and the print go to target/lab/shots. scripts/chromium.sh installs what it needs.
 #
 # usage: scripts/report-test.sh [REPORT.html]    (default: target/lab/report.html, which `lab compare` writes)
 set -euo pipefail

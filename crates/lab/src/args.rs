@@ -298,7 +298,7 @@ fn measurements() -> Vec<PossibleValue> {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "It prints the tables and writes report.html, trace.json (for ui.perfetto.dev), samples.csv and latency.hlog; \
+    after_help = "It prints the tables and writes report.html, report.svg, trace.json (for ui.perfetto.dev), samples.csv and latency.hlog; \
     several documents get a folder each.\n\nExamples:\n  \
     lab report target/lab/results.json\n  \
     lab report monday.json tuesday.json --out target/old"

@@ -5,6 +5,7 @@
 //! | `results.json` | everything, by a published schema | anything |
 //! | `report.html` | the report, with nothing from outside | a browser |
 //! | `gallery.html` | the kept results of the gallery, to which the report links, if there are any | a browser |
+//! | `report.svg` | what the report opens with, for chats and READMEs | a browser |
 //! | `trace.json` | requests, work and storms over time | <https://ui.perfetto.dev> |
 //! | `samples.csv` | every sample, one a line | a spreadsheet |
 //! | `otlp.json`, by `lab export otlp` | requests and work as spans | a tracing tool |
@@ -16,7 +17,7 @@ use measure::results::Results;
 use testbed::{adapters, catalog};
 
 use crate::gallery::Gallery;
-use crate::{gallery, page};
+use crate::{gallery, page, preview};
 
 pub mod folder;
 pub mod hlog;
@@ -31,12 +32,13 @@ pub mod timeline;
 /// A sentence that names the file and what went wrong.
 pub fn write(results: &Results, folder: &Path) -> Result<Vec<PathBuf>, String> {
     let gallery = kept_gallery();
-    let files = [
+    let mut files = vec![
         ("report.html", page::render_beside(results, gallery.is_some())?),
         ("trace.json", timeline::render(results)),
         ("samples.csv", samples::render(results)),
         ("latency.hlog", hlog::render(results)),
     ];
+    files.extend(preview::svg(results)?.map(|picture| ("report.svg", picture)));
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let mut paths = Vec::new();
     for (name, text) in files.into_iter().chain(gallery.map(|html| (gallery::FILE, html))) {

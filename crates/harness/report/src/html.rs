@@ -1,7 +1,9 @@
 //! Tables as HTML, for the page.
 
+use std::collections::HashSet;
+
 use askama::Template;
-use measure::table::{Align, Cell, Opens, Table};
+use measure::table::{Align, Cell, Column, Line, Opens, Table};
 use measure::text::tied;
 
 /// A table with its caption.
@@ -12,6 +14,8 @@ struct Html<'a> {
     caption: String,
     /// True when cells open details above the page.
     opens: bool,
+    /// The anchor of each cell.
+    anchors: Vec<Vec<String>>,
 }
 
 /// Returns a table; its caption is the note on reading it, behind the title unless a heading above the table says that.
@@ -26,8 +30,33 @@ pub fn table(table: &Table, is_titled: bool) -> Result<String, String> {
     };
     let is_pressed = |cell: &Cell| matches!(cell.opens, Some(Opens::Row(_) | Opens::Area { .. }));
     let opens = table.lines.iter().flat_map(|line| &line.cells).any(is_pressed);
-    let html = Html { table, caption, opens };
+    let html = Html { table, caption, opens, anchors: anchors(table) };
     html.render().map_err(|error| format!("failed to render the table `{}`: {error}", table.title))
+}
+
+/// Returns the anchors of a table's cells: `tokio:work/drop` for one that opens details, else table, line and column.
+fn anchors(table: &Table) -> Vec<Vec<String>> {
+    let title = anchor(table.title.split(['(', ':']).next().unwrap_or_default());
+    let mut taken = HashSet::new();
+    let mut free = |wanted: String| {
+        let numbered =
+            |number: usize| if number == 1 { wanted.clone() } else { format!("{wanted}-{number}") };
+        (1..).map(numbered).find(|name| taken.insert(name.clone())).expect("some number is free")
+    };
+    let mut of = |line: &Line| {
+        let cell = |(cell, column): (&Cell, &Column)| match cell.opens {
+            Some(Opens::Row(_) | Opens::Area { .. }) => free(format!("{}:{}", column.name, line.head)),
+            _ => free(format!("{title}:{}:{}", anchor(&line.head), anchor(&column.name))),
+        };
+        line.cells.iter().zip(&table.columns).map(cell).collect()
+    };
+    table.lines.iter().map(&mut of).collect()
+}
+
+/// Returns a text as an anchor: its letters and digits in lower case, everything else as single hyphens.
+pub fn anchor(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }
 
 impl Html<'_> {
@@ -45,7 +74,7 @@ impl Html<'_> {
 
 #[cfg(test)]
 mod tests {
-    use measure::table::{Column, Tone};
+    use measure::table::Tone;
 
     use super::*;
 
@@ -59,7 +88,8 @@ mod tests {
         for part in [
             "<caption>Times</caption>",
             "<th scope=\"col\">took, ms</th><th scope=\"col\" class=\"left\">why</th>",
-            "<td class=\"bad\"><button data-row=\"3\">12\u{a0}ms</button></td><td class=\"left\">slow</td>",
+            "<td id=\"took:a&#60;b\" class=\"bad\"><button data-row=\"3\">12\u{a0}ms</button></td>",
+            "<td id=\"times:a-b:why\" class=\"left\">slow</td>",
         ] {
             assert!(html.contains(part), "{part} is not in\n{html}");
         }
@@ -67,6 +97,30 @@ mod tests {
         let linked = table(&model, false).unwrap();
         assert!(linked.contains("<a href=\"#why\">12\u{a0}ms</a>") && !linked.contains("class=\"cells\""));
         assert!(!html.contains("a<b") && html.contains("<table class=\"cells\">"), "{html}");
+    }
+
+    #[test]
+    fn every_cell_has_an_anchor_of_its_own() {
+        let mut model = Table::new("Times, in ms (all)", "server", ["a", "b"]);
+        for _ in 0..2 {
+            model.line("x y", vec![Cell::plain(1), Cell::plain(2)]);
+        }
+        let anchors = anchors(&model).concat();
+        assert_eq!(
+            anchors,
+            ["times-in-ms:x-y:a", "times-in-ms:x-y:b", "times-in-ms:x-y:a-2", "times-in-ms:x-y:b-2"]
+        );
+    }
+
+    #[test]
+    fn a_wide_table_says_that_it_scrolls() {
+        let with =
+            |columns: &[&str]| table(&Table::new("T", "server", columns.iter().copied()), false).unwrap();
+        assert!(
+            !with(&["a", "b", "c"]).contains("hint")
+                && with(&["a", "b", "c", "d"]).contains("class=\"hint\"")
+        );
+        assert!(with(&["a"; 9]).contains("class=\"hint many\""));
     }
 
     #[test]

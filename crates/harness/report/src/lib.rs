@@ -9,6 +9,7 @@
 //! - [`proxies`]: a run of intermediaries as a page.
 //! - [`matrix`]: the verdicts as tables.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
+//! - [`preview`]: what that report opens with, as an SVG that stands alone.
 //! - [`terminal::render`], [`html`], [`markdown`]: the three renderers of a table.
 //! - [`gallery`]: servers on other people's frameworks, as a document and a page.
 //! - [`picture`]: the picture in the README.
@@ -26,6 +27,7 @@ pub mod matrix;
 pub mod page;
 pub mod pages;
 pub mod picture;
+pub mod preview;
 pub mod proxies;
 pub mod readme;
 pub mod stranger;

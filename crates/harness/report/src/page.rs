@@ -5,7 +5,6 @@ use measure::registry;
 use measure::results::Results;
 use measure::table::Table;
 use measure::text::{list, tied};
-use measure::zombie::summary::headline;
 use suite::document::Row;
 use suite::verdict::Verdict;
 
@@ -14,11 +13,13 @@ use crate::{findings, html, matrix};
 pub mod curves;
 pub mod gantt;
 pub mod heat;
+pub mod lanes;
 pub mod memory;
 pub mod packed;
 mod pictures;
 pub mod scale;
 pub mod speed;
+pub mod story;
 pub mod watch;
 
 /// Everything that the template shows.
@@ -26,9 +27,10 @@ pub mod watch;
 #[template(path = "report.html")]
 struct Page<'a> {
     results: &'a Results,
-    deadline: String,
-    work: String,
-    verdict: Vec<String>,
+    opening: Option<story::Opening>,
+    story: Vec<story::Step>,
+    /// The links to every section.
+    contents: Vec<Link>,
     /// A section for each measurement, and behind them the findings.
     sections: Vec<String>,
     matrix: String,
@@ -51,6 +53,8 @@ struct Page<'a> {
 #[derive(Template)]
 #[template(path = "section.html")]
 struct Section {
+    /// Its anchor.
+    id: String,
     title: String,
     pictures: String,
     /// Each table, and the same as HTML.
@@ -59,12 +63,31 @@ struct Section {
 }
 
 impl Section {
-    fn of(pictures: String, tables: Vec<Table>, closed: bool) -> Result<String, String> {
+    fn of(pictures: String, tables: Vec<Table>, closed: bool) -> Result<(Link, String), String> {
         let title = tables.first().map_or_else(String::new, |table| table.title.clone());
         let rendered = tables.into_iter().map(|table| Ok((html::table(&table, true)?, table)));
         let tables = rendered.map(|both| both.map(|(html, table)| (table, html)));
-        let section = Self { title, pictures, tables: tables.collect::<Result<_, String>>()?, closed };
-        section.render().map_err(|error| format!("failed to render a section: {error}"))
+        let link = Link::to(&title);
+        let id = link.id.clone();
+        let section = Self { id, title, pictures, tables: tables.collect::<Result<_, String>>()?, closed };
+        let html = section.render().map_err(|error| format!("failed to render a section: {error}"))?;
+        Ok((link, html))
+    }
+}
+
+/// A link to a section.
+#[derive(Debug, Clone)]
+struct Link {
+    /// The anchor of the section.
+    id: String,
+    /// Its title as far as its first mark.
+    text: String,
+}
+
+impl Link {
+    fn to(title: &str) -> Self {
+        let text = title.split([',', '(', ':']).next().unwrap_or(title).trim().to_owned();
+        Self { id: html::anchor(&text), text }
     }
 }
 
@@ -89,22 +112,32 @@ pub fn render(results: &Results) -> Result<String, String> {
 /// When the template cannot be filled.
 pub fn render_beside(results: &Results, has_gallery: bool) -> Result<String, String> {
     let areas = matrix::areas(results);
+    let watched = watch::all(results)?;
+    let story = story::steps(results).map_err(|error| format!("failed to tell the story: {error}"))?;
+    let (links, sections): (Vec<Link>, Vec<String>) = sections(results)?.into_iter().unzip();
+    let left_out = [matrix::not_run(results), matrix::left_out(results)].concat();
     let page = Page {
         results,
-        deadline: planned(results.plan.zombie.deadline_ms),
-        work: planned(results.plan.zombie.work_ms),
-        verdict: headline(results).iter().map(|text| tied(text)).collect(),
-        sections: sections(results)?,
+        opening: story::opening(results),
+        contents: contents(
+            &story,
+            &watched,
+            &areas,
+            &links,
+            [!left_out.is_empty() || !results.measured.gaps.is_empty(), has_gallery],
+        ),
+        story,
+        sections,
         matrix: html::table(&areas, true)?,
         is_judged: !areas.lines.is_empty(),
         matrix_title: areas.title,
         matrix_sentences: areas.sentences,
         scenarios: html::table(&matrix::scenarios(results), false)?,
-        watched: watch::all(results)?,
+        watched,
         rows: packed::rows(results),
         misses_red: misses(results, true),
         misses: misses(results, false),
-        left_out: [matrix::not_run(results), matrix::left_out(results)].concat(),
+        left_out,
         facts: facts(results),
         has_gallery,
     };
@@ -112,11 +145,11 @@ pub fn render_beside(results: &Results, has_gallery: bool) -> Result<String, Str
 }
 
 /// The sections of the measurements, that of work after its answer first, and of the findings.
-fn sections(results: &Results) -> Result<Vec<String>, String> {
+fn sections(results: &Results) -> Result<Vec<(Link, String)>, String> {
     let mut sections = Vec::new();
     for (name, mut tables) in registry::tables(results) {
         if name == "zombie" {
-            // The headline stands on top of the page, and each style's sentence below its picture.
+            // The headline stands in the story, and each style's sentence below its picture.
             tables[0].sentences.clear();
         }
         let pictures =
@@ -124,7 +157,7 @@ fn sections(results: &Results) -> Result<Vec<String>, String> {
         sections.push(Section::of(pictures, tables, true)?);
     }
     if results.measured.zombie.is_empty() {
-        sections.insert(0, String::new());
+        sections.insert(0, (Link { id: String::new(), text: String::new() }, String::new()));
     }
     for table in findings::own(results).into_iter().flatten() {
         let closed = table.first == "scenario";
@@ -133,9 +166,27 @@ fn sections(results: &Results) -> Result<Vec<String>, String> {
     Ok(sections)
 }
 
-/// A planned duration, which is a round one.
-fn planned(ms: u64) -> String {
-    tied(&if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") })
+/// The links to every section, in the order of the page.
+fn contents(
+    story: &[story::Step],
+    watched: &[watch::Watched],
+    areas: &Table,
+    sections: &[Link],
+    [has_left_out, has_gallery]: [bool; 2],
+) -> Vec<Link> {
+    let link = |id: &str, text: &str| Link { id: id.to_owned(), text: text.to_owned() };
+    let mut links: Vec<Link> = story.iter().map(|step| link(step.id, step.title)).collect();
+    let (first, rest) = sections.split_at(sections.len().min(1));
+    links.extend(first.iter().filter(|link| !link.id.is_empty()).cloned());
+    links.extend(
+        watched.iter().zip(1..).map(|(watch, number)| link(&format!("watch-{number}"), &watch.title)),
+    );
+    links.extend((!areas.lines.is_empty()).then(|| link("matrix", "Scenarios passed")));
+    links.extend(rest.iter().cloned());
+    links.extend(has_left_out.then(|| link("left-out", "What is not in this report")));
+    links.extend(has_gallery.then(|| link("gallery", "Servers on other people's frameworks")));
+    links.push(link("machine", "Where this was measured"));
+    links
 }
 
 /// Returns the promises that were not kept: those that must not be overlooked, or the rest.

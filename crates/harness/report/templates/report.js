@@ -23,12 +23,16 @@ function link(text, to) {
 }
 
 const verdict = (row) => element("b", { className: row.class, textContent: row.verdict });
+const GRADES = ["bad", "odd", "", "none", "good"];
 const toArea = (row) => ({ server: row.server, area: row.id.split("/")[0] });
 
-function show(title, ...content) {
+// Opens a card; its anchor becomes the page's, so that the address leads here again.
+function show(title, anchor, ...content) {
+  history.replaceState(null, "", anchor ? `#${anchor}` : location.pathname);
   const close = element("button", { type: "button", textContent: "close", onclick: () => card.close() });
   const heading = element("h3", { id: "card-title", textContent: title });
-  const bar = element("div", { className: "bar" }, heading, close);
+  const here = element("a", { href: `#${anchor}`, textContent: "link" });
+  const bar = element("div", { className: "bar" }, heading, element("span", {}, ...(anchor ? [here, " "] : []), close));
   card.replaceChildren(element("div", { className: "inside" }, bar, ...content));
   if (!card.open) card.showModal();
   card.scrollTop = 0;
@@ -36,9 +40,11 @@ function show(title, ...content) {
 }
 
 function openArea(all, server, area) {
-  const items = all.flatMap((row, number) => row.server !== server || toArea(row).area !== area ? [] :
-    [element("li", {}, verdict(row), " ", link(row.id, { row: number }), ` ${row.promise}`)]);
-  show(`${area} on ${server}`, element("ul", {}, ...items));
+  // What failed stands first.
+  const rows = all.map((row, number) => ({ ...row, number })).filter((row) => row.server === server && toArea(row).area === area);
+  rows.sort((a, b) => GRADES.indexOf(a.class) - GRADES.indexOf(b.class) || a.number - b.number);
+  const items = rows.map((row) => element("li", {}, verdict(row), " ", link(row.id, { row: row.number }), ` ${row.promise}`));
+  show(`${area} on ${server}`, `${server}:${area}`, element("ul", {}, ...items));
 }
 
 function openRow(all, number) {
@@ -56,7 +62,7 @@ function openRow(all, number) {
     if (other.id === row.id && index !== number)
       others.append(element("b", { className: other.class }, link(other.server, { row: index })), " ");
   });
-  show(`${row.id} on ${row.server}`,
+  show(`${row.id} on ${row.server}`, `${row.server}:${row.id}`,
     element("p", {}, verdict(row), ` ${row.level}: ${row.promise}.`), seen,
     element("p", { className: "soft", textContent: tries }), trace,
     ...(others.children.length ? [others] : []),
@@ -72,6 +78,20 @@ document.addEventListener("click", async (event) => {
     if (to.row) openRow(all, Number(to.row));
     else openArea(all, to.server, to.area);
   } catch (error) {
-    show("Nothing to show", `This browser cannot unpack the traces; they stand in results.json. (${error})`);
+    show("Nothing to show", "", `This browser cannot unpack the traces; they stand in results.json. (${error})`);
   }
 });
+
+card.addEventListener("close", () => history.replaceState(null, "", location.pathname));
+
+// An address may end in the anchor of a cell, such as #tokio:work or #tokio:work/drop.
+async function arrive() {
+  const [server, what] = decodeURIComponent(location.hash.slice(1)).split(":");
+  if (!what) return;
+  const all = await rows();
+  const number = all.findIndex((row) => row.server === server && row.id === what);
+  if (number >= 0) openRow(all, number);
+  else if (all.some((row) => row.server === server && toArea(row).area === what)) openArea(all, server, what);
+}
+addEventListener("hashchange", arrive);
+arrive();

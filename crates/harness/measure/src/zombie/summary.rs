@@ -35,7 +35,7 @@ pub fn noun(style: &str) -> &'static str {
 
 impl Fate {
     /// Orders fates: their kind counts first, and the longer is the worse.
-    fn severity(self) -> f64 {
+    pub fn severity(self) -> f64 {
         const KIND: f64 = 1e9;
         match self {
             Self::Stopped(ms) => ms,

@@ -95,7 +95,7 @@ fn a_red_cell_has_its_cause_and_a_mend_that_is_green() {
 fn the_same_stands_on_the_page_of_the_report_where_a_red_cell_leads_to_its_cause_and_its_mend() {
     let html = gallery(Verdict::Fail, Verdict::Pass).html(&adapters()).unwrap();
     for part in [
-        "<td class=\"bad left\"><a href=\"#frame-plain-disconnect\">in 1 of 2</a></td>",
+        " class=\"bad left\"><a href=\"#frame-plain-disconnect\">in 1 of 2</a></td>",
         "<h4 id=\"frame-plain-disconnect\">stops when its client leaves? <b class=\"bad\">in 1 of 2</b></h4>",
         "<dd>nothing asks <a class=\"soft\" href=\"https://frame.example/1\">https://frame.example/1</a></dd>",
         "<code>frame/polling</code> (all 2 scenarios pass there)",

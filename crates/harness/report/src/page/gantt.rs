@@ -98,15 +98,11 @@ fn of(results: &Results, style: &'static str) -> Option<Gantt> {
     let mut y = TOP;
     let mut servers = Vec::new();
     for name in results.names() {
-        let mut lanes = Lanes {
-            name: name.to_owned(),
-            y: y + REQUEST + WORK - 4.0,
-            bars: Vec::new(),
-            labels: Vec::new(),
-        };
+        let mut lanes = Lanes { name: name.to_owned(), y: y + REQUEST + WORK - 4.0, ..Lanes::empty() };
         let lives = results.measured.lives_of(name, style);
         for life in lives.iter().take(MOST) {
-            lanes.draw(life, results.limits.zombie_ms, &time, y);
+            let limit = results.limits.zombie_ms;
+            lanes.draw(life, limit, &time, y, life.label(limit));
             y += LANE;
         }
         if !lives.is_empty() {
@@ -134,8 +130,13 @@ pub(super) fn capital(text: &str) -> String {
 }
 
 impl Lanes {
-    /// Draws one request and its work below it.
-    fn draw(&mut self, life: &Life, limit: f64, time: &Scale, y: f64) {
+    /// Returns lanes without a name and without bars.
+    pub(super) fn empty() -> Self {
+        Self { name: String::new(), y: 0.0, bars: Vec::new(), labels: Vec::new() }
+    }
+
+    /// Draws one request and its work below it, which says `text`.
+    pub(super) fn draw(&mut self, life: &Life, limit: f64, time: &Scale, y: f64, text: String) {
         let answered = life.answered_ms.unwrap_or(life.watched_ms);
         let below = y + REQUEST + 1.0;
         // What the lab forgives is not drawn as late.
@@ -144,13 +145,12 @@ impl Lanes {
         if is_late {
             self.bar("late", time, life.deadline_ms, answered, y, REQUEST);
         }
-        let (fate, text) = (life.fate(limit), life.label(limit));
         let Some(begun) = life.started_ms else {
             return self.label("work", text, time.at(0.0), time.at(0.0), below);
         };
         let end = life.tail_ms().filter(|_| life.ended_ms.is_some()).map(|tail| answered + tail);
         let end = end.unwrap_or(life.watched_ms);
-        match fate {
+        match life.fate(limit) {
             Fate::Zombie(_) | Fate::Endless(_) => {
                 self.bar("work", time, begun, answered, below, WORK);
                 self.bar("zombie", time, answered, end, below, WORK);
@@ -172,16 +172,19 @@ impl Lanes {
         self.bars.push(Bar { class, x, y: round(y), width: round((end - x).max(1.0)), height });
     }
 
-    /// Puts a text inside the bar from `x` to `end` if it fits there, else to the right of it.
+    /// Puts a text inside the bar from `x` to `end` if it fits there, else to the right of it. Where neither has room, it ends
+    /// with the bar and lies on the bars to its left.
     fn label(&mut self, class: &'static str, text: String, x: f64, end: f64, y: f64) {
         let y = round(y + WORK - 4.0);
         let width = text.chars().count() as f64 * CHARACTER;
-        // Beside a long bar there is no room, and its own color cannot be read on it.
-        let fits = end - x >= width + 8.0;
-        let is_inside = fits && (class == "zombie" || end + 5.0 + width > WIDTH);
-        let (class, x) =
-            if is_inside { ("inside", x + 5.0) } else { (class, (end + 5.0).min(WIDTH - width)) };
-        self.labels.push(Label { class, x: round(x), y, text });
+        let (fits, overflows) = (end - x >= width + 8.0, end + 5.0 + width > WIDTH);
+        let (class, x) = match (fits, overflows) {
+            (true, _) if class == "zombie" || overflows => ("inside", x + 5.0),
+            // The bars of a request begin at the left edge of the axis, and reach to here.
+            (false, true) => ("inside", end - width - 4.0),
+            _ => (class, end + 5.0),
+        };
+        self.labels.push(Label { class, x: round(x.min(WIDTH - width).max(0.0)), y, text });
     }
 }
 
@@ -214,6 +217,18 @@ mod tests {
         let gantt = drawn(300.0);
         let (bar, label) = (&gantt.servers[0].bars[2], &gantt.servers[0].labels[0]);
         assert_eq!((label.class, label.x), ("zombie", round(bar.x + bar.width + 5.0)));
+    }
+
+    #[test]
+    fn a_label_with_no_room_beside_its_bar_lies_on_the_bars_before_it() {
+        let mut results = empty(&["threads"]);
+        let mut late = life("threads", "drop", 60.0);
+        (late.answered_ms, late.ended_ms) = (Some(2900.0), Some(2960.0));
+        results.measured.zombie = vec![late];
+        let gantt = &all(&results)[0];
+        let (bar, label) = (&gantt.servers[0].bars[3], &gantt.servers[0].labels[0]);
+        assert_eq!((bar.class, label.class, label.text.as_str()), ("zombie", "inside", "zombie 60 ms"));
+        assert!(label.x + label.text.len() as f64 * CHARACTER <= bar.x + bar.width, "{label:?}");
     }
 
     #[test]

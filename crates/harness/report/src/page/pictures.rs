@@ -18,8 +18,13 @@ struct Gantts {
 
 #[derive(Template)]
 #[template(path = "pictures/storm.html")]
-struct Storms {
-    pictures: Vec<StormPicture>,
+pub(super) struct Storms {
+    /// The beginning of the ids of the pictures.
+    pub(super) prefix: &'static str,
+    /// True when sentences on reading them stand above them.
+    pub(super) has_intro: bool,
+    /// The pictures.
+    pub(super) pictures: Vec<StormPicture>,
 }
 
 #[derive(Template)]
@@ -50,7 +55,7 @@ struct Bars {
 pub(super) fn of(name: &str, results: &Results) -> Result<String, askama::Error> {
     match name {
         "zombie" => Gantts { pictures: gantt::all(results) }.render(),
-        "storm" => Storms { pictures: curves::storms(results) }.render(),
+        "storm" => Storms { prefix: "storm", has_intro: true, pictures: curves::storms(results) }.render(),
         "overshoot" => Lates { pictures: curves::late(results) }.render(),
         "footprint" => Memories { pictures: memory::all(results) }.render(),
         "interference" => Heats { pictures: heat::all(results) }.render(),

@@ -142,6 +142,12 @@ fn a_run_of_thirteen_servers_makes_a_page_below_three_megabytes() {
 fn the_parts_stand_in_the_order_in_which_they_are_understood() {
     let page = CROWDED.as_str();
     let heads = [
+        "1. What happens at a timeout?",
+        "2. Who keeps working?",
+        "3. What does it cost?",
+        "4. What if the client leaves?",
+        "5. What to do?",
+        "Reference",
         "Does the work stop?",
         "Scenarios passed",
         "A storm of",
@@ -151,7 +157,13 @@ fn the_parts_stand_in_the_order_in_which_they_are_understood() {
         "How many /fast a second?",
         "Where this was measured",
     ];
-    let places: Vec<_> = heads.map(|head| page.find(&format!("<h2>{head}"))).to_vec();
+    let head_of = |head: &str| {
+        page.match_indices("<h2").map(|(at, _)| at).find(|at| {
+            let line = page[*at..].lines().next().unwrap_or_default();
+            line.split_once('>').is_some_and(|(_, text)| text.starts_with(head))
+        })
+    };
+    let places: Vec<_> = heads.map(head_of).to_vec();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
 }
 
@@ -161,9 +173,46 @@ fn a_run_without_scenarios_has_no_matrix_and_nothing_to_press() {
     results.measured.zombie = vec![life("tokio", "drop", 0.1)];
     let page = render(&results).unwrap();
     assert!(page.contains("this run judged none"));
-    for matrix in ["<h2>Scenarios passed", "<button", "<dialog", "<script"] {
+    for matrix in [">Scenarios passed", "<button", "<dialog", "<script"] {
         assert!(!page.contains(matrix), "{matrix}");
     }
+}
+
+#[test]
+fn every_section_has_an_anchor_and_a_link_to_it() {
+    let page = CROWDED.as_str();
+    let links: Vec<&str> =
+        page.split("<li><a href=\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(links.len() > 12, "{links:?}");
+    for link in &links {
+        assert_eq!(page.matches(&format!(" id=\"{link}\"")).count(), 1, "{link}");
+    }
+    let own = ["<h2 id=\"", "<section class=\"step\" id=\""].map(|sign| page.matches(sign).count());
+    assert_eq!(own[0] + own[1], links.len(), "headings and links");
+}
+
+#[test]
+fn every_cell_that_opens_something_has_an_anchor() {
+    let page = CROWDED.as_str();
+    for anchor in ["a-server-with-a-name-3:area-2", "a-server-with-a-name-12:area-0/scenario-with-a-name-7"] {
+        assert_eq!(page.matches(&format!("<td id=\"{anchor}\"")).count(), 1, "{anchor}");
+    }
+}
+
+#[test]
+fn the_page_opens_with_a_sentence_and_a_picture_before_any_link() {
+    let page = page();
+    let [sentence, picture, links] =
+        ["class=\"lead\"", "id=\"opening-title\"", "<nav"].map(|part| page.find(part).unwrap());
+    assert!(sentence < picture && picture < links);
+}
+
+#[test]
+fn servers_can_be_chosen_where_there_are_several() {
+    assert_eq!(CROWDED.matches("<input type=\"checkbox\"").count(), 13);
+    let mut results = empty(&["tokio"]);
+    results.measured.zombie = vec![life("tokio", "drop", 0.1)];
+    assert!(!render(&results).unwrap().contains("<fieldset"));
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! The third step: the cost of many timeouts at once.
+
+use askama::Template;
+use measure::results::Results;
+use measure::storm::{Storm, summary};
+use measure::text::{megabytes, number};
+
+use super::{Step, all_tied, plain};
+use crate::page::curves;
+use crate::page::pictures::Storms;
+
+pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
+    let (id, title) = ("step-3", "3. What does it cost?");
+    let styles = results.plan.storm.styles.iter();
+    let Some((style, storms)) =
+        styles.map(|style| (style, summary::shown(results, style))).find(|(_, storms)| !storms.is_empty())
+    else {
+        let told = vec!["This run did not measure it: no storm of timeouts was sent.".to_owned()];
+        return Ok(Step { id, title, told, pictures: String::new(), points: Vec::new() });
+    };
+    let cost = |storm: &Storm| (storm.zombie_area(), storm.peak().threads as f64);
+    let by = |a: &&Storm, b: &&Storm| {
+        let ((area, threads), (other_area, other_threads)) = (cost(a), cost(b));
+        area.total_cmp(&other_area).then(threads.total_cmp(&other_threads))
+    };
+    let least = storms.iter().copied().min_by(by);
+    let most = storms
+        .iter()
+        .copied()
+        .max_by(by)
+        .filter(|most| least.is_some_and(|least| least.server != most.server));
+    let shown: Vec<&Storm> = most.into_iter().chain(least).collect();
+    let told = vec![format!(
+        "When a database hangs, all requests time out together. Here {} did, on each server: work that {} ({style}). The \
+         red area is work that nobody waits for.",
+        number(results.plan.storm.requests as u64),
+        plain(style)
+    )];
+    let is_shown = |name: &str| shown.iter().any(|storm| name == format!("{}, style {style}", storm.server));
+    let pictures = curves::storms(results).into_iter().filter(|picture| is_shown(&picture.name));
+    let pictures = Storms { prefix: "cost", has_intro: false, pictures: pictures.collect() }.render()?;
+    let points: Vec<String> = shown.into_iter().map(said).collect();
+    Ok(Step { id, title, told: all_tied(&told), pictures, points: all_tied(&points) })
+}
+
+/// The cost of one storm, in a sentence.
+fn said(storm: &Storm) -> String {
+    let left = match storm.left_behind() {
+        0 => "no work was left after the last answer".to_owned(),
+        left => format!(
+            "after the last answer the work of {} requests still ran: {:.0} seconds of work for nobody in all",
+            number(left),
+            storm.zombie_area()
+        ),
+    };
+    format!(
+        "{} needed up to {} threads and {} more memory; {left}.",
+        storm.server,
+        number(storm.peak().threads),
+        megabytes(storm.grown())
+    )
+}

@@ -1,0 +1,101 @@
+//! The picture of a run for chats and READMEs: what its report opens with, as an SVG that stands alone.
+
+use askama::Template;
+use measure::results::Results;
+
+use crate::page::lanes::LanesPicture;
+use crate::page::story;
+
+/// The longest line of the sentence.
+const LINE: usize = 84;
+/// From the base line of one line to the next, and of the first.
+const LEADING: f64 = 22.0;
+const FIRST: f64 = 68.0;
+/// The picture of the page is drawn larger by this.
+const SCALE: f64 = 1.85;
+/// The room for the legend and the line below it.
+const BELOW: f64 = 62.0;
+
+#[derive(Template)]
+#[template(path = "preview.svg", escape = "html")]
+struct Preview<'a> {
+    results: &'a Results,
+    lines: Vec<(f64, String)>,
+    picture: LanesPicture,
+    /// Where the picture begins, and by how much it is larger.
+    top: f64,
+    scale: f64,
+    legend: f64,
+    height: f64,
+}
+
+/// Draws the picture; `None` for a run in which no work was timed out.
+///
+/// # Errors
+/// When the template cannot be filled.
+pub fn svg(results: &Results) -> Result<Option<String>, String> {
+    let Some(opening) = story::opening(results) else { return Ok(None) };
+    let lines: Vec<_> = wrapped(&opening.sentence)
+        .into_iter()
+        .zip(0u8..)
+        .map(|(line, n)| (FIRST + f64::from(n) * LEADING, line))
+        .collect();
+    let top = FIRST + lines.len() as f64 * LEADING - 4.0;
+    let legend = top + opening.picture.height * SCALE + 22.0;
+    let preview = Preview {
+        results,
+        lines,
+        picture: opening.picture,
+        top,
+        scale: SCALE,
+        legend,
+        height: legend + BELOW - 22.0,
+    };
+    preview.render().map(Some).map_err(|error| format!("failed to draw the preview: {error}"))
+}
+
+/// Breaks a sentence into lines, between words.
+fn wrapped(sentence: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in sentence.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= LINE => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use measure::fixtures::{empty, life};
+
+    use super::*;
+
+    #[test]
+    fn a_run_is_drawn_with_its_sentence_and_names_are_escaped() {
+        let mut results = empty(&["tokio", "thr<eads"]);
+        results.measured.zombie = vec![life("tokio", "drop", 0.1), life("thr<eads", "drop", 2699.0)];
+        let svg = svg(&results).unwrap().unwrap();
+        assert!(
+            svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"")
+                && svg.trim_end().ends_with("</svg>")
+        );
+        assert!(svg.contains("Server tokio") && svg.contains("2.70\u{a0}s for nobody"), "{svg}");
+        assert!(!svg.contains("thr<eads") && !svg.contains("href"), "{svg}");
+    }
+
+    #[test]
+    fn a_run_without_timeouts_has_no_preview() {
+        assert_eq!(svg(&empty(&["x"])), Ok(None));
+    }
+
+    #[test]
+    fn a_sentence_is_broken_between_words() {
+        let lines = wrapped(&"word ".repeat(40));
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.chars().count() <= LINE), "{lines:?}");
+    }
+}
