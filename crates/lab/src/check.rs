@@ -22,7 +22,7 @@ use crate::chain;
 use crate::compare;
 use crate::kept::Kept;
 use crate::prepare::{self, Ready};
-use crate::progress::{Progress, color, print, say};
+use crate::progress::{Progress, color, folded, print, say};
 
 /// Judges the servers asked for.
 pub(crate) fn check(args: &Check) -> Result<Exit, String> {
@@ -205,12 +205,12 @@ impl View {
         let markdown = self.format == CheckFormat::Markdown;
         match (self.rows || !asked, markdown) {
             (true, true) => print(formats::markdown(run)),
-            (true, false) => print(formats::supported(run, color())),
+            (true, false) => print(folded(formats::supported(run, color()))),
             (false, _) => {}
         }
         match (asked, markdown) {
             (true, true) => print(stranger::markdown(run)),
-            (true, false) => print(stranger::screen(run, color())),
+            (true, false) => print(folded(stranger::screen(run, color()))),
             (false, _) => {}
         }
     }
@@ -219,7 +219,7 @@ impl View {
 /// Prints a run in one of the formats.
 pub(crate) fn show(run: &Document, format: CheckFormat) {
     match format {
-        CheckFormat::Human => print(formats::human(run, color())),
+        CheckFormat::Human => print(folded(formats::human(run, color()))),
         CheckFormat::Json => print(formats::json(run)),
         CheckFormat::Junit => print(formats::junit(run)),
         CheckFormat::Markdown => print(formats::markdown(run)),

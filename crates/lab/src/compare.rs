@@ -207,11 +207,8 @@ fn chosen(args: &Compare) -> (Vec<&'static Scenario>, Chosen) {
     let quick = args.quick;
     let wanted = |scenario: &&&Scenario| !quick || is_quick(scenario);
     let chosen: Vec<_> = all.iter().filter(wanted).copied().collect();
-    let which = if quick {
-        "those MUSTs of baseline, deadline and work that need no machine to themselves, and disconnect/fin"
-    } else {
-        "the whole table"
-    };
+    let which =
+        if quick { "the quick ones of baseline, deadline, work and disconnect" } else { "the whole table" };
     let which = Chosen { chosen: chosen.len(), of: all.len(), which: which.to_owned() };
     (chosen, which)
 }

@@ -18,7 +18,7 @@ use testbed::toolchains;
 
 use crate::args::{Args, List, ListFormat};
 use crate::gallery;
-use crate::progress::{color, print, say, screen};
+use crate::progress::{color, folded, print, say, screen};
 
 /// The table of scenarios as a document.
 const SCENARIOS: &str = "docs/scenarios.md";
@@ -99,7 +99,7 @@ pub(crate) fn explain(name: &str) -> Result<Exit, String> {
     if let Some(scenario) = scenarios::every().into_iter().find(|scenario| scenario.id == name) {
         let remedy = remedies::of(scenario.id).map(|remedy| format!("- what mends it: {remedy}\n"));
         let page = pages::page(scenario) + &remedy.unwrap_or_default();
-        print(if std::io::stdout().is_terminal() { folded(&page) } else { page });
+        print(folded(page));
         return Ok(Exit::Good);
     }
     let chosen = scenarios::select_from(scenarios::every(), name).map_err(|_| unknown(name))?;
@@ -109,16 +109,6 @@ pub(crate) fn explain(name: &str) -> Result<Exit, String> {
         chosen.len()
     ));
     Ok(Exit::Good)
-}
-
-/// Returns a page with its lines broken to the width of the terminal, what belongs to an item below its text.
-fn folded(page: &str) -> String {
-    let line = |line: &str| {
-        let indent = if line.starts_with("- ") { "  " } else { "" };
-        let text = render::wrap_to(line, indent, screen().width);
-        format!("{}\n", text.strip_prefix(indent).unwrap_or(&text))
-    };
-    page.lines().map(line).collect()
 }
 
 /// Says what comes near a name that is neither a scenario's nor an area's.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use report::terminal::render::Screen;
+use report::terminal::render::{self, Screen};
 use report::terminal::tables::Depth;
 use suite::document::Row;
 use suite::verdict::Verdict;
@@ -50,6 +50,11 @@ pub(crate) fn color() -> bool {
 pub(crate) fn screen() -> Screen {
     let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(columns, _)| columns.0);
     columns.map_or(Screen::FILE, |columns| Screen::of(columns, color()))
+}
+
+/// Returns a text with its lines broken to the width of the terminal; elsewhere they are as long as they are.
+pub(crate) fn folded(text: String) -> String {
+    if std::io::stdout().is_terminal() { render::fold(&text, screen()) } else { text }
 }
 
 /// Returns the share of a run that is printed: a screen for each question on a terminal, and less of it elsewhere.

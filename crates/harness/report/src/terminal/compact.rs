@@ -49,7 +49,7 @@ pub(super) fn disconnects(table: Table, results: &Results, screen: Screen) -> Ta
         return Table { sentences: Vec::new(), ..table };
     }
     let columns =
-        [Column::of("in ways", ""), Column::of("median / worst", ""), Column::words("never, or not always")];
+        [Column::of("canceled in", ""), Column::of("median / worst", ""), Column::words("runs on after")];
     let mut folded = Table::new("Does the work hear that its client disconnected?", "server", columns);
     for name in table.columns.iter().map(|column| column.name.as_str()) {
         let heard = |action: &measure::disconnect::Action| {

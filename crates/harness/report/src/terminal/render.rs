@@ -188,5 +188,42 @@ pub fn wrap_to(sentence: &str, indent: &str, columns: u16) -> String {
     text
 }
 
+/// Breaks the lines of a text that are wider than the screen between their words; what follows is indented below them.
+pub fn fold(text: &str, screen: Screen) -> String {
+    const INDENT: &str = "      ";
+    let mut folded = String::new();
+    for line in text.lines() {
+        let mut rest = line.to_owned();
+        while let Some(at) = break_of(&rest, usize::from(screen.width)) {
+            let _ = writeln!(folded, "{}", rest[..at].trim_end());
+            rest = format!("{INDENT}{}", rest[at..].trim_start());
+        }
+        let _ = writeln!(folded, "{rest}");
+    }
+    folded
+}
+
+/// Returns where to break a line: behind its last word that fits. `None` when all of it fits, or no word ends in time.
+fn break_of(line: &str, width: usize) -> Option<usize> {
+    let (mut columns, mut escaped, mut last) = (0, false, None);
+    let begin = line.len() - line.trim_start().len();
+    for (at, letter) in line.char_indices() {
+        // An escape sequence for a color takes no column, and ends with its letter.
+        escaped |= letter == '\x1b';
+        if escaped {
+            escaped = !letter.is_ascii_alphabetic();
+            continue;
+        }
+        if letter == ' ' && at > begin {
+            last = Some(at);
+        }
+        columns += 1;
+        if columns > width {
+            return last;
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests;

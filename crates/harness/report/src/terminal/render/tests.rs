@@ -58,3 +58,17 @@ fn a_long_sentence_is_broken_between_words_and_indented() {
 fn lines_of_a_message_stay_lines() {
     assert_eq!(wrap("one\ntwo", "  "), "  one\n  two");
 }
+
+#[test]
+fn a_line_that_is_too_wide_is_folded_and_keeps_its_columns_and_every_word() {
+    let row = format!("  \x1b[32mpass\x1b[0m        deadline/answers-504  {}", "seen ".repeat(30));
+    let screen = Screen::of(80, true);
+    let text = fold(&format!("short\n{row}\n"), screen);
+    assert!(text.starts_with("short\n  \x1b[32mpass\x1b[0m        deadline/answers-504  seen"), "{text}");
+    assert_eq!(text.matches("seen").count(), 30);
+    let bare = text.replace("\x1b[32m", "").replace("\x1b[0m", "");
+    assert!(bare.lines().all(|line| line.chars().count() <= 80), "{bare}");
+    assert_eq!(fold("short\n", screen), "short\n");
+    let word = format!("{}\n", "x".repeat(200));
+    assert_eq!(fold(&word, screen), word, "a word is not broken");
+}
