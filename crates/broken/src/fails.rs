@@ -157,7 +157,8 @@ table! {
     LeavesDefunct => LEAVES_DEFUNCT,
     OrphansProcesses => &["outside/process-server-killed"],
     WaitsForProcesses => WAITS_FOR_PROCESSES,
-    PassesBudgetOn => &["hops/budgets", "outside/upstream-head", "outside/upstream-no-budget"],
+    PassesBudgetOn =>
+        &["hops/answers", "hops/budgets", "outside/upstream-head", "outside/upstream-no-budget"],
     LeavesCalls => LEAVES_CALLS,
     AnswersForUpstreams => ANSWERS_FOR_UPSTREAMS,
     LeavesQueries => LEAVES_QUERIES,

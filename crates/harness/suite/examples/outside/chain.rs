@@ -115,7 +115,7 @@ pub(crate) fn budgets(subjects: &[&Subject], requests: usize) -> Result<(), Fail
     }
     // A call that was given up may still be on its way.
     std::thread::sleep(ms(500));
-    let (mut falling, mut whole, mut begun, mut none_left) = (0, 0, 0, 0);
+    let (mut falling, mut whole, mut begun, mut none_left, mut behind) = (0, 0, 0, 0, 0);
     for (id, sent_at) in &sent {
         let hops = hops::of(&links, id, *sent_at);
         let budgets: Vec<f64> = hops.iter().filter_map(|hop| hop.budget_ms).collect();
@@ -123,13 +123,15 @@ pub(crate) fn budgets(subjects: &[&Subject], requests: usize) -> Result<(), Fail
         whole += usize::from(budgets.len() == links.len());
         for hop in hops.iter().filter(|hop| hop.began_ms.is_some()) {
             begun += 1;
+            none_left += usize::from(hop.budget_ms.is_none_or(|budget| budget <= 0.0));
+            // A server counts from when it has read the head, and its first heartbeat takes its time, too.
             let ends_at = hop.asked_ms.zip(hop.budget_ms).map(|(asked, budget)| asked + budget);
-            none_left += usize::from(ends_at.is_none_or(|ends_at| hop.began_ms >= Some(ends_at)));
+            behind += usize::from(ends_at.is_some_and(|ends_at| hop.began_ms >= Some(ends_at)));
         }
     }
     let told = format!(
         "strictly falling in {falling}; {whole} reached the last server, {served} answered 200; of {begun} works {none_left} \
-         begun with no time left"
+         begun with no time left, {behind} heard later than their time after the request went by"
     );
     let figure = format!("budgets along {} hops", links.len());
     figures::count(&figure, &name(subjects), requests as u64, &told);
