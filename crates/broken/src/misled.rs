@@ -7,7 +7,8 @@ use broken::Fault;
 
 use crate::connection::Conn;
 
-/// The time for which a fault lets a client be silent.
+/// The time for which a fault lets a client be silent: longer than the queries of a pool that is refilled, also when a retry doubles
+/// them.
 const SILENCE: Duration = Duration::from_millis(1200);
 
 impl Conn<'_> {

@@ -103,7 +103,7 @@ fn all_serve(bench: &Bench, front: &mut Front) -> Result<(), Failure> {
     front.activity.until_running(bench, &front.name, 0)?;
     let mut held = Vec::new();
     for _ in 0..SLOTS {
-        held.push(front.send(bench, bench.ms(600), bench.ms(15_000))?);
+        held.push(front.send(bench, bench.ms(450), bench.ms(15_000))?);
     }
     front.activity.until_running(bench, &front.name, SLOTS)?;
     let ninth = front.send(bench, bench.ms(50), bench.ms(15_000))?;
