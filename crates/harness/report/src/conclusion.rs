@@ -8,7 +8,7 @@ use measure::table::Tone;
 use measure::text::{list, megabytes, number, span};
 use measure::zombie::summary::{self, worst};
 use measure::zombie::{Fate, STYLES};
-use suite::document::Status;
+use suite::document::{Gap, Status};
 use suite::verdict::Verdict;
 
 mod advice;
@@ -124,7 +124,24 @@ fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
         points.push(point(Tone::Good, "stopped", text));
     }
     points.extend(unanswered(results, names));
+    points.extend(unseen(results));
     points
+}
+
+/// The servers whose work could not be watched, and why.
+fn unseen(results: &Results) -> Option<Point> {
+    let is_seen = |name: &str| results.measured.zombie.iter().any(|life| life.server == name);
+    let of = |gap: &&Gap| gap.what.starts_with("zombie") && !is_seen(&gap.server);
+    let gaps: Vec<&Gap> = results.measured.gaps.iter().filter(of).collect();
+    let first = gaps.first()?;
+    let mut who: Vec<&str> = gaps.iter().map(|gap| gap.server.as_str()).collect();
+    who.dedup();
+    let why = if first.unsupported {
+        "its work sends no heartbeats; docs/own-server.md shows how to send them"
+    } else {
+        first.why.trim_end_matches('.')
+    };
+    Some(point(Tone::Odd, "not seen", format!("whether work stops on {}: {why}.", list(&who))))
 }
 
 /// The servers that gave no 504, and the work that no heartbeat was heard of.
@@ -271,21 +288,10 @@ fn disconnects(results: &Results, names: &Names<'_>) -> Option<Point> {
 /// The points of a run that did not watch work: its checks, and the first sentence of each measurement.
 fn otherwise(results: &Results, length: Length) -> Vec<Point> {
     let mut points = Vec::new();
-    let gap = results.measured.gaps.iter().find(|gap| gap.what.starts_with("zombie"));
-    match (gap, results.plan.asked().contains(&"zombie")) {
-        (Some(gap), _) => points.push(point(
-            Tone::Odd,
-            "not seen",
-            format!("whether work stops: {}: {}.", gap.server, gap.why.trim_end_matches('.')),
-        )),
-        (None, true) => {}
-        (None, false) => {
-            points.push(point(
-                Tone::None,
-                "not asked",
-                "whether work stops; this run measured other things.".into(),
-            ));
-        }
+    points.extend(unseen(results));
+    if !results.plan.asked().contains(&"zombie") {
+        let text = "whether work stops; this run measured other things.".to_owned();
+        points.push(point(Tone::None, "not asked", text));
     }
     let judged = results.results.iter().filter(|row| row.attempts > 0).count();
     if judged > 0 {
