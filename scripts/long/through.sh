@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Judges every intermediary that is installed, has 30 clients leave it in each way, and writes docs/proxies.md from that run.
+# Judges every intermediary that is installed, has 30 clients disconnect in each way, and writes docs/proxies.md from that run.
 #
 #   scripts/long.sh through [CLIENTS [NAME...]]      default: 30, and every intermediary under peers/proxies
 #
@@ -18,5 +18,5 @@ cargo run --quiet --locked -p lab -- through --tries "$clients" "$@" >target/lab
 page=$(cargo run --quiet --locked -p lab -- proxies)
 [ $# -gt 0 ] || printf '%s\n' "$page" >docs/proxies.md
 # The record has the conclusion and the verdicts; the page has the rest.
-sed '/^## The client leaves/,$d' <<<"$page"
+sed '/^## The client disconnects/,$d' <<<"$page"
 exit "$status"

@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Export(Export),
     /// Say what changed from one run to another, beyond the noise
     Diff(Diff),
-    /// Print what a run taught as a page of Markdown: all servers side by side, and why they differ
+    /// Print what a run taught: findings, each with figures, a reason and a source
     Learned(Learned),
     /// Print a run of proxies as a page of Markdown
     Proxies(Proxies),
@@ -316,13 +316,18 @@ pub(crate) struct Report {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The page goes to stdout. docs/learned.md is written so:\n  \
+#[command(
+    after_help = "The page goes to stdout. docs/learned.md and docs/results/learned are written so:\n  \
     lab compare --peers\n  \
-    lab learned > docs/learned.md")]
+    lab learned --write"
+)]
 pub(crate) struct Learned {
     /// A document that `lab compare` wrote [default: the last run's]
     #[arg(value_name = "RESULTS.json")]
     pub(crate) file: Option<PathBuf>,
+    /// Write docs/learned.md, and the pages of all figures beside it
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -151,6 +151,10 @@ pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<Exit, String> {
             stale = true;
         }
     }
+    if let (true, Err(error)) = (check, crate::learned::check(&root)) {
+        say(&error);
+        stale = true;
+    }
     let path = root.join(README);
     let read = std::fs::read_to_string(&path);
     let readme = read.map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;

@@ -20,6 +20,7 @@ mod compare;
 mod diff;
 mod gallery;
 mod kept;
+mod learned;
 mod list;
 mod load;
 mod play;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         args::Command::Compare(args) => compare::compare(&args),
         args::Command::Report(args) => report::report(&args),
         args::Command::Export(args) => report::export(&args),
-        args::Command::Learned(args) => report::learned(&args),
+        args::Command::Learned(args) => learned::learned(&args),
         args::Command::Diff(args) => diff::diff(&args),
         args::Command::Gallery(args) => gallery::gallery(&args),
         args::Command::Show(args) => show::show(&args),

@@ -4,13 +4,12 @@ use std::path::Path;
 
 use measure::results::Results;
 use report::export::{self, hlog, otlp, samples, timeline};
-use report::findings;
 use report::terminal::tables;
 use suite::document::Document;
 use suite::exit::Exit;
 use testbed::catalog;
 
-use crate::args::{Export, ExportFormat, Learned, Report};
+use crate::args::{Export, ExportFormat, Report};
 use crate::compare;
 use crate::progress::{depth, print, screen};
 
@@ -33,13 +32,6 @@ pub(crate) fn report(args: &Report) -> Result<Exit, String> {
     Ok(Exit::Good)
 }
 
-/// Prints what a run taught.
-pub(crate) fn learned(args: &Learned) -> Result<Exit, String> {
-    let results = asked(args.file.as_deref())?;
-    print(findings::markdown::page(&findings::learn(&results)));
-    Ok(Exit::Good)
-}
-
 /// Writes a run in a format of another program's.
 pub(crate) fn export(args: &Export) -> Result<Exit, String> {
     let results = asked(args.file.as_deref())?;
@@ -58,7 +50,7 @@ pub(crate) fn export(args: &Export) -> Result<Exit, String> {
 }
 
 /// Reads the run that was asked for, or the last.
-fn asked(file: Option<&Path>) -> Result<Results, String> {
+pub(crate) fn asked(file: Option<&Path>) -> Result<Results, String> {
     let last = || Ok::<_, String>(catalog::root()?.join(compare::FOLDER).join("results.json"));
     measured(&file.map(Path::to_path_buf).map_or_else(last, Ok)?)
 }

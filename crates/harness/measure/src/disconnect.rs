@@ -177,6 +177,13 @@ pub struct Disconnect {
     pub how: Option<How>,
 }
 
+impl Disconnect {
+    /// The time to cancel; `None` when the work was not canceled.
+    pub fn canceled_ms(&self) -> Option<f64> {
+        (self.how == Some(How::Canceled)).then_some(self.last_ms)
+    }
+}
+
 /// The endings of all work whose client disconnected in one way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Heard {
@@ -196,7 +203,7 @@ impl Heard {
         let (mut tries, mut took) = (0, Vec::new());
         for disconnect in disconnects {
             tries += 1;
-            took.extend((disconnect.how == Some(How::Canceled)).then_some(disconnect.last_ms));
+            took.extend(disconnect.canceled_ms());
         }
         took.sort_by(f64::total_cmp);
         let (median_ms, worst_ms) = match took[..] {

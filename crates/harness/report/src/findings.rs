@@ -1,9 +1,8 @@
-//! Findings of a run: tables across all its servers, and under each the reasons for their differences.
+//! Tables across all servers of a run, and under each the reasons for their differences.
 //!
 //! Every cell comes from the run. A reason is shown only where the run agrees with it: the reason of a known deviation by
 //! its verdict, a sentence of ours by the fates and verdicts that it is about.
 
-use measure::registry;
 use measure::results::Results;
 use measure::table::{Cell, Line, Reason, Table, Tone};
 use measure::text::span;
@@ -12,49 +11,18 @@ use suite::verdict::{Level, Verdict};
 
 mod explanations;
 mod figures;
-pub mod markdown;
-
-/// Everything learned.
-#[derive(Debug)]
-pub struct Learned<'a> {
-    /// The run.
-    pub results: &'a Results,
-    /// The servers, absent ones too.
-    pub who: Vec<Who<'a>>,
-    /// The tables, in the order in which they are read.
-    pub tables: Vec<Table>,
-}
-
-/// A server of the run, and how many verdicts of each kind it got.
-#[derive(Debug)]
-pub struct Who<'a> {
-    /// The server.
-    pub server: &'a Server,
-    /// The numbers of verdicts of each kind, or the reason why there are none.
-    pub verdicts: String,
-}
-
-/// Learns what there is to learn from a run.
-pub fn learn(results: &Results) -> Learned<'_> {
-    let measured = registry::tables(results);
-    let mut tables = Vec::new();
-    let [figures, verdicts] = own(results);
-    for (name, own) in [("zombie", figures), ("disconnect", verdicts)] {
-        tables.extend(
-            measured.iter().filter(|(have, _)| *have == name).flat_map(|(_, tables)| tables).cloned(),
-        );
-        tables.extend(own);
-    }
-    Learned { results, who: results.servers.iter().map(|server| who(results, server)).collect(), tables }
-}
 
 /// The tables of no measurement: figures across servers, and verdicts by area.
 pub fn own(results: &Results) -> [Vec<Table>; 2] {
     let filled = |tables: Vec<Table>| tables.into_iter().filter_map(Table::filled).collect();
-    [filled(vec![figures::twins(results), figures::goroutineleak(results)]), filled(areas(results))]
+    [
+        filled(vec![figures::twins(results), figures::goroutineleak(results)]),
+        filled(areas(results).into_iter().map(|(_, table)| table).collect()),
+    ]
 }
 
-fn areas(results: &Results) -> Vec<Table> {
+/// The tables of areas with a heading of their own, and of what differs elsewhere.
+fn areas(results: &Results) -> Vec<(&'static str, Table)> {
     let is = |wanted: &'static str| move |row: &Row| row.area() == wanted;
     let kept = |row: &Row| matches!(row.verdict, Verdict::Pass | Verdict::Unsupported);
     let missed_elsewhere = |row: &Row| {
@@ -69,38 +37,40 @@ fn areas(results: &Results) -> Vec<Table> {
     let note = "Whether the work of a client that left stopped; where it was timed, the median of five.";
     let mut disconnect = titled("The client leaves", note, verdicts(results, is("disconnect")));
     disconnect.sentences = explanations::disconnect(results);
-    vec![
-        disconnect,
-        titled(
-            "Timeouts of a connection",
-            "Whether each timeout ends what it is for, and nothing else.",
-            verdicts(results, is("timeouts")),
-        ),
-        titled(
-            "Shutdown",
-            "What becomes of requests, connections and work when SIGTERM comes.",
-            verdicts(results, is("shutdown")),
-        ),
-        titled(
-            "Where else they differ",
-            "Every other scenario that not all of them pass.",
-            verdicts(results, missed_elsewhere),
-        ),
-    ]
+    let timeouts = titled(
+        "Timeouts of a connection",
+        "Whether each timeout ends what it is for, and nothing else.",
+        verdicts(results, is("timeouts")),
+    );
+    let shutdown = titled(
+        "Shutdown",
+        "What becomes of requests, connections and work when SIGTERM comes.",
+        verdicts(results, is("shutdown")),
+    );
+    let elsewhere = titled(
+        "Where else they differ",
+        "Every other scenario that not all of them pass.",
+        verdicts(results, missed_elsewhere),
+    );
+    vec![("disconnect", disconnect), ("timeouts", timeouts), ("shutdown", shutdown), ("", elsewhere)]
 }
 
-fn who<'a>(results: &Results, server: &'a Server) -> Who<'a> {
-    let count = |verdict| {
-        let of = |row: &&Row| row.server == server.name && row.verdict == verdict;
-        results.results.iter().filter(of).count()
-    };
-    let counts = Verdict::ALL.into_iter().map(|verdict| (count(verdict), verdict)).filter(|(n, _)| *n > 0);
-    let counts: Vec<String> = counts.map(|(n, verdict)| format!("{n} {verdict}")).collect();
-    let verdicts = match (&server.error, server.status) {
-        (Some(why), status @ (Status::Absent | Status::Error)) => format!("{}: {why}", status.word()),
-        _ => counts.join(", "),
-    };
-    Who { server, verdicts }
+/// Returns the verdicts of one area, in a table; none when nothing of it was judged.
+pub fn area(results: &Results, area: &str) -> Option<Table> {
+    let known = areas(results).into_iter().find(|(have, _)| *have == area).map(|(_, table)| table);
+    let other =
+        || Table { title: format!("The area `{area}`"), ..verdicts(results, |row| row.area() == area) };
+    known.unwrap_or_else(other).filled()
+}
+
+/// Returns the numbers of a server's verdicts of each kind, or the reason why there are none.
+pub fn verdicts_of(results: &Results, server: &Server) -> String {
+    if let (Some(why), status @ (Status::Absent | Status::Error)) = (&server.error, server.status) {
+        return format!("{}: {why}", status.word());
+    }
+    let counts = results.counts(Some(&server.name));
+    let counts: Vec<String> = counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    counts.join(", ")
 }
 
 /// A line for each scenario that `wanted` takes, a column for each server that was compared.
@@ -169,7 +139,7 @@ fn number(row: &Row, reasons: &mut Vec<Reason>) -> usize {
 }
 
 /// Takes an expectation apart: the reason, and behind its last semicolon the sources.
-fn explained(expected: &str) -> (String, Vec<String>) {
+pub(crate) fn explained(expected: &str) -> (String, Vec<String>) {
     let is_source =
         |word: &str| (word.starts_with("https://") || word.starts_with("docs/")) && !word.contains(' ');
     match expected.rsplit_once("; ") {

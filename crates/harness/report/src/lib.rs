@@ -5,7 +5,7 @@
 //! - [`formats`]: verdicts as text, JSON, JUnit XML and Markdown; [`pages`]: the table of scenarios as a document.
 //! - [`stranger`]: the verdict on a server that is not of the list, on one screen.
 //! - [`conclusion`]: a run in a few sentences that need no other text.
-//! - [`findings`]: what a run shows across all its servers.
+//! - [`findings`]: tables across all servers of a run, with reasons; [`learned`]: what a run taught, as pages.
 //! - [`proxies`]: a run of intermediaries as a page.
 //! - [`matrix`]: the verdicts as tables.
 //! - [`terminal`]: the tables and pictures of `lab compare`; [`page`]: the report as one HTML file.
@@ -22,6 +22,7 @@ pub mod findings;
 pub mod formats;
 pub mod gallery;
 pub mod html;
+pub mod learned;
 pub mod markdown;
 pub mod matrix;
 pub mod page;

@@ -83,7 +83,7 @@ pub fn page(run: &Run<'_>) -> String {
     short::short(&mut text, run);
     let _ = writeln!(
         text,
-        "\nFrom `lab through` on {}: {} configurations, {} of {} scenarios, {tries} clients for each way to leave. {} cores, \
+        "\nFrom `lab through` on {}: {} configurations, {} of {} scenarios, {tries} clients for each way to disconnect. {} cores, \
          Linux {}; {}. The lab is the client and the upstream of each intermediary: what stands here was seen from both sides, \
          on loopback, with HTTP/1.1 on both.\n",
         document.taken_at,
@@ -128,15 +128,15 @@ fn who(text: &mut String, run: &Run<'_>) {
     let _ = write!(text, "## {}\n\n{}", table.title, markdown::table_of_markup(&table));
 }
 
-/// The table of one state of the upstream: an intermediary a row, a way to leave a column.
+/// The table of one state of the upstream: an intermediary a row, a way to disconnect a column.
 fn ways(text: &mut String, run: &Run<'_>, sent: Sent) {
     let (title, note) = match sent {
-        Sent::Nothing => ("The client leaves, and its upstream has said nothing", "nothing yet"),
-        Sent::Stream => ("The client leaves, and its upstream streams", "an event each 20 ms"),
+        Sent::Nothing => ("The client disconnects, and its upstream has said nothing", "nothing yet"),
+        Sent::Stream => ("The client disconnects, and its upstream streams", "an event each 20 ms"),
     };
     let _ = writeln!(
         text,
-        "\n## {title}\n\nMilliseconds from the client's leaving until the connection to the upstream, which had sent {note}, was \
+        "\n## {title}\n\nMilliseconds from the client's disconnect until the connection to the upstream, which had sent {note}, was \
          ended: median / longest. *Served*: a client that closed its sending half was answered whole. *Not asked*: the request \
          never came to the upstream. *Never*: not within {:.1} s; the number names the reason below.\n",
         WATCH.as_secs_f64()

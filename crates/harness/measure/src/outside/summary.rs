@@ -1,18 +1,20 @@
 //! Work outside the process as a table and sentences.
 
-use super::{End, Outside, STYLES, Style};
+use super::{End, Kind, Outside, STYLES, Style};
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::table::{Cell, Table, Tone};
 use crate::text::{span, those};
 
-/// Returns the witness of a style's work.
-fn witness(style: &Style) -> &'static str {
-    match style.kind {
-        super::Kind::Process => "/proc",
-        super::Kind::Query => "pg_stat_activity",
-        super::Kind::Upstream => "the server that is called",
-        super::Kind::Permit => "the request that waits for the permit",
+impl Style {
+    /// Returns the witness of its work.
+    pub fn witness(&self) -> &'static str {
+        match self.kind {
+            Kind::Process => "/proc",
+            Kind::Query => "pg_stat_activity",
+            Kind::Upstream => "the server that is called",
+            Kind::Permit => "the request that waits for the permit",
+        }
     }
 }
 
@@ -39,7 +41,7 @@ pub(super) fn tables(results: &Results) -> Vec<Table> {
         };
         let mut table = Table::new(title, "server", STYLES.iter().map(|style| style.name));
         let witnesses: Vec<String> =
-            STYLES.iter().map(|style| format!("{}: {}", style.name, witness(style))).collect();
+            STYLES.iter().map(|style| format!("{}: {}", style.name, style.witness())).collect();
         table.note = format!(
             "From {} until a witness that is not the server's saw no more of the work: the median if it stopped, the longest if \
              not. The witnesses: {}.",

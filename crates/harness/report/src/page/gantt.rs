@@ -36,7 +36,7 @@ pub struct Gantt {
     pub bottom: f64,
     /// Where the deadline is.
     pub deadline: f64,
-    /// The axis of time.
+    /// The marks of the axis of time.
     pub ticks: Vec<Tick>,
     /// The lanes of each server.
     pub servers: Vec<Lanes>,

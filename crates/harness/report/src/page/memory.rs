@@ -27,9 +27,9 @@ pub struct MemoryPicture {
     pub fits: Vec<Fit>,
     /// Where the memory ends that the leanest process has without any connection.
     pub bare: f64,
-    /// The axis of requests.
+    /// The marks of the horizontal axis: requests in flight, or idle connections.
     pub xs: Vec<Tick>,
-    /// The axis of megabytes.
+    /// The marks of the vertical axis: megabytes.
     pub ys: Vec<Tick>,
 }
 

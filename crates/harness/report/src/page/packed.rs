@@ -20,7 +20,7 @@ const MOST: usize = 1_600_000;
 /// The numbers of lines that a trace may have; the first that leaves all rows small enough is taken.
 const LINES: [usize; 6] = [usize::MAX, 100, 40, 15, 5, 0];
 
-/// A row as the page reads it.
+/// One verdict, in the shape that the script of the page reads.
 #[derive(Serialize)]
 struct Opened<'a> {
     /// The grade of its verdict.

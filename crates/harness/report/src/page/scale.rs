@@ -20,12 +20,12 @@ pub struct Tick {
 }
 
 impl Scale {
-    /// Even steps: 0 is at `from`, and `most` at `to`.
+    /// Returns a scale of even steps: the value 0 stands at the position `from`, and `most` at `to`.
     pub fn linear(most: f64, from: f64, to: f64) -> Self {
         Self { least: 0.0, most: most.max(f64::MIN_POSITIVE), from, to, logarithmic: false }
     }
 
-    /// Equal factors: `least`, which is above zero, is at `from`, and `most` at `to`.
+    /// Returns a scale of equal factors: `least`, which is above zero, stands at the position `from`, and `most` at `to`.
     pub fn logarithmic(least: f64, most: f64, from: f64, to: f64) -> Self {
         Self { least, most: most.max(least * 10.0), from, to, logarithmic: true }
     }

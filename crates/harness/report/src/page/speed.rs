@@ -32,7 +32,7 @@ pub struct BarPicture {
     pub bottom: f64,
     /// Its height.
     pub height: f64,
-    /// The axis.
+    /// The marks of the axis below the bars.
     pub ticks: Vec<Tick>,
     /// A bar for each server, the best first.
     pub bars: Vec<ServerBar>,

@@ -23,7 +23,7 @@ pub(super) fn short(text: &mut String, run: &Run<'_>) {
     let tells = pick(&|server| measured(server) && Sent::ALL.iter().all(|sent| never(server, *sent) == 0));
     let _ = writeln!(
         text,
-        "- Of {all} intermediaries as their documentation has them, {} tell their upstream of every client that leaves, in all \
+        "- Of {all} intermediaries as their documentation has them, {} tell their upstream of every client that disconnects, in all \
          {} ways: {}.",
         tells.len(),
         2 * WAYS.len(),
