@@ -118,7 +118,8 @@ fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
         let text = format!("the 504 itself, by up to {}: {}.", span(held.longest), held.said(names));
         points.push(point(Tone::Odd, "late", text));
     }
-    let stopped = of(|fate| if let Fate::Stopped(ms) = fate { Some(ms) } else { None });
+    let ended = of(|fate| if let Fate::Stopped(ms) = fate { Some(ms) } else { None });
+    let stopped = Group { stopped: true, ..ended };
     if !stopped.styles.is_empty() {
         let text = format!("within {}: {}.", span(stopped.longest.max(1.0)), stopped.said(names));
         points.push(point(Tone::Good, "stopped", text));
@@ -160,11 +161,13 @@ fn unanswered(results: &Results, names: &Names<'_>) -> Option<Point> {
 struct Group<'a> {
     styles: Vec<(Vec<&'static str>, Vec<&'a str>)>,
     longest: f64,
+    /// True when the fate is that the work stopped.
+    stopped: bool,
 }
 
 impl<'a> Group<'a> {
     fn of(results: &'a Results, wanted: fn(Fate) -> Option<f64>) -> Self {
-        let mut group = Self { styles: Vec::new(), longest: 0.0 };
+        let mut group = Self { styles: Vec::new(), longest: 0.0, stopped: false };
         for style in STYLES {
             let length = |name: &str| wanted(worst(results, name, style)?);
             let who: Vec<_> =
@@ -192,7 +195,7 @@ impl<'a> Group<'a> {
                 [&have[..], styles]
                     .concat()
                     .iter()
-                    .all(|style| summary::noun(style) == summary::noun(styles[0]))
+                    .all(|style| summary::noun(style, true) == summary::noun(styles[0], true))
             };
             match merged.iter_mut().find(is_same) {
                 Some((have, both)) => {
@@ -207,18 +210,20 @@ impl<'a> Group<'a> {
     }
 
     fn said(&self, names: &Names<'_>) -> String {
+        let noun = |style: &str| summary::noun(style, self.stopped);
         let clause = |(styles, who): &(Vec<&'static str>, Vec<&str>)| {
             // Styles with the same words share them.
-            let alike = styles.chunk_by(|a, b| summary::noun(a) == summary::noun(b));
+            let alike = styles.chunk_by(|a, b| noun(a) == noun(b));
             let work: Vec<String> =
-                alike.map(|same| format!("{} ({})", summary::noun(same[0]), same.join(", "))).collect();
+                alike.map(|same| format!("{} ({})", noun(same[0]), same.join(", "))).collect();
             let work: Vec<&str> = work.iter().map(String::as_str).collect();
             match names.said(who) {
                 who if who.is_empty() => list(&work),
                 who => format!("{} on {who}", list(&work)),
             }
         };
-        let merged = if names.length == Length::Shortest { self.merged() } else { self.styles.clone() };
+        let is_merged = self.stopped && names.length == Length::Shortest;
+        let merged = if is_merged { self.merged() } else { self.styles.clone() };
         merged.iter().map(clause).collect::<Vec<_>>().join("; ")
     }
 }

@@ -20,9 +20,10 @@ pub fn style(style: &str) -> &'static str {
     }
 }
 
-/// Returns the work of a style as a noun, for a reader who does not know the style's name.
-pub fn noun(style: &str) -> &'static str {
+/// Returns the work of a style that stopped, or did not, as a noun, for a reader who does not know the style's name.
+pub fn noun(style: &str, stopped: bool) -> &'static str {
     match style {
+        "context" | "polling" if !stopped => "work that should ask its context",
         "context" => "work that asks its context",
         "drop" => "abandoned work",
         "polling" => "work that asks its context",

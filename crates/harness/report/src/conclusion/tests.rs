@@ -51,6 +51,14 @@ fn a_run_of_one_server_names_it_once() {
 }
 
 #[test]
+fn work_that_ran_on_is_not_said_to_ask_its_context() {
+    let mut results = run(&["x"], |_| true);
+    results.measured.zombie.push(life("x", "context", 900.0));
+    let told = said(&results, "ran on").unwrap();
+    assert!(told.contains("work that should ask its context (context)"), "{told}");
+}
+
+#[test]
 fn servers_that_do_not_hear_their_client_are_told_apart() {
     let told = said(&run(&["x", "y"], |name| name == "x"), "client").unwrap();
     assert!(told.contains("its work is canceled within 2.0 ms on x; "), "{told}");
