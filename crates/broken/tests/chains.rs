@@ -11,13 +11,16 @@ use suite::document::Row;
 use suite::expect::Expectations;
 use suite::profile::Profile;
 use suite::scenario::Scenario;
-use suite::scenarios;
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
+use suite::{scenarios, slots};
 use testbed::capability::Supports;
 use testbed::catalog::{self, Stanza};
 use testbed::guard;
 use testbed::subject::Subject;
+
+/// Chains at once; nearly all of their time is waiting.
+const JOBS: usize = 12;
 
 /// A fault of a link, the scenario that shows it, and what the verdict says behind the link's name.
 struct Case {
@@ -53,10 +56,12 @@ const CASES: &[Case] = &[
 
 fn main() -> ExitCode {
     guard::exec_if_asked();
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(JOBS);
     if !args.list {
         guard::kill_on_signals().expect("signals can be caught");
     }
+    slots::limit(JOBS);
     let named = CASES.iter().flat_map(|case| case.places.iter().map(move |place| (case, *place)));
     let named = named.map(|(case, place)| {
         let (fault, scenario) = (name(case.fault), case.scenario);
