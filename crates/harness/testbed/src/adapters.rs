@@ -53,7 +53,7 @@ impl Adapter {
     }
 }
 
-/// Where an adapter's packages come from, in the order in which they are had.
+/// The sources of an adapter's packages, in the order in which they are installed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Install {

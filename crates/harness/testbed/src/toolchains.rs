@@ -13,9 +13,9 @@ use crate::server;
 /// The file that pins the Go that is installed, with its hashes.
 const PIN: &str = "peers/go/nethttp/toolchain.txt";
 
-/// Why a server cannot be had here: the first of its needs that is not met; `None` when all are.
+/// Returns the reason why a server cannot run here, which is the first of its needs that is not met; `None` when all are met.
 ///
-/// A need is a program (`go`) or the least version of one (`go>=1.25`), which the stanza's version command tells.
+/// A need is a program (`go`) or a program with its least version (`go>=1.25`); the stanza's version command prints the version.
 pub fn missing(stanza: &Stanza, root: &Path) -> Option<String> {
     stanza.needs.iter().find_map(|need| unmet(need, root, |_| version(stanza, root)))
 }

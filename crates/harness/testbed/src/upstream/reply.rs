@@ -105,7 +105,7 @@ pub(super) enum Step {
     Wait(Duration),
     /// Sends these bytes.
     Send(Vec<u8>),
-    /// Sends these bytes each time that this has passed, for ever.
+    /// Sends these bytes, and again each time that this span has passed, without an end.
     Repeat(Vec<u8>, Duration),
     /// Sends these bytes as often as the connection takes them, at most so many times, and then waits for ever.
     Flood(Vec<u8>, usize),

@@ -25,7 +25,7 @@ const FIRST: u64 = 1000;
 pub(super) struct Serve {
     epoll: OwnedFd,
     listeners: Vec<TcpListener>,
-    /// Kept open: it hangs up when the upstream is dropped.
+    /// The reading end of a pipe. The upstream holds the writing end, so a hang-up here says that it was dropped.
     _stopped: PipeReader,
     connections: HashMap<u64, Connection>,
     shared: Arc<Shared>,
