@@ -24,7 +24,7 @@ const PAGES: &[(&str, &str, &[&str], &[&str])] = &[
     ("disconnect", "Clients that disconnect", &["disconnect"], &["disconnect"]),
     ("spared", "Clients that wait", &[], &["spared"]),
     ("deadline", "Deadlines and connection timeouts", &["overshoot", "spread"], &["deadline", "timeouts"]),
-    ("h2", "HTTP/2", &[], &["h2"]),
+    ("h2", "HTTP/2", &["streams", "resets", "rapid_reset"], &["h2"]),
     ("shutdown", "Shutdown", &[], &["shutdown"]),
     ("cost", "Throughput, latency and memory", &["footprint", "interference", "throughput", "latency"], &[]),
     ("faults", "Bad input, groups and leaks", &["leak"], &["baseline", "faults", "group", "leak"]),
