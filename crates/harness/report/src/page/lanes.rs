@@ -4,8 +4,8 @@ use measure::results::Results;
 use measure::text::{span, tied};
 use measure::zombie::{Fate, Life};
 
-use super::gantt::{Bar, Label, Lanes};
-use super::scale::{Scale, Tick};
+use super::gantt::{Bar, Label, Lanes, WIDTH};
+use super::scale::{Scale, Tick, round};
 
 /// Half a label of the axis fits to the right of it.
 const RIGHT: f64 = 344.0;
@@ -15,6 +15,8 @@ const TOP: f64 = 22.0;
 const WORDS: f64 = 11.0;
 const BARS: f64 = 16.0;
 const LANE: f64 = 49.0;
+/// The greatest width of a character.
+const CHARACTER: f64 = 6.2;
 
 /// Lanes on one axis of time.
 #[derive(Debug)]
@@ -88,6 +90,8 @@ pub fn picture(results: &Results, id: &'static str, title: &str, shown: &[Shown<
     let told = shown.iter().map(|one| format!("{}: {}", one.words, said(one, limit)));
     let bottom = TOP + shown.len() as f64 * LANE - 4.0;
     let deadline = results.plan.zombie.deadline_ms as f64;
+    let given_up = tied(&format!("deadline: {}", span(deadline)));
+    let width = given_up.chars().count() as f64 * CHARACTER;
     LanesPicture {
         id,
         title: title.to_owned(),
@@ -95,7 +99,7 @@ pub fn picture(results: &Results, id: &'static str, title: &str, shown: &[Shown<
         height: bottom + 18.0,
         bottom,
         deadline: time.at(deadline),
-        given_up: ((time.at(deadline) - 8.0).max(0.0), tied(&format!("deadline: {}", span(deadline)))),
+        given_up: (round((time.at(deadline) - 8.0).clamp(0.0, WIDTH - width)), given_up),
         ticks: time.ticks(4, |ms| format!("{} s", ms / 1e3)),
         lanes,
     }
@@ -126,12 +130,13 @@ mod tests {
             let (first, second) = (shown("one", &good), shown("other", &bad));
             let drawn = picture(&empty(&["tokio", "threads"]), "x", "X", &[first, second]);
             assert_eq!(drawn.lanes[1].words, "other");
+            assert!(drawn.given_up.0 + 16.0 * CHARACTER <= WIDTH, "{:?}", drawn.given_up);
             for lane in &drawn.lanes {
                 for bar in &lane.bars {
                     assert!(bar.x >= 0.0 && bar.x + bar.width <= 345.0 && bar.y + bar.height < drawn.bottom);
                 }
                 for label in &lane.labels {
-                    let end = label.x + label.text.chars().count() as f64 * 6.2;
+                    let end = label.x + label.text.chars().count() as f64 * CHARACTER;
                     assert!(label.x >= 0.0 && end <= 360.5, "{label:?}");
                 }
             }
