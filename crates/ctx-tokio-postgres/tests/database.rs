@@ -8,6 +8,7 @@ use ctx::{Context, Ended};
 use ctx_tokio_postgres::{Error, Session};
 use libtest_mimic::{Arguments, Trial};
 use testbed::postgres::{self, Postgres};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::task;
@@ -43,6 +44,10 @@ fn main() {
             a_dropped_call_and_a_dropped_session_cancel_too,
         ),
         trial("a_late_cancel_never_hits_the_next_query", a_late_cancel_never_hits_the_next_query),
+        trial(
+            "cancels_that_are_slow_on_their_way_never_hit_the_next_query",
+            cancels_that_are_slow_on_their_way_never_hit_the_next_query,
+        ),
         trial(
             "a_cancel_that_is_not_taken_closes_the_connection",
             a_cancel_that_is_not_taken_closes_the_connection,
@@ -172,6 +177,34 @@ async fn a_late_cancel_never_hits_the_next_query() {
         let _ = session.run(&ctx, async |client| client.batch_execute(&query).await).await;
         assert_eq!(answer(&mut session, round).await.expect("no cancel hits it"), round);
     }
+}
+
+async fn cancels_that_are_slow_on_their_way_never_hit_the_next_query() {
+    let postgres = database();
+    let (config, at) = target(postgres);
+    let relay = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
+    let slow = relay.local_addr().expect("loopback works");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = relay.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 16];
+                client.read_exact(&mut request).await?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let mut server = TcpStream::connect(at).await?;
+                server.write_all(&request).await?;
+                server.read(&mut [0]).await
+            });
+        }
+    });
+    let dials = AtomicU32::new(0);
+    let dial = move || TcpStream::connect(if dials.fetch_add(1, Ordering::Relaxed) == 0 { at } else { slow });
+    let mut session = Session::connect(&config, dial).await.expect("it takes connections");
+    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(5));
+    minute(&mut session, &ctx, "slow").await.expect_err("time runs out");
+    let next = session
+        .run(&Context::background(), async |client| client.batch_execute("SELECT pg_sleep(0.2)").await)
+        .await;
+    next.expect("no cancel hits it");
 }
 
 async fn a_cancel_that_is_not_taken_closes_the_connection() {
