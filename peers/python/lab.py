@@ -69,7 +69,7 @@ def subject(headers):
 
 
 def traceparent(headers):
-    """The `traceparent` to pass on as it came; one that is malformed counts as none."""
+    """The `traceparent` of the request; one that is malformed counts as none."""
     given = headers.get("traceparent", [])
     form = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
     return given[0] if len(given) == 1 and re.fullmatch(form, given[0]) else None

@@ -1,6 +1,7 @@
 """A call to another server: what it is asked, and what its answer means."""
 
 import re
+import secrets
 import time
 
 import lab
@@ -19,7 +20,8 @@ def ask(settings, request_id, given, traceparent, deadline, work, tick, hops):
     if given:
         fields.append(f"X-Request-Id: {request_id}")
     if traceparent:
-        fields.append(f"traceparent: {traceparent}")
+        # The same trace and flags, with a number of the call's own.
+        fields.append(f"traceparent: {traceparent[:36]}{secrets.token_hex(8)}{traceparent[52:]}")
     target = f"/slow?work={round(work * 1e6)}us&tick={round(tick * 1e6)}us&style={style}"
     return "\r\n".join([f"GET {target} HTTP/1.1", *fields, "", ""]).encode("latin-1")
 

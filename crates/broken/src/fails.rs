@@ -157,6 +157,7 @@ table! {
     LeavesDefunct => LEAVES_DEFUNCT,
     OrphansProcesses => &["outside/process-server-killed"],
     WaitsForProcesses => WAITS_FOR_PROCESSES,
+    PassesTraceOn => &["hops/traceparent"],
     PassesBudgetOn =>
         &["hops/answers", "hops/budgets", "outside/upstream-head", "outside/upstream-no-budget"],
     LeavesCalls => LEAVES_CALLS,

@@ -231,6 +231,8 @@ pub enum Fault {
     WaitsForProcesses,
     /// Passes the budget on as it came.
     PassesBudgetOn,
+    /// Passes the `traceparent` on as it came.
+    PassesTraceOn,
     /// Keeps the connection of a call whose request has ended.
     LeavesCalls,
     /// Answers 200 whatever became of its call.

@@ -80,6 +80,10 @@ impl Conn<'_> {
         {
             ask.request.headers_mut().insert("grpc-timeout", budget.clone());
         }
+        if let (Fault::PassesTraceOn, Some(place)) = (self.server.fault, job.head.headers.get("traceparent"))
+        {
+            ask.request.headers_mut().insert("traceparent", place.clone());
+        }
         let connected = TcpStream::connect(ask.to).and_then(|mut stream| {
             stream.write_all(&upstream::bytes(&ask.request))?;
             stream.set_nonblocking(true)?;

@@ -38,6 +38,12 @@ const CASES: &[Case] = &[
         says: "passed on a budget of",
         places: &[1, 2],
     },
+    Case {
+        fault: Fault::PassesTraceOn,
+        scenario: "hops/traceparent",
+        says: "which is no number of the call's own",
+        places: &[1, 2],
+    },
     Case { fault: Fault::LeavesCalls, scenario: "hops/fin", says: "left its call open", places: &[1, 2] },
     Case { fault: Fault::LeavesCalls, scenario: "hops/rst", says: "left its call open", places: &[1, 2] },
     Case {

@@ -1,5 +1,6 @@
 //! A request's identity: the values that its context carries.
 
+use ctx::wire::Traceparent;
 use http::{HeaderMap, HeaderName};
 
 use crate::fields::{Field, Fields};
@@ -18,9 +19,9 @@ pub struct Identity {
     pub given: bool,
     /// The `X-Subject` of the request.
     pub subject: Option<String>,
-    /// The `traceparent` of the request, to be passed on as it came; one that is malformed counts as none, as the W3C's
+    /// The place of the request in a trace, by its `traceparent`; one that is malformed counts as none, as the W3C's
     /// recommendation on trace context has it.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<Traceparent>,
 }
 
 impl Identity {
@@ -44,12 +45,8 @@ impl Identity {
 }
 
 /// Returns the one value of `traceparent`, if it is well formed.
-fn traceparent(field: Field<'_>) -> Option<String> {
-    let text = field.first?.to_str().ok()?;
-    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let fit = |(at, byte)| if matches!(at, 2 | 35 | 52) { byte == b'-' } else { hex(byte) };
-    let is_one = text.len() == 55 && text.bytes().enumerate().all(fit) && !field.repeated;
-    is_one.then(|| text.to_owned())
+fn traceparent(field: Field<'_>) -> Option<Traceparent> {
+    field.first.filter(|_| !field.repeated)?.to_str().ok()?.parse().ok()
 }
 
 /// Returns the one value of a field, which may have up to `most` bytes, each of them `fit`.
@@ -94,9 +91,13 @@ mod tests {
     #[test]
     fn a_traceparent_is_kept_and_a_malformed_one_is_none() {
         let whole = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let kept = |value: &[u8]| read("traceparent", value).map(|identity| identity.traceparent);
+        let kept = |value: &[u8]| {
+            let place = read("traceparent", value).map(|identity| identity.traceparent);
+            place.map(|place| place.map(|place| place.to_string()))
+        };
         assert_eq!(kept(whole), Ok(Some(String::from_utf8_lossy(whole).into_owned())));
-        for malformed in [&b"00-0af7"[..], &whole.to_ascii_uppercase(), b"", &[b'-'; 55]] {
+        let nowhere = b"00-00000000000000000000000000000000-b7ad6b7169203331-01";
+        for malformed in [&b"00-0af7"[..], &whole.to_ascii_uppercase(), b"", &[b'-'; 55], nowhere] {
             assert_eq!(kept(malformed), Ok(None));
         }
     }

@@ -3,6 +3,7 @@
 //! A hop gives less time than it was given: what is left of its own budget at the moment of the call, less a reserve for the
 //! answer on its way back. Rounding is down, so that budgets along a chain strictly fall.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -47,19 +48,26 @@ pub fn ask(
     let request = Request::get(format!("/slow?work={work}us&tick={tick}us&style={style}"));
     let request =
         request.header(HOST, to.to_string()).header(CONNECTION, "close").header("grpc-timeout", budget);
-    let request = named(request, identity).body(()).expect("its parts are well formed");
+    let request = named(request, identity, now).body(()).expect("its parts are well formed");
     Ok(Ask { to, request })
 }
 
-/// The same request under the names that it came with.
-fn named(mut request: request::Builder, identity: &Identity) -> request::Builder {
+/// The same request under the names that it came with; in its trace it has a number of its own.
+fn named(mut request: request::Builder, identity: &Identity, now: Instant) -> request::Builder {
     if identity.given {
         request = request.header(&REQUEST_ID, &identity.request_id);
     }
-    if let Some(traceparent) = &identity.traceparent {
-        request = request.header(&TRACEPARENT, traceparent);
+    if let Some(place) = identity.traceparent.and_then(|place| place.child(number(identity, now))) {
+        request = request.header(&TRACEPARENT, place.to_string());
     }
     request
+}
+
+/// Returns the number of a call in its trace: of its request and its moment, so that no other call has it.
+fn number(identity: &Identity, now: Instant) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&identity.request_id, identity.traceparent, now).hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 /// Returns the value of `grpc-timeout` that is `budget`, or as little less as its 8 digits allow; `None` when it is nothing.
@@ -141,11 +149,12 @@ mod tests {
     use crate::{BodyUse, Style};
 
     const MS: Duration = Duration::from_millis(1);
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn asked(args: &[&str], hops: u32, left: Duration) -> Result<Ask, Failure> {
         let settings = Settings::parse_from([&["server"], args].concat());
         let slow = Slow { work: 300 * MS, style: Style::Context, tick: 10 * MS, body: BodyUse::Read, hops };
-        let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
+        let traceparent = Some(TRACE.parse().expect("it is well formed"));
         let identity = Identity { request_id: "r-1".into(), given: true, subject: None, traceparent };
         let now = Instant::now();
         ask(&settings, &identity, &slow, now, Some(now + left))
@@ -158,9 +167,26 @@ mod tests {
         assert_eq!(ask.request.uri(), "/slow?work=300000us&tick=10000us&style=upstream&hops=2");
         assert_eq!(ask.request.headers()["grpc-timeout"], "80000u");
         assert_eq!(ask.request.headers()["x-request-id"], "r-1");
-        assert!(ask.request.headers().contains_key("traceparent"));
         let last = asked(&["--upstream", "127.0.0.1:9"], 1, 100 * MS).expect("it may call");
         assert!(last.request.uri().to_string().ends_with("&style=context"));
+    }
+
+    #[test]
+    fn a_call_has_a_number_of_its_own_in_its_request_s_trace() {
+        let passed = || {
+            let ask = asked(&["--upstream", "127.0.0.1:9"], 1, 100 * MS).expect("it may call");
+            ask.request.headers()["traceparent"].to_str().expect("it is ASCII").to_owned()
+        };
+        let (first, second) = (passed(), passed());
+        for passed in [&first, &second] {
+            assert_eq!(
+                (&passed[..36], &passed[52..]),
+                (&TRACE[..36], &TRACE[52..]),
+                "the trace and its flags"
+            );
+            assert_ne!(passed[36..52], TRACE[36..52], "the caller's number");
+        }
+        assert_ne!(first, second);
     }
 
     #[test]

@@ -89,9 +89,35 @@ pub fn unpassed(hops: &[Hop], reserve: Duration) -> Option<String> {
                 "passed on a budget of {budget:.1} ms, of {given:.1} ms and with a reserve of {reserve:.0} ms"
             ));
         }
-        (given.traceparent != passed.traceparent).then(|| "did not pass on the traceparent".to_owned())
+        (trace(given) != trace(passed)).then(|| "did not pass on the trace".to_owned())
     };
     let (at, how) = (0..hops.len().saturating_sub(1)).find_map(|at| kept(at).map(|how| (at, how)))?;
+    Some(format!("{} {how}", named(hops, at)))
+}
+
+/// The parts of a `traceparent`: the trace with its version, the number of the caller, the flags.
+fn traced(hop: &Hop) -> Option<(&str, &str, &str)> {
+    let text = hop.traceparent.as_deref()?;
+    Some((text.get(..36)?, text.get(36..52)?, text.get(52..)?))
+}
+
+fn trace(hop: &Hop) -> Option<&str> {
+    traced(hop).map(|(trace, ..)| trace)
+}
+
+/// Names the link that passed on another trace, or a number in it that is not its call's own; `None` when none did.
+pub fn untraced(hops: &[Hop]) -> Option<String> {
+    let broke = |at: usize| {
+        let (given, passed) = (traced(&hops[at])?, traced(&hops[at + 1]));
+        let Some((trace, number, flags)) = passed else { return Some("passed on no traceparent".to_owned()) };
+        if (trace, flags) != (given.0, given.2) {
+            return Some(format!("passed on {trace}…{flags} of {}…{}", given.0, given.2));
+        }
+        let mut before = hops[..=at].iter().filter_map(traced).map(|(_, number, _)| number);
+        let is_own = number.bytes().any(|byte| byte != b'0') && before.all(|before| before != number);
+        (!is_own).then(|| format!("passed on {number}, which is no number of the call's own"))
+    };
+    let (at, how) = (0..hops.len().saturating_sub(1)).find_map(|at| broke(at).map(|how| (at, how)))?;
     Some(format!("{} {how}", named(hops, at)))
 }
 
@@ -259,7 +285,36 @@ mod tests {
         assert_eq!(unpassed(&hops, RESERVE).unwrap(), "link 1 of 3, `s0`, passed on no budget");
         let hops = changed(left(), 1, |hop| hop.asked_ms = None);
         assert_eq!(unpassed(&hops, RESERVE).unwrap(), "link 1 of 3, `s0`, did not ask the next");
-        let hops = changed(left(), 0, |hop| hop.traceparent = Some("t".to_owned()));
-        assert_eq!(unpassed(&hops, RESERVE).unwrap(), "link 1 of 3, `s0`, did not pass on the traceparent");
+        let hops = changed(left(), 0, |hop| hop.traceparent = Some(placed("1", 1)));
+        assert_eq!(unpassed(&hops, RESERVE).unwrap(), "link 1 of 3, `s0`, did not pass on the trace");
+    }
+
+    /// A `traceparent` of this trace and number.
+    fn placed(trace: &str, number: u64) -> String {
+        format!("00-{trace:0>32}-{number:016x}-01")
+    }
+
+    fn traces(places: [String; 3]) -> Vec<Hop> {
+        let hops = left().into_iter().zip(places);
+        hops.map(|(hop, place)| Hop { traceparent: Some(place), ..hop }).collect()
+    }
+
+    #[test]
+    fn a_link_that_loses_the_trace_or_takes_another_s_number_is_named() {
+        assert_eq!(untraced(&traces([placed("a", 1), placed("a", 2), placed("a", 3)])), None);
+        assert_eq!(untraced(&left()), None, "a request without a trace begins none");
+        let same = untraced(&traces([placed("a", 1), placed("a", 2), placed("a", 2)])).unwrap();
+        assert_eq!(
+            same,
+            "link 2 of 3, `s1`, passed on 0000000000000002, which is no number of the call's own"
+        );
+        let first = untraced(&traces([placed("a", 1), placed("a", 2), placed("a", 1)])).unwrap();
+        assert!(first.starts_with("link 2 of 3, `s1`, passed on 0000000000000001"), "{first}");
+        let other = untraced(&traces([placed("a", 1), placed("b", 2), placed("b", 3)])).unwrap();
+        assert!(other.starts_with("link 1 of 3, `s0`, passed on 00-"), "{other}");
+        let none = changed(traces([placed("a", 1), placed("a", 2), placed("a", 3)]), 2, |hop| {
+            hop.traceparent = None
+        });
+        assert_eq!(untraced(&none).unwrap(), "link 2 of 3, `s1`, passed on no traceparent");
     }
 }

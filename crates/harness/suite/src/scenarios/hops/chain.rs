@@ -60,6 +60,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     Scenario {
+        id: "hops/traceparent",
+        promise: "a request keeps its trace through the chain, and every call in it has a number of its own",
+        sent: "`GET /slow?style=upstream&work=100ms` with `traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01` \
+               to the first of four servers, twice",
+        why: "by these numbers a tracing tool finds the work that a request left behind, and on which server",
+        wrong: "a `traceparent` that is passed on as it came: every hop is then a child of the first client",
+        sources: &["https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field"],
+        run: traceparent,
+        ..BASE
+    },
+    Scenario {
         id: "hops/deadline",
         promise: "at the deadline the first server answers 504, not early, and no server's work goes on",
         judges: &[Judges::Answer, Judges::Work],
@@ -203,6 +214,29 @@ fn budgets(bench: &Bench) -> Outcome {
     let most = timeout.saturating_sub(RESERVE * calls as u32);
     ensure!(budget + bench.answer_late() >= most, "a budget of only {budget:.1?} behind {calls} hops");
     Ok(format!("{budget:.1?} of {timeout:?} for the last of {} servers", links.len()).into())
+}
+
+fn traceparent(bench: &Bench) -> Outcome {
+    let links = chain(bench)?;
+    let mut last = Vec::new();
+    for _ in 0..2 {
+        let request = request(bench, &links, 100, 5000);
+        let id = id(&request);
+        let mut wire = connect(bench, &links)?;
+        let sent_at = wire.send_request(&request)?;
+        let answer = wire.answer()?;
+        let hops = account(bench, &links, &id, sent_at);
+        ensure!(
+            hops.first().and_then(|hop| hop.traceparent.as_deref()) == Some(TRACEPARENT),
+            "{} was not given the traceparent",
+            hops::named(&hops, 0)
+        );
+        unbroken(hops::untraced(&hops))?;
+        is_200(&answer)?;
+        last.extend(hops.last().and_then(|hop| hop.traceparent.clone()));
+    }
+    ensure!(last.len() == 2 && last[0] != last[1], "both requests have the same last call: {last:?}");
+    Ok(format!("the trace, and {} numbers of its calls", links.len()).into())
 }
 
 fn deadline(bench: &Bench) -> Outcome {
