@@ -24,6 +24,7 @@ use wire::{Answer, Request, Wire};
 use crate::args::{Leave, Show};
 use crate::progress::{print, say, screen};
 
+mod chain;
 mod draw;
 mod outside;
 
@@ -48,6 +49,9 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
         return Err("--leave stream: only HTTP/2 has streams; it takes --http2".into());
     }
     guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    if let Some(names) = chain::names(listed, args)? {
+        return chain::show(&names, target, args);
+    }
     let Shown { name, server, behind } = started(listed, target, args)?;
     let trace = Trace::default();
     let text = |error: wire::Error| error.to_string();

@@ -14,8 +14,10 @@
 //! - [`gallery`]: servers on other people's frameworks, as a document and a page.
 //! - [`picture`]: the picture in the README.
 //! - [`watched`]: a server under somebody else's load, in sentences.
+//! - [`chain`]: a request through a chain of servers.
 //! - [`export`]: files for other programs.
 
+pub mod chain;
 pub mod conclusion;
 pub mod export;
 pub mod findings;

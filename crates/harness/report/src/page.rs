@@ -10,6 +10,7 @@ use suite::verdict::Verdict;
 
 use crate::{findings, html, matrix};
 
+mod chain;
 pub mod curves;
 pub mod gantt;
 pub mod heat;
@@ -158,6 +159,11 @@ fn sections(results: &Results) -> Result<Vec<(Link, String)>, String> {
     }
     if results.measured.zombie.is_empty() {
         sections.insert(0, (Link { id: String::new(), text: String::new() }, String::new()));
+    }
+    if let Some(table) = crate::chain::table(results) {
+        let pictures =
+            chain::render(results).map_err(|error| format!("failed to draw the chains: {error}"))?;
+        sections.push(Section::of(pictures, vec![table], true)?);
     }
     for table in findings::own(results).into_iter().flatten() {
         let closed = table.first == "scenario";

@@ -1,7 +1,7 @@
 //! A run as spans, in the JSON encoding of OTLP's `ExportTraceServiceRequest`, for any tracing tool.
 //!
 //! Each request that was measured is a trace: a server span from the request to its answer, and below it a span for its work,
-//! in the process or outside. Work that outlives its answer is a span that outlives its parent, and is marked as an error.
+//! in the process or outside. A request through a chain of servers is one trace, under the ids that they passed on. Work that outlives its answer is a span that outlives its parent, and is marked as an error.
 //! Names are those of OpenTelemetry's semantic conventions; what these do not name stands under `deadline_lab.`. As in the
 //! [timeline](super::timeline), measurements that were taken one after the other follow each other, a second apart.
 //!
@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 use testbed::outside::Place;
 
 use super::timeline::{APART, end, group};
+use crate::chain;
 
+mod hops;
 mod span;
 
 use span::{Ids, Kind, Span};
@@ -50,6 +52,10 @@ pub fn render(results: &Results) -> String {
             spans.outside(one, number, begin);
         }
         begin += last + APART;
+    }
+    for (number, (row, chain)) in chain::all(results).into_iter().enumerate() {
+        spans.chain(row, number, chain, begin);
+        begin += chain.over_ms.max(chain.last_ms) + APART;
     }
     let mut text = spans.request().to_string();
     text.push('\n');

@@ -46,6 +46,11 @@ impl Ids {
         ids
     }
 
+    /// Takes the trace of a request that brought one.
+    pub(super) fn join(&mut self, trace: u128) {
+        self.trace = trace;
+    }
+
     /// Returns the next id, which is never zero.
     fn id(&mut self) -> u64 {
         let mut hasher = self.hasher.clone();
@@ -76,6 +81,11 @@ impl Span {
     /// Sets its beginning and its end.
     pub(super) fn from(self, from: f64, to: f64) -> Self {
         Self { from, to, ..self }
+    }
+
+    /// Puts it below another span of its trace.
+    pub(super) fn below(self, parent: u64) -> Self {
+        Self { parent: Some(parent), ..self }
     }
 
     /// Adds an attribute that is a text.

@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
 
-use measure::fixtures::{outside, whole};
+use measure::fixtures::{empty, outside, whole};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
+use suite::document::Row;
+use suite::verdict::Verdict;
+
 use super::*;
+use crate::chain::tests::left;
 
 fn run() -> Results {
     let mut results = whole();
@@ -122,6 +126,30 @@ fn a_request_has_the_names_of_the_conventions() {
     let query = spans.iter().find(|span| span.name == "SELECT postgres").unwrap();
     assert_eq!(attribute(query, "db.system.name"), Some(json!("postgresql")));
     assert_eq!(query.kind(), SpanKind::Client);
+}
+
+#[test]
+fn a_chain_is_one_trace_under_the_ids_that_were_passed_on() {
+    let mut results = empty(&["tokio"]);
+    let row = Row::whole_server("tokio", "hops/fin", Verdict::Pass, "stopped");
+    results.results = vec![Row { hops: left(), ..row }];
+    let request: ExportTraceServiceRequest = serde_json::from_str(&render(&results)).unwrap();
+    let services: Vec<_> = request.resource_spans.iter().map(|of| spans(of).len()).collect();
+    assert_eq!(services, [1, 8], "the client's call; then two calls, three requests and three works");
+    let spans: Vec<Span> = request.resource_spans.iter().flat_map(spans).collect();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert!(spans.iter().all(|span| hex(&span.trace_id) == "0af7651916cd43dd8448eb211c80319c"));
+    let mut calls: Vec<&Span> = spans.iter().filter(|span| span.kind() == SpanKind::Client).collect();
+    calls.sort_by_key(|call| call.start_time_unix_nano);
+    let ids: Vec<String> = calls.iter().map(|call| hex(&call.span_id)).collect();
+    assert_eq!(ids, ["b7ad6b7169203330", "b7ad6b7169203331", "b7ad6b7169203332"]);
+    let mut above: Vec<u8> = Vec::new();
+    for call in calls {
+        assert_eq!(call.parent_span_id, above, "a call is below the request for which it was made");
+        let request = spans.iter().find(|span| span.parent_span_id == call.span_id).unwrap();
+        assert_eq!(request.kind(), SpanKind::Server);
+        above = request.span_id.clone();
+    }
 }
 
 #[test]
