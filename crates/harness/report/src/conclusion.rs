@@ -271,7 +271,10 @@ fn disconnects(results: &Results, names: &Names<'_>) -> Option<Point> {
     if !heard.is_empty() {
         let who = names.said(&heard);
         let on = if who.is_empty() { String::new() } else { format!(" on {who}") };
-        clauses.push(format!("when it leaves, its work is canceled within {}{on}", span(longest.max(1.0))));
+        clauses.push(format!(
+            "when it leaves, the request's context is canceled within {}{on}",
+            span(longest.max(1.0))
+        ));
     }
     if names.length == Length::Shortest && !deaf.is_empty() {
         clauses.push(format!("on {} it runs to its end in some ways or all", deaf.len()));

@@ -177,7 +177,7 @@ fn missing(results: &Results) -> Vec<String> {
         |(count, names): &(usize, Vec<&str>)| format!("{count} of the {chosen} scenarios on {}", list(names));
     let clauses: Vec<String> = clauses.map(clause).collect();
     let missing = (!clauses.is_empty())
-        .then(|| format!("In no cell: {}, because the server has not what they need.", clauses.join("; ")));
+        .then(|| format!("Not counted: {}, because the server lacks what they need.", clauses.join("; ")));
     missing.into_iter().chain(expected).collect()
 }
 

@@ -52,18 +52,15 @@ pub(super) fn tables(results: &Results) -> Vec<Table> {
             let of = |style: &Style| cell(&results.measured.outside_of(name, style.name, end));
             table.line(*name, STYLES.iter().map(of).collect());
         }
+        table.sentences = STYLES.iter().filter_map(|style| sentence(results, &names, style, end)).collect();
         table
     };
-    let [mut first, second] = End::ALL.map(table);
-    first.sentences = STYLES.iter().filter_map(|style| sentence(results, &names, style)).collect();
-    [first, second].into_iter().filter_map(Table::filled).collect()
+    End::ALL.map(table).into_iter().filter_map(Table::filled).collect()
 }
 
-/// Returns the fate of the work in one style, on the servers that have it.
-fn sentence(results: &Results, names: &[&str], style: &Style) -> Option<String> {
-    let of = |name: &str| -> Vec<&Outside> {
-        End::ALL.iter().flat_map(|end| results.measured.outside_of(name, style.name, *end)).collect()
-    };
+/// Returns the fate of the work in one style after one kind of end, on the servers that have it.
+fn sentence(results: &Results, names: &[&str], style: &Style, end: End) -> Option<String> {
+    let of = |name: &str| -> Vec<&Outside> { results.measured.outside_of(name, style.name, end) };
     let (mut zombies, mut stopped) = (Vec::new(), Vec::new());
     let (mut zombie_ms, mut stopped_ms) = (Vec::new(), Vec::new());
     for name in names {
@@ -139,13 +136,20 @@ mod tests {
 
     #[test]
     fn a_style_is_told_with_the_servers_that_stop_it_and_those_that_do_not() {
-        let told = &tables(&run())[0].sentences;
+        let [deadline, disconnect] = &tables(&run())[..] else { panic!("two tables") };
+        let told = &deadline.sentences;
         assert_eq!(
             told[0],
             "process: stopped on a, at most 3.0 ms after its request (it is killed, and waited for); a zombie on b, for up to \
              600 ms after its request."
         );
-        assert_eq!(told.len(), 2, "styles that nobody has are not told");
+        assert_eq!(told.len(), 1, "styles that nobody has are not told");
+        assert!(disconnect.sentences[0].contains("at most 1.0 ms"), "each end has figures of its own");
+        assert!(
+            disconnect.sentences[1].contains("a zombie on b, for up to 880 ms"),
+            "{:?}",
+            disconnect.sentences
+        );
     }
 
     #[test]

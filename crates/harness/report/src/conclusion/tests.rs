@@ -61,7 +61,7 @@ fn work_that_ran_on_is_not_said_to_ask_its_context() {
 #[test]
 fn servers_that_do_not_hear_their_client_are_told_apart() {
     let told = said(&run(&["x", "y"], |name| name == "x"), "client").unwrap();
-    assert!(told.contains("its work is canceled within 2.0 ms on x; "), "{told}");
+    assert!(told.contains("the request's context is canceled within 2.0 ms on x; "), "{told}");
     assert!(told.ends_with("on y it runs to its end for nobody in 1 of 1 ways to leave."), "{told}");
 }
 
