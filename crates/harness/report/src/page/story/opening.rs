@@ -76,8 +76,15 @@ pub(super) fn zombie<'a>(
 }
 
 impl<'a> Pair<'a> {
-    /// Finds a style that one server stopped and another did not; else two styles, of one server if there is one.
+    /// Finds two styles of one server, of which one stopped and one did not; else a style that one server stopped and
+    /// another did not.
     fn of(results: &'a Results) -> Self {
+        let bad = STYLES.iter().find_map(|style| zombie(results, style, |_| true));
+        let same = |name: &str| bad.is_none_or(|bad| bad.server == name);
+        // The code decides more than the server does, so one server stands first.
+        if let Some(good) = STYLES.iter().find_map(|style| stopped(results, style, same)) {
+            return Self { good: Some(good), bad };
+        }
         let both =
             |style: &&str| Some((stopped(results, style, |_| true)?, zombie(results, style, |_| true)?));
         // "drop" tells runtimes apart by nothing but themselves.
@@ -86,10 +93,7 @@ impl<'a> Pair<'a> {
         if let Some((good, bad)) = styles.iter().find_map(|style| both(style)) {
             return Self { good: Some(good), bad: Some(bad) };
         }
-        let bad = STYLES.iter().find_map(|style| zombie(results, style, |_| true));
-        let same = |name: &str| bad.is_none_or(|bad| bad.server == name);
-        let of_same = STYLES.iter().find_map(|style| stopped(results, style, same));
-        let good = of_same.or_else(|| STYLES.iter().find_map(|style| stopped(results, style, |_| true)));
+        let good = STYLES.iter().find_map(|style| stopped(results, style, |_| true));
         Self { good, bad }
     }
 
