@@ -86,8 +86,8 @@ fn timeout(results: &Results) -> Result<Step, askama::Error> {
         format!(
             "A client sends a request and says how long it will wait: its deadline, here {deadline}. The request asks for \
              {work} of work. When the time is up, the server answers with an error (HTTP 504, “deadline exceeded”), and \
-             nobody waits any longer. The work should stop too. It reports each step to the lab over a socket of its own, \
-             which tells when it really stopped."
+             nobody waits any longer. The work should stop too. It sends a signal at each step, so that the moment when it \
+             really stops is seen from outside."
         ),
         format!(
             "In this run {timely} of {} such requests ended by {} after their deadline.",

@@ -51,7 +51,7 @@ pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
         return Ok(Step { id, title, told, pictures: String::new(), points: Vec::new() });
     }
     let told = [
-        "A client that closes its connection waits no longer either, and no clock tells the server. It hears of it only if it \
+        "A client that closes its connection waits no longer either, and here no timer helps the server. It hears of it only if it \
          watches the connection while the work runs; then it can tell the work, which here asks at every step whether to stop \
          (context).",
     ];

@@ -30,7 +30,7 @@ pub fn of(results: &Results) -> Option<Opening> {
     let sentence =
         format!("A client asked for {} of work and waited for {}. {ends}", span(work), span(deadline));
     let words = |life: &Life| match pair.is_one_server() {
-        true => format!("Server {}: work that {}", life.server, plain(&life.style)),
+        true => format!("Work that {}", brief(&life.style)),
         false => format!("Server {}", life.server),
     };
     let lives = pair.good.into_iter().chain(pair.bad);
@@ -75,6 +75,12 @@ pub(super) fn zombie<'a>(
         .max_by(|a, b| length(a).unwrap_or(0.0).total_cmp(&length(b).unwrap_or(0.0)))
 }
 
+/// Returns the words of a style up to what becomes of its work.
+fn brief(style: &str) -> &'static str {
+    let words = plain(style);
+    words.split(';').next().unwrap_or(words)
+}
+
 impl<'a> Pair<'a> {
     /// Finds two styles of one server, of which one stopped and one did not; else a style that one server stopped and
     /// another did not.
@@ -111,10 +117,10 @@ impl<'a> Pair<'a> {
         let error = "Then it was told “too late”, and left.";
         Some(match (self.good, self.bad) {
             (Some(good), Some(bad)) if good.server == bad.server => format!(
-                "{error} On the server {}, work that {} stopped; work that {} {}, for nobody.",
+                "{error} On the server {}, work that {} has stopped; work that {} {}, for nobody.",
                 good.server,
-                plain(&good.style),
-                plain(&bad.style),
+                brief(&good.style),
+                brief(&bad.style),
                 went_on(bad)
             ),
             (Some(good), Some(bad)) => format!(
