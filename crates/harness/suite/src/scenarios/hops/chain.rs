@@ -235,7 +235,11 @@ fn traceparent(bench: &Bench) -> Outcome {
         is_200(&answer)?;
         last.extend(hops.last().and_then(|hop| hop.traceparent.clone()));
     }
-    ensure!(last.len() == 2 && last[0] != last[1], "both requests have the same last call: {last:?}");
+    ensure!(
+        last.len() == 2 && last[0] != last[1],
+        "both requests have the same last call: {}",
+        last.join(", ")
+    );
     Ok(format!("the trace, and {} numbers of its calls", links.len()).into())
 }
 
