@@ -85,7 +85,7 @@ pub(super) const SERVERS: &[Server] = &[
     },
     Server {
         names: &["go-context", "go-timeouthandler", "go-writetimeout"],
-        files: &[file!("peers/go/nethttp/work.go")],
+        files: &[file!("peers/go/nethttp/work.go"), file!("peers/go/nethttp/outside.go")],
         parts: GO,
     },
     Server {
@@ -160,6 +160,8 @@ const GO: &[Part] = &[
     part(&["blocking"], "work.go", "block", &["syscall.Nanosleep("]),
     part(&["polling"], "work.go", "poll", &["ctx.Err()"]),
     part(&["spin"], "work.go", "spin", &["Before(end)"]),
+    part(&["process"], "outside.go", "process", &["exec.CommandContext("]),
+    part(&["upstream"], "outside.go", "upstream", &["p.ask(ctx", "calls.Do("]),
     part(
         &["drop", "detached", "blocking", "polling", "spin"],
         "work.go",
@@ -173,6 +175,8 @@ const PYTHON_THREADING: &[Part] = &[
     part(&["drop", "detached", "blocking"], "server.py", "run", &["time.sleep("]),
     part(&["polling"], "server.py", "run", &["stop.is_set("]),
     part(&["spin"], "server.py", "run", &["while style == \"spin\""]),
+    part(&["process"], "server.py", "process", &["subprocess.run("]),
+    part(&["upstream"], "server.py", "call", &["answer(asked"]),
     part(
         &["context", "drop", "detached", "blocking", "polling", "spin"],
         "server.py",
@@ -189,6 +193,8 @@ const PYTHON_ASYNCIO: &[Part] = &[
     part(&["polling"], "endpoints.py", "sleeping", &["stop.is_set()"]),
     part(&["blocking"], "endpoints.py", "sleeping", &["time.sleep("]),
     part(&["spin"], "endpoints.py", "sleeping", &["while spin"]),
+    part(&["process"], "endpoints.py", "process", &["child.kill()"]),
+    part(&["upstream"], "endpoints.py", "call", &["await answer(asked)"]),
     part(
         &["context", "drop", "detached", "blocking", "polling", "spin"],
         "server.py",
