@@ -165,10 +165,13 @@ impl Lane {
         self.labels.push(Label { class, x: round(x), y: round(y), text });
     }
 
-    /// Puts a text that ends at `x`.
+    /// Puts a text that ends at `x`, or begins behind it where the lane's last text leaves no room.
     fn before(&mut self, class: &'static str, text: String, x: f64, y: f64) {
-        let width = text.chars().count() as f64 * CHARACTER;
-        self.label(class, text, (x - width).clamp(LEFT, WIDTH - width), y);
+        let width = |text: &str| text.chars().count() as f64 * CHARACTER;
+        let taken = self.labels.last().map_or(LEFT, |last| last.x + width(&last.text) + 4.0);
+        let (room, wide) = (x - width(&text), width(&text));
+        let x = if room >= taken { room } else { taken.max(x + 10.0) };
+        self.label(class, text, x.min(WIDTH - wide), y);
     }
 }
 
