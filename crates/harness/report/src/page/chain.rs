@@ -168,7 +168,7 @@ impl Lane {
     /// Puts a text that ends at `x`, or begins behind it where the lane's last text leaves no room.
     fn before(&mut self, class: &'static str, text: String, x: f64, y: f64) {
         let width = |text: &str| text.chars().count() as f64 * CHARACTER;
-        let taken = self.labels.last().map_or(LEFT, |last| last.x + width(&last.text) + 4.0);
+        let taken = self.labels.last().map_or(LEFT, |last| last.x + 1.25 * width(&last.text) + 6.0);
         let (room, wide) = (x - width(&text), width(&text));
         let x = if room >= taken { room } else { taken.max(x + 10.0) };
         self.label(class, text, x.min(WIDTH - wide), y);
