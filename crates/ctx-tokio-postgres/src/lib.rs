@@ -98,7 +98,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// What the stream or the database says.
+    /// The word of the stream or of the database.
     ///
     /// # Panics
     ///
@@ -133,7 +133,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// How the context ended, or what the database says.
+    /// The end of the context, or the word of the database.
     ///
     /// # Cancellation safety
     ///

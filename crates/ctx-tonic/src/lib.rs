@@ -64,7 +64,7 @@ pub fn outgoing(ctx: &Context) -> impl Fn(Request<()>) -> Result<Request<()>, St
 
 /// Sends a call under `ctx`: the request says the time left, and the end of the context resets the call.
 ///
-/// What `send` is handed is what a client's method takes: `call(ctx, request, |request| client.say_hello(request))`.
+/// The function `send` is handed what a client's method takes: `call(ctx, request, |request| client.say_hello(request))`.
 /// A stream that is returned is no longer under the context: `ctx-stream` has `take_until_end`.
 ///
 /// # Errors

@@ -217,7 +217,7 @@ fn unexpected(results: &Results) -> Vec<String> {
 
 /// Returns a sentence for each thing that could not be measured, or run.
 ///
-/// What a server cannot have is a detail.
+/// A part that a server cannot have is a detail.
 fn gaps(results: &Results, depth: Depth) -> Vec<String> {
     // The sentences of the disconnects tell these.
     let is_told =
