@@ -3,22 +3,21 @@
 #
 #   scripts/bench-ctx.sh [rounds] [filter]      default: 5 rounds of everything
 #
-# Go is `$GO`, or `go` from PATH. Without it, the Rust side runs alone and says so.
+# Go is `$GO`, or the lab's own or the one on the PATH if it is new enough. Without it, the Rust side runs alone and says so.
 set -eu
 
 cd "$(dirname "$0")/.."
 rounds=${1:-5}
 filter=${2:-}
-go=${GO:-go}
+go=${GO:-$(scripts/go.sh || true)}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 benches="--bench ctx_ops --bench ctx_go --bench ctx_wake"
 
-if "$go" version >/dev/null 2>&1; then
-    "$go" version
+if [ -n "$go" ] && "$go" version; then
     (cd benches/go-context && "$go" test -c -o "$out/gobench" .)
 else
-    echo "no Go toolchain (set GO or PATH): the Go column stays empty"
+    echo "no Go toolchain (GO may name one): the Go column stays empty"
     go=
 fi
 rustc --version

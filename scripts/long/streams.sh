@@ -3,7 +3,7 @@
 #
 #   scripts/long.sh streams [PROGRAM...]      default: the lab's own three that speak HTTP/2, and Go's
 #
-# It takes h2load (Debian: nghttp2-client). Release builds.
+# It takes h2load (Debian: nghttp2-client) and, for Go's server, Go. Release builds.
 set -euo pipefail
 
 command -v h2load >/dev/null || {
@@ -13,6 +13,8 @@ command -v h2load >/dev/null || {
 programs=("$@")
 if [ $# -eq 0 ]; then
     cargo build --release --quiet --locked -p server-tokio -p server-async-std -p server-smol
+    go=$(scripts/go.sh)
+    "$go" build -C peers/go/nethttp -o "$PWD/target/peers/go-server" .
     programs=(target/release/server-tokio target/release/server-async-std target/release/server-smol target/peers/go-server)
 fi
 exec cargo run --release --quiet --locked -p measure --example streams -- "${programs[@]}"
