@@ -5,20 +5,18 @@ use measure::results::Results;
 use measure::text::span;
 use suite::hops::Hop;
 
-use super::gantt::{Bar, Label, WIDTH, capital};
+use super::gantt::{Bar, capital};
 use super::scale::{Scale, Tick, round};
 use crate::chain::{self, Chain, told};
 
-/// Where lanes begin.
-const LEFT: f64 = 96.0;
-/// Half a label of the axis fits to the right of it.
-const RIGHT: f64 = 344.0;
+/// Where lanes begin: left of it stand the names, and between them the budgets.
+const LEFT: f64 = 98.0;
+/// Where lanes end: right of it stand the times of the cancels and the answers.
+const RIGHT: f64 = 256.0;
 const TOP: f64 = 22.0;
 const BAR: f64 = 13.0;
 /// From one lane to the next: the arrow stands between.
 const LANE: f64 = 36.0;
-/// The greatest width of a character of a label.
-const CHARACTER: f64 = 5.6;
 
 #[derive(Template)]
 #[template(path = "pictures/chain.html")]
@@ -55,8 +53,12 @@ struct Lane {
     bars: Vec<Bar>,
     /// The call from the lane above, and its cancel or its answer.
     arrows: Vec<Arrow>,
-    /// The texts beside them.
-    labels: Vec<Label>,
+    /// The base line of what is said of them.
+    between: f64,
+    /// The budget that the call passes on, left of the plot.
+    budget: String,
+    /// Its cancel or its answer, right of the plot, and the kind of its arrow.
+    outcome: Option<(&'static str, String)>,
 }
 
 /// An arrow between two lanes.
@@ -112,7 +114,7 @@ fn of(id: usize, title: String, chain: &Chain<'_>, limit: f64) -> ChainPicture {
         bottom,
         over,
         end,
-        ticks: time.ticks(4, span),
+        ticks: time.ticks(3, span),
         lanes,
     }
 }
@@ -128,7 +130,15 @@ fn client(chain: &Chain<'_>, time: &Scale) -> Lane {
 
 impl Lane {
     fn of(name: String, y: f64) -> Self {
-        Self { name, y, bars: Vec::new(), arrows: Vec::new(), labels: Vec::new() }
+        Self {
+            name,
+            y,
+            bars: Vec::new(),
+            arrows: Vec::new(),
+            between: y,
+            budget: String::new(),
+            outcome: None,
+        }
     }
 
     fn bar(&mut self, class: &'static str, time: &Scale, from: f64, to: f64, y: f64) {
@@ -138,40 +148,26 @@ impl Lane {
 
     /// Draws what passes between the lane above and this one, whose bar is at `y`.
     fn calls(&mut self, chain: &Chain<'_>, hop: &Hop, time: &Scale, y: f64) {
+        self.between = y - 8.0;
         let Some(asked) = hop.asked_ms else {
-            return self.label("late", "never asked".into(), time.at(0.0), y - 8.0);
+            self.budget = "never asked".to_owned();
+            return;
         };
         let (top, bottom) = (y - LANE + BAR + 2.0, y - 2.0);
         let down = |x: f64| format!("M{x},{top}V{bottom}m-3,-4l3,4l3,-4");
-        let x = time.at(asked);
-        self.arrows.push(Arrow { class: "request", path: down(x) });
-        let budget =
+        self.arrows.push(Arrow { class: "request", path: down(time.at(asked)) });
+        self.budget =
             hop.budget_ms.map_or_else(|| "no budget".to_owned(), |budget| format!("{budget:.1} ms left"));
-        self.label("work", budget, x + 6.0, y - 8.0);
         let after = |ms: f64| format!("{:+.1} ms", ms - chain.over_ms);
         if let Some(told) = told(hop) {
-            let x = time.at(told);
-            self.arrows.push(Arrow { class: "late", path: down(x) });
-            self.before("late", format!("cancel {}", after(told)), x - 5.0, y - 8.0);
+            self.arrows.push(Arrow { class: "late", path: down(time.at(told)) });
+            self.outcome = Some(("late", format!("cancel {}", after(told))));
         } else if let Some(answered) = hop.answered_ms {
             let x = time.at(answered);
             self.arrows.push(Arrow { class: "request", path: format!("M{x},{bottom}V{top}m-3,4l3,-4l3,4") });
             let status = hop.status.map_or_else(String::new, |status| status.to_string());
-            self.before("work", format!("{status} {}", after(answered)), x - 5.0, y - 8.0);
+            self.outcome = Some(("work", format!("{status} {}", after(answered))));
         }
-    }
-
-    fn label(&mut self, class: &'static str, text: String, x: f64, y: f64) {
-        self.labels.push(Label { class, x: round(x), y: round(y), text });
-    }
-
-    /// Puts a text that ends at `x`, or begins behind it where the lane's last text leaves no room.
-    fn before(&mut self, class: &'static str, text: String, x: f64, y: f64) {
-        let width = |text: &str| text.chars().count() as f64 * CHARACTER;
-        let taken = self.labels.last().map_or(LEFT, |last| last.x + 1.25 * width(&last.text) + 6.0);
-        let (room, wide) = (x - width(&text), width(&text));
-        let x = if room >= taken { room } else { taken.max(x + 10.0) };
-        self.label(class, text, x.min(WIDTH - wide), y);
     }
 }
 
@@ -181,6 +177,7 @@ mod tests {
     use suite::document::Row;
     use suite::verdict::Verdict;
 
+    use super::super::gantt::WIDTH;
     use super::*;
     use crate::chain::tests::{answered, left};
 
@@ -197,7 +194,8 @@ mod tests {
         let names: Vec<_> = picture.lanes.iter().map(|lane| lane.name.as_str()).collect();
         assert_eq!(names, ["client", "1 tokio", "2 tokio", "3 tokio"]);
         let texts = |picture: &ChainPicture| {
-            picture.lanes[2].labels.iter().map(|label| label.text.clone()).collect::<Vec<_>>()
+            let lane = &picture.lanes[2];
+            [lane.budget.clone(), lane.outcome.as_ref().map_or_else(String::new, |(_, text)| text.clone())]
         };
         assert_eq!(texts(&picture), ["895.0 ms left", "cancel +0.2 ms"]);
         assert!(picture.told.starts_with("The work of all 3 hops stopped"), "{}", picture.told);
@@ -220,9 +218,26 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_texts_stand_beside_the_plot_and_no_two_in_one_place() {
+        // The greatest width of a character, plain and bold.
+        let (plain, bold) = (6.0, 6.6);
+        let mut hops = left();
+        for hop in &mut hops {
+            hop.budget_ms = Some(15_000.0);
+            hop.left_ms = hop.left_ms.map(|left| left + 900.0);
+        }
+        for lane in &drawn(hops).lanes {
+            assert!(lane.budget.chars().count() as f64 * plain < LEFT, "{}", lane.budget);
+            let outcome = lane.outcome.as_ref().map_or(0, |(_, text)| text.chars().count());
+            assert!(outcome as f64 * bold < WIDTH - RIGHT, "{lane:?}");
+            assert!((lane.between - lane.y).abs() > 11.0 || lane.budget.is_empty(), "{lane:?}");
+        }
+    }
+
+    #[test]
     fn a_hop_that_was_never_asked_says_so() {
         let mut hops = answered();
         hops[2] = Hop { server: "tokio".into(), ..Hop::default() };
-        assert_eq!(drawn(hops).lanes[3].labels[0].text, "never asked");
+        assert_eq!(drawn(hops).lanes[3].budget, "never asked");
     }
 }
