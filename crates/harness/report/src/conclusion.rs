@@ -50,7 +50,7 @@ pub fn points(results: &Results, length: Length) -> Vec<Point> {
     } else {
         points.extend(fates(results, &names));
     }
-    points.extend(cost(results, length));
+    points.extend(cost(results));
     points.extend(disconnects(results, &names));
     points.extend(not_run(results));
     points.extend(advice::of(results, length));
@@ -87,17 +87,14 @@ fn failed(results: &Results, names: &Names<'_>) -> Option<Point> {
 /// The fates of work longer than its deadline: what was asked, what ran on, what was late, what stopped.
 fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
     let plan = &results.plan.zombie;
-    let mut points = vec![point(
-        Tone::Plain,
-        "asked",
-        format!(
-            "{}: {} of work, a deadline of {}, in {} of code (in brackets).",
-            names.whole(),
-            span(plan.work_ms as f64),
-            span(plan.deadline_ms as f64),
-            names.styles()
-        ),
-    )];
+    let asked = format!(
+        "{}: {} of work, a {} deadline, {} of code.",
+        names.whole(),
+        brief(plan.work_ms),
+        brief(plan.deadline_ms),
+        names.styles()
+    );
+    let mut points = vec![point(Tone::Plain, "asked", asked)];
     let of = |wanted: fn(Fate) -> Option<f64>| Group::of(results, wanted);
     let zombies = of(|fate| match fate {
         Fate::Zombie(ms) | Fate::Endless(ms) => Some(ms),
@@ -119,7 +116,8 @@ fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
         points.push(point(Tone::Odd, "late", text));
     }
     let ended = of(|fate| if let Fate::Stopped(ms) = fate { Some(ms) } else { None });
-    let stopped = Group { stopped: true, ..ended };
+    let above = zombies.pairs().chain(held.pairs()).collect();
+    let stopped = Group { stopped: true, above, ..ended };
     if !stopped.styles.is_empty() {
         let text = format!("within {}: {}.", span(stopped.longest.max(1.0)), stopped.said(names));
         points.push(point(Tone::Good, "stopped", text));
@@ -127,6 +125,11 @@ fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
     points.extend(unanswered(results, names));
     points.extend(unseen(results));
     points
+}
+
+/// Returns a length of the plan, as `300 ms` or `3 s`.
+fn brief(ms: u64) -> String {
+    if ms < 1000 { format!("{ms} ms") } else { format!("{} s", ms as f64 / 1e3) }
 }
 
 /// The servers whose work could not be watched, and why.
@@ -163,11 +166,13 @@ struct Group<'a> {
     longest: f64,
     /// True when the fate is that the work stopped.
     stopped: bool,
+    /// The work that points above have named: its style and its server.
+    above: Vec<(&'static str, &'a str)>,
 }
 
 impl<'a> Group<'a> {
     fn of(results: &'a Results, wanted: fn(Fate) -> Option<f64>) -> Self {
-        let mut group = Self { styles: Vec::new(), longest: 0.0, stopped: false };
+        let mut group = Self { styles: Vec::new(), longest: 0.0, stopped: false, above: Vec::new() };
         for style in STYLES {
             let length = |name: &str| wanted(worst(results, name, style)?);
             let who: Vec<_> =
@@ -185,6 +190,18 @@ impl<'a> Group<'a> {
         // Most servers first.
         group.styles.sort_by_key(|(_, who)| std::cmp::Reverse(who.len()));
         group
+    }
+
+    /// Returns each style with each of its servers.
+    fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let pair = |(styles, who): &(Vec<&'static str>, Vec<&'a str>)| {
+            let who = who.clone();
+            styles
+                .clone()
+                .into_iter()
+                .flat_map(move |style| who.clone().into_iter().map(move |name| (style, name)))
+        };
+        self.styles.iter().flat_map(pair)
     }
 
     /// Returns the groups with those of the same words as one, of the servers that are in both.
@@ -209,17 +226,30 @@ impl<'a> Group<'a> {
         merged
     }
 
+    /// Returns true when all other work of these styles, on the servers that are not among `who`, has been named already.
+    fn is_rest(&self, styles: &[&'static str], who: &[&str], names: &Names<'_>) -> bool {
+        let is_named =
+            |style: &'static str, name: &&str| who.contains(name) || self.above.contains(&(style, *name));
+        let all = |style: &&'static str| names.all().iter().all(|name| is_named(style, name));
+        who.len() > 1 && !self.above.is_empty() && styles.iter().all(all)
+    }
+
     fn said(&self, names: &Names<'_>) -> String {
         let noun = |style: &str| summary::noun(style, self.stopped);
+        let bracketed = |same: &[&'static str]| match same {
+            // A noun that begins with the name of its style needs no brackets.
+            [style] if noun(style).starts_with(style) => noun(style).to_owned(),
+            same => format!("{} ({})", noun(same[0]), same.join(", ")),
+        };
         let clause = |(styles, who): &(Vec<&'static str>, Vec<&str>)| {
             // Styles with the same words share them.
-            let alike = styles.chunk_by(|a, b| noun(a) == noun(b));
-            let work: Vec<String> =
-                alike.map(|same| format!("{} ({})", noun(same[0]), same.join(", "))).collect();
+            let work: Vec<String> = styles.chunk_by(|a, b| noun(a) == noun(b)).map(bracketed).collect();
             let work: Vec<&str> = work.iter().map(String::as_str).collect();
             match names.said(who) {
-                who if who.is_empty() => list(&work),
-                who => format!("{} on {who}", list(&work)),
+                said if said.is_empty() => list(&work),
+                said if !self.is_rest(styles, who, names) => format!("{} on {said}", list(&work)),
+                _ if who.len() == names.all().len() => list(&work),
+                _ => format!("all other {}", list(&work)),
             }
         };
         let is_merged = self.stopped && names.length == Length::Shortest;
@@ -228,23 +258,35 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The cost of a storm: the server with the most work for nobody, beside the one that needed the fewest threads.
-fn cost(results: &Results, length: Length) -> Option<Point> {
+/// The cost of a storm: what it took on the server with the most work left, beside the one that needed least at the same load.
+fn cost(results: &Results) -> Option<Point> {
     let style = results.plan.storm.styles.iter().find(|style| !storms::shown(results, style).is_empty())?;
     let shown = storms::shown(results, style);
-    let by_area = |a: &&&Storm, b: &&&Storm| {
-        let key = |storm: &Storm| (storm.zombie_area(), storm.peak().threads as f64);
-        key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
-    };
-    let (most, least) = (shown.iter().max_by(by_area)?, shown.iter().min_by(by_area)?);
+    let by_cost = |storm: &&&Storm| (storm.left_behind(), storm.more_threads());
+    // Of several that are alike, the first.
+    let (most, least) = (shown.iter().rev().max_by_key(by_cost)?, shown.iter().min_by_key(by_cost)?);
+    let requests = most.requests as u64;
     let took = |storm: &Storm| {
-        let (server, threads) = (&storm.server, number(storm.peak().threads));
-        let (memory, work) = (megabytes(storm.grown()), storm.zombie_area());
-        let work = if work < 0.5 { "no work".to_owned() } else { format!("{work:.0} s of work") };
-        format!("on {server} took {threads} threads, {memory} and {work} for nobody")
+        let threads = match storm.more_threads() {
+            0 => "no more threads".to_owned(),
+            1 => "1 more thread".to_owned(),
+            more => format!("{} more threads", number(more)),
+        };
+        let left = match storm.left_behind() {
+            0 => "none ran on".to_owned(),
+            left => {
+                let left = if left == requests { format!("all {requests}") } else { number(left) };
+                let longest = storm
+                    .quiesce_ms()
+                    .map_or("beyond the watch".to_owned(), |ms| format!("for {}", span(ms)));
+                format!("{left} ran on {longest}")
+            }
+        };
+        let on = if shown.len() > 1 { format!("on {} ", storm.server) } else { String::new() };
+        format!("{on}{threads}, {} more memory, and {left}", megabytes(storm.grown()))
     };
-    let mut text = format!("{} timeouts at once {}", number(most.requests as u64), took(most));
-    if most.server != least.server && length == Length::Full {
+    let mut text = format!("{} timeouts at once: {}", number(requests), took(most));
+    if by_cost(&most) != by_cost(&least) {
         text += &format!("; {}", took(least));
     }
     let tone = if most.left_behind() > 0 { Tone::Bad } else { Tone::Good };

@@ -20,6 +20,11 @@ pub fn shown<'a>(results: &'a Results, style: &str) -> Vec<&'a Storm> {
 }
 
 impl Storm {
+    /// Returns the threads at its peak that were not there before.
+    pub fn more_threads(&self) -> u64 {
+        self.peak().threads.saturating_sub(self.before().threads)
+    }
+
     /// Returns the memory that it took on top, in bytes.
     pub fn grown(&self) -> u64 {
         self.peak().pss.saturating_sub(self.before().pss)

@@ -20,12 +20,13 @@ pub fn style(style: &str) -> &'static str {
     }
 }
 
-/// Returns the work of a style that stopped, or did not, as a noun, for a reader who does not know the style's name.
+/// Returns the work of a style that stopped, or did not, as a noun, for a reader who does not know the style's name. A noun
+/// that begins with that name needs no brackets.
 pub fn noun(style: &str, stopped: bool) -> &'static str {
     match style {
         "context" | "polling" if !stopped => "work that should ask its context",
         "context" => "work that asks its context",
-        "drop" => "abandoned work",
+        "drop" => "dropped work",
         "polling" => "work that asks its context",
         "detached" => "spawned tasks",
         "blocking" => "blocking calls",

@@ -23,21 +23,32 @@ pub(super) fn of(results: &Results, length: Length) -> Option<Point> {
         let heard = |action: &measure::disconnect::Action| results.measured.heard_of(name, action.name);
         ACTIONS.iter().filter_map(heard).any(|heard| heard.canceled < heard.tries)
     };
+    let outlived =
+        |style: &str| results.measured.outside.iter().any(|one| one.style == style && one.is_zombie());
     let mut advice = Vec::new();
-    if STYLES.iter().any(|style| *style != "detached" && ran_on(style)) {
-        advice.push("give work a context (its deadline and a cancel signal) that it asks at every step");
+    if ["context", "polling", "drop", "spin"].iter().any(|style| ran_on(style)) {
+        advice.push("check a context (deadline, cancel signal) at each step");
     }
     if ran_on("detached") {
         advice.push("cancel what you spawn");
     }
+    if ran_on("blocking") {
+        advice.push("time out blocking calls");
+    }
     if STYLES.iter().any(|style| held(style)) {
-        advice.push("move CPU loops off the threads that answer");
+        advice.push("move CPU loops to other threads");
+    }
+    match (outlived("process-unkilled"), outlived("query-dropped")) {
+        (true, true) => advice.push("kill child processes, cancel queries"),
+        (true, false) => advice.push("kill child processes"),
+        (false, true) => advice.push("cancel queries"),
+        (false, false) => {}
     }
     if names.iter().any(is_deaf) {
-        advice.push("read from the connection while the work runs, and cancel when it ends");
+        advice.push("read the connection while the work runs, and cancel at its end");
     }
     if length == Length::Shortest {
-        advice.truncate(1);
+        advice.truncate(3);
     }
     let text = advice.join("; ") + ".";
     (!advice.is_empty()).then(|| point(Tone::Plain, "to do", text))

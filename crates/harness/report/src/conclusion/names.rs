@@ -50,9 +50,17 @@ impl<'a> Names<'a> {
         if long { format!("{} of {}", who.len(), self.all.len()) } else { list(who) }
     }
 
-    /// Returns all of them.
+    /// Returns the names of all of them.
+    pub(super) fn all(&self) -> &[&'a str] {
+        &self.all
+    }
+
+    /// Returns all of them: by name, where they are few.
     pub(super) fn whole(&self) -> String {
-        if self.all.len() > 2 { format!("{} servers", self.all.len()) } else { list(&self.all) }
+        match self.all.len() {
+            0..=SHORT => self.all.join(", "),
+            many => format!("{many} servers, named below"),
+        }
     }
 
     /// Returns the number of styles that were measured.

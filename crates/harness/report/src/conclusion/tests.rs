@@ -34,13 +34,52 @@ fn many() -> Vec<String> {
 fn a_newcomer_is_told_what_ran_on_where_for_how_long_and_what_to_do() {
     let results = whole();
     let zombies = said(&results, "ran on").unwrap();
-    assert_eq!(
-        zombies,
-        "up to 2.70 s after the 504, for nobody (zombies): abandoned work (drop) on threads."
+    assert_eq!(zombies, "up to 2.70 s after the 504, for nobody (zombies): dropped work on threads.");
+    assert!(said(&results, "asked").unwrap().starts_with("tokio, threads: "));
+    assert!(said(&results, "stopped").unwrap().ends_with("dropped work on tokio."));
+    assert!(said(&results, "to do").unwrap().starts_with("check a context"));
+}
+
+#[test]
+fn the_cost_of_a_storm_is_compared_with_the_server_that_needed_least_at_the_same_load() {
+    let cost = said(&whole(), "cost").unwrap();
+    let (most, least) = cost.split_once("; ").unwrap();
+    assert!(
+        most.starts_with("500 timeouts at once: on threads ") && most.contains("all 500 ran on for"),
+        "{cost}"
     );
-    assert!(said(&results, "stopped").unwrap().ends_with("(drop) on tokio."));
-    assert!(said(&results, "cost").unwrap().contains("on threads took 1,004 threads, 1.0 MB and "));
-    assert!(said(&results, "to do").unwrap().starts_with("give work a context"));
+    assert!(least.starts_with("on tokio ") && least.ends_with(", and none ran on."), "{cost}");
+    let alone = said(&run(&["x"], |_| true), "cost").unwrap();
+    assert!(!alone.contains(" on x") && !alone.contains(';'), "{alone}");
+}
+
+#[test]
+fn what_to_do_is_said_for_each_way_in_which_work_ran_on() {
+    let mut results = run(&["x", "y"], |_| true);
+    assert_eq!(said(&results, "to do").unwrap(), "check a context (deadline, cancel signal) at each step.");
+    for style in ["detached", "blocking"] {
+        results.measured.zombie.push(life("x", style, 2700.0));
+    }
+    results.measured.outside = measure::fixtures::everything().measured.outside;
+    for one in &mut results.measured.outside {
+        (one.style, one.outlived_ms) = ("query-dropped".into(), 600.0);
+    }
+    assert_eq!(
+        said(&results, "to do").unwrap(),
+        "check a context (deadline, cancel signal) at each step; cancel what you spawn; time out blocking calls; cancel \
+         queries."
+    );
+}
+
+#[test]
+fn work_that_stopped_is_told_as_the_rest_once_what_ran_on_is_named() {
+    let mut results = run(&["x", "y", "z"], |_| true);
+    for name in ["x", "y"] {
+        results.measured.zombie.retain(|life| life.server != name || life.style != "drop");
+        results.measured.zombie.push(life(name, "drop", 0.1));
+    }
+    let told = said(&results, "stopped").unwrap();
+    assert!(told.ends_with("work that asks its context (context); all other dropped work."), "{told}");
 }
 
 #[test]
