@@ -2,12 +2,16 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use suite::exit::Exit;
+
+mod shared;
+
+use shared::{Place, ends, holds, text};
 
 /// The argument that makes this program a server, and the way in which it serves.
 const SERVER: &str = "__server";
@@ -104,50 +108,6 @@ fn lab(args: &[&str]) -> Command {
 /// The command that runs this program as a server.
 fn own(way: &str) -> String {
     format!("'{}' {SERVER} {way}", std::env::current_exe().expect("we run").display())
-}
-
-/// A folder of one test, which is removed with it.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("lab-cli-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("the folder for temporary files can be written");
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("it is UTF-8")
-    }
-
-    fn results(&self) -> Result<serde_json::Value, Failed> {
-        Ok(serde_json::from_str(&std::fs::read_to_string(self.0.join("results.json"))?)?)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), Failed> {
-    if condition { Ok(()) } else { Err(otherwise().into()) }
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}\n{}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-fn ends(output: &Output, exit: Exit) -> Result<(), Failed> {
-    holds(output.status.code() == Some(exit.status().into()), || {
-        format!("not {}: {}", exit.status(), text(output))
-    })
 }
 
 fn mute() -> Result<(), Failed> {
@@ -274,6 +234,7 @@ fn interrupt() -> Result<(), Failed> {
 
 fn unwritable() -> Result<(), Failed> {
     let place = Place::new("unwritable");
+    std::fs::create_dir(&place.0)?;
     let file = place.0.join("file");
     std::fs::write(&file, "")?;
     let below = file.join("below").display().to_string();
@@ -291,6 +252,7 @@ fn unwritable() -> Result<(), Failed> {
 
 fn daemon() -> Result<(), Failed> {
     let place = Place::new("daemon");
+    std::fs::create_dir(&place.0)?;
     let id = place.0.join("id");
     let script = format!(
         "echo listening on http://127.0.0.1:9; (setsid sh -c \"echo \\$\\$ > {}; exec sleep 60\" &); \
@@ -329,6 +291,7 @@ fn help() -> Result<(), Failed> {
 /// Shows one request to this program's server, which is the only one of a list.
 fn shown(name: &str, args: &[&str]) -> Result<(Output, Duration), Failed> {
     let place = Place::new(name);
+    std::fs::create_dir(&place.0)?;
     let list = format!(
         "[[server]]\nname = \"own\"\nabout = \"this test\"\nrun = \"{}\"\nsupports = [\"witness\"]\n",
         own("plain")

@@ -2,14 +2,17 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use suite::exit::Exit;
+
+mod shared;
+
+use shared::{Place, ends, holds, text};
 
 /// The argument that makes this program a load; then come the URL, the number of requests and the exit status.
 const LOAD: &str = "__load";
@@ -131,56 +134,17 @@ fn head(stream: &TcpStream) -> Vec<String> {
     BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect()
 }
 
-/// A folder of one test, which is removed with it.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("lab-watch-{name}-{}", std::process::id())))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("it is UTF-8")
-    }
-
-    /// The record of the watch in the document that was written.
-    fn record(&self) -> Result<(serde_json::Value, serde_json::Value), Failed> {
-        let document: serde_json::Value =
-            serde_json::from_str(&std::fs::read_to_string(self.0.join("results.json"))?)?;
-        Ok((document["measurements"][0]["records"][0].clone(), document))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), Failed> {
-    if condition { Ok(()) } else { Err(otherwise().into()) }
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}\n{}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-fn ends(output: &Output, exit: Exit) -> Result<(), Failed> {
-    holds(output.status.code() == Some(exit.status().into()), || {
-        format!("not {}: {}", exit.status(), text(output))
-    })
+/// The record of the watch in the document that was written.
+fn record(place: &Place) -> Result<(serde_json::Value, serde_json::Value), Failed> {
+    let document = place.results()?;
+    Ok((document["measurements"][0]["records"][0].clone(), document))
 }
 
 fn counted() -> Result<(), Failed> {
     let place = Place::new("counted");
     let output = Server::start()?.watch(&place, REQUESTS, 0)?.output()?;
     ends(&output, Exit::Good)?;
-    let (record, document) = place.record()?;
+    let (record, document) = record(&place)?;
     holds(record["answered"] == serde_json::json!({ "504": REQUESTS }), || record["answered"].to_string())?;
     let heard = &record["heard"];
     holds(heard["started"] == REQUESTS && heard["completed"] == REQUESTS && heard["running"] == 0, || {
@@ -204,7 +168,7 @@ fn failing() -> Result<(), Failed> {
     let place = Place::new("failing");
     let output = Server::start()?.watch(&place, 1, 7)?.output()?;
     ends(&output, Exit::Broken)?;
-    holds(place.record()?.0["load_end"] == "exit status: 7", || text(&output))
+    holds(record(&place)?.0["load_end"] == "exit status: 7", || text(&output))
 }
 
 fn silent() -> Result<(), Failed> {
@@ -225,7 +189,7 @@ fn dying() -> Result<(), Failed> {
     let _ = reaped.join();
     ends(&output, Exit::NotRun)?;
     holds(text(&output).contains("can be watched no longer"), || text(&output))?;
-    let readings = place.record()?.0["readings"].as_array().map_or(0, Vec::len);
+    let readings = record(&place)?.0["readings"].as_array().map_or(0, Vec::len);
     holds(readings > 1, || format!("{readings} readings were kept"))
 }
 
@@ -242,7 +206,7 @@ fn interrupt() -> Result<(), Failed> {
     holds(kill.success(), || "failed to send SIGINT".to_owned())?;
     let output = child.wait_with_output()?;
     ends(&output, Exit::Interrupted)?;
-    let (record, document) = place.record()?;
+    let (record, document) = record(&place)?;
     holds(document["interrupted"] == true && record["load_end"].is_null(), || text(&output))?;
     let (before, after) = (answered(server.admin)?, {
         std::thread::sleep(Duration::from_millis(200));
