@@ -15,7 +15,7 @@
 //! A program that starts processes of its own, perhaps in groups of their own, is started under a `keeper` instead: see
 //! [`Launch::keeps`].
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -24,7 +24,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, Uid, WaitOptions};
@@ -189,7 +189,7 @@ impl Child {
         spawner().send((launch, answer)).map_err(|_| io::Error::other("the spawner thread is gone"))?;
         let child = started.recv().map_err(|_| io::Error::other("the spawner thread is gone"))??;
         let group = Pid::from_child(&child);
-        live().insert(group.as_raw_nonzero().get(), Alive { mark: mark.clone(), kept: keeps.is_some() });
+        live().insert(group, Alive { mark: mark.clone(), kept: keeps.is_some() });
         Ok(Self { child, group, keeps, mark, status: None, stderr })
     }
 
@@ -232,13 +232,13 @@ impl Child {
     /// Counts the processes that it has left behind and that are no longer below it: more than none means that it went into the
     /// background.
     pub fn left_behind(&self) -> usize {
-        strays::of(&self.mark, None, Some(self.child.id())).len()
+        strays::of(&self.mark, None, Some(self.group)).len()
     }
 
     /// Kills the whole group and what left it, and reaps the child.
     pub fn kill(&mut self) {
         // Once only: a later group of the same number would be a stranger's.
-        if live().remove(&self.group.as_raw_nonzero().get()).is_none() {
+        if live().remove(&self.group).is_none() {
             return;
         }
         if self.keeps.is_some() {
@@ -254,7 +254,7 @@ impl Child {
         if let Some(folder) = self.keeps.take() {
             let _ = std::fs::remove_dir_all(folder);
         }
-        strays::end(&self.mark, Some(self.group), Some(self.child.id()));
+        strays::end(&self.mark, Some(self.group), Some(self.group));
     }
 }
 
@@ -303,15 +303,15 @@ pub fn on_signals(last: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
 /// Kills every live group, and what left it; their owners may still reap the children.
 pub fn kill_all() {
     let live = live();
-    for (group, alive) in live.iter().filter_map(|(raw, alive)| Some((Pid::from_raw(*raw)?, alive))) {
+    for (group, alive) in live.iter() {
         // A keeper ends its processes by itself, also when this process is gone by then.
         let _ = match alive.kept {
-            true => rustix::process::kill_process(group, keeper::END),
-            false => rustix::process::kill_process_group(group, Signal::KILL),
+            true => rustix::process::kill_process(*group, keeper::END),
+            false => rustix::process::kill_process_group(*group, Signal::KILL),
         };
     }
     for (group, alive) in live.iter().filter(|(_, alive)| !alive.kept) {
-        strays::end(&alive.mark, None, Some(group.cast_unsigned()));
+        strays::end(&alive.mark, None, Some(*group));
     }
 }
 
@@ -340,8 +340,8 @@ struct Alive {
 }
 
 /// The process groups that run now.
-fn live() -> std::sync::MutexGuard<'static, BTreeMap<i32, Alive>> {
-    static LIVE: Mutex<BTreeMap<i32, Alive>> = Mutex::new(BTreeMap::new());
+fn live() -> MutexGuard<'static, HashMap<Pid, Alive>> {
+    static LIVE: LazyLock<Mutex<HashMap<Pid, Alive>>> = LazyLock::new(Mutex::default);
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::Signals;
 
-use super::{die_with, limit_descriptors};
+use super::{die_with, limit_descriptors, strays};
 
 /// The first argument that turns our executable into a keeper.
 pub(super) const KEEPER: &str = "__keeper";
@@ -55,7 +55,7 @@ fn start(
     // Before the death signal is armed, so that it is caught.
     let signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH])?;
     die_with(parent, END)?;
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    strays::adopt()?;
     limit_descriptors((descriptors > 0).then_some(descriptors))?;
     let child = Command::new(program).args(args).stdin(Stdio::null()).spawn()?;
     Ok((Pid::from_child(&child), signals))
@@ -108,7 +108,7 @@ fn reap(main: Pid) -> Option<i32> {
 fn end_all() {
     let until = Instant::now() + REAPING;
     while Instant::now() < until {
-        let children = children();
+        let children = strays::children();
         for child in &children {
             let _ = rustix::process::kill_process(*child, Signal::KILL);
         }
@@ -118,14 +118,4 @@ fn end_all() {
             _ => std::thread::sleep(Duration::from_millis(1)),
         }
     }
-}
-
-fn children() -> Vec<Pid> {
-    let own = rustix::process::getpid().as_raw_nonzero().get();
-    let all = procfs::process::all_processes().into_iter().flatten().flatten();
-    all.filter_map(|process| {
-        let stat = process.stat().ok()?;
-        (stat.ppid == own).then(|| Pid::from_raw(stat.pid)).flatten()
-    })
-    .collect()
 }

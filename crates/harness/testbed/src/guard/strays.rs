@@ -3,10 +3,15 @@
 //! This process is a subreaper, so the kernel makes every orphan below it a child of its own. Each child is started with a mark
 //! in its environment, by which its orphans are told from the children of others.
 
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::thread::sleep;
 use std::time::Duration;
 
+use procfs::ProcResult;
+use procfs::process::Process;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 /// The variable that marks a child and all that it starts.
@@ -22,13 +27,14 @@ pub(super) fn adopt() -> io::Result<()> {
 }
 
 /// The orphans with a mark that begins like this, or in this process group; `child` itself is none.
-pub(super) fn of(mark: &str, group: Option<Pid>, child: Option<u32>) -> Vec<Pid> {
-    let is_stray = |id: &u32| Some(*id) != child && (has_mark(*id, mark) || in_group(*id, group));
-    children().into_iter().filter(is_stray).filter_map(|id| Pid::from_raw(id.cast_signed())).collect()
+pub(super) fn of(mark: &str, group: Option<Pid>, child: Option<Pid>) -> Vec<Pid> {
+    let is_own = |id: Pid| has_mark(id, mark) || group.is_some_and(|group| in_group(id, group));
+    let is_stray = |id: &Pid| Some(*id) != child && is_own(*id);
+    children().into_iter().filter(is_stray).collect()
 }
 
 /// Kills and reaps these orphans, and those that their deaths leave; returns how many there were.
-pub(super) fn end(mark: &str, group: Option<Pid>, child: Option<u32>) -> usize {
+pub(super) fn end(mark: &str, group: Option<Pid>, child: Option<Pid>) -> usize {
     let mut count = 0;
     for _ in 0..LOOKS {
         let strays = of(mark, group, child);
@@ -46,40 +52,34 @@ pub(super) fn end(mark: &str, group: Option<Pid>, child: Option<u32>) -> usize {
 }
 
 /// The children of this process, of all its threads.
-fn children() -> Vec<u32> {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().filter_map(Result::ok);
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>())
-        .collect()
+pub(super) fn children() -> Vec<Pid> {
+    let tasks = Process::myself().and_then(|own| own.tasks()).into_iter().flatten().flatten();
+    let ids = tasks.filter_map(|task| task.children().ok()).flatten();
+    ids.filter_map(|id| Pid::from_raw(id.cast_signed())).collect()
 }
 
-fn has_mark(id: u32, mark: &str) -> bool {
-    let wanted = format!("{MARK}={mark}");
-    let environ = environ(id);
-    environ.split(|byte| *byte == 0).any(|variable| variable.starts_with(wanted.as_bytes()))
+fn read(id: Pid) -> ProcResult<Process> {
+    Process::new(id.as_raw_nonzero().get())
+}
+
+fn has_mark(id: Pid, mark: &str) -> bool {
+    environ(id).get(OsStr::new(MARK)).is_some_and(|own| own.as_bytes().starts_with(mark.as_bytes()))
 }
 
 /// The environment that a process was started with; empty if it is dead, or has none.
-fn environ(id: u32) -> Vec<u8> {
+fn environ(id: Pid) -> HashMap<OsString, OsString> {
     for _ in 0..BECOMES {
-        let environ = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-        if !environ.is_empty() || matches!(stat(id, 0).as_deref(), None | Some("Z" | "X")) {
+        let environ = read(id).and_then(|process| process.environ()).unwrap_or_default();
+        let lives =
+            || read(id).and_then(|process| process.stat()).is_ok_and(|stat| !"ZX".contains(stat.state));
+        if !environ.is_empty() || !lives() {
             return environ;
         }
         sleep(Duration::from_millis(1));
     }
-    Vec::new()
+    HashMap::new()
 }
 
-fn in_group(id: u32, group: Option<Pid>) -> bool {
-    let Some(group) = group else { return false };
-    stat(id, 2).and_then(|found| found.parse().ok()) == Some(group.as_raw_nonzero().get())
-}
-
-/// A field of the process's state, by its number behind the name: 0 is the state, 1 the parent, 2 the group.
-fn stat(id: u32, number: usize) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name may hold anything, so the fields are those behind it.
-    stat.rsplit(')').next()?.split_whitespace().nth(number).map(str::to_owned)
+fn in_group(id: Pid, group: Pid) -> bool {
+    read(id).and_then(|process| process.stat()).is_ok_and(|stat| stat.pgrp == group.as_raw_nonzero().get())
 }
