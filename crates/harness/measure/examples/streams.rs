@@ -170,14 +170,8 @@ fn work(id: &str, timeout: Duration) -> Request {
 fn overshoot(server: &Server) -> Outcome<Vec<Vec<f64>>> {
     let (mut h2, mut late, deadline) = (connect(server)?, Vec::new(), Duration::from_millis(300));
     for wave in 0..10 {
-        let (mut streams, mut all) = (Vec::new(), Vec::new());
-        for number in 0..LIMIT {
-            let (stream, mut frames) = h2.prepare(&work(&format!("wave-{wave}-{number}"), deadline));
-            streams.push(stream);
-            all.append(&mut frames);
-        }
-        h2.send(&all)?;
-        for stream in streams {
+        let request = |number| work(&format!("wave-{wave}-{number}"), deadline);
+        for stream in h2.together(&(0..LIMIT).map(request).collect::<Vec<_>>())? {
             let answer = h2.answer(stream)?;
             if answer.status() != 504 {
                 return Err(format!("{} instead of 504", answer.status()).into());

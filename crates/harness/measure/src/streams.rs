@@ -42,15 +42,3 @@ fn connect(server: &Server, give_up_at: Instant) -> Result<(H2, usize), Failure>
     let announced = h2.session().theirs().and_then(|theirs| theirs.max_concurrent_streams);
     Ok((h2, announced.map_or(LIMIT, |most| LIMIT.min(most as usize)).max(1)))
 }
-
-/// Sends a stream for each request, all in one write, and returns the streams.
-fn send(h2: &mut H2, requests: &[Request]) -> Result<Vec<u32>, Failure> {
-    let (mut streams, mut all) = (Vec::new(), Vec::new());
-    for request in requests {
-        let (stream, mut frames) = h2.prepare(request);
-        streams.push(stream);
-        all.append(&mut frames);
-    }
-    h2.send(&all)?;
-    Ok(streams)
-}

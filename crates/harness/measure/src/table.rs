@@ -1,6 +1,7 @@
 //! The one model of a table. The terminal, the page and Markdown render it; no other code lays out rows.
 
-use crate::text::number;
+use crate::stats::Summary;
+use crate::text::{number, percentile};
 
 /// A table, a note on reading it, and sentences on what it shows.
 #[derive(Debug, Clone, Default)]
@@ -176,6 +177,13 @@ impl Cell {
     /// Returns the cell for what was not measured or is not supported.
     pub fn none() -> Self {
         Self::new(Tone::None, "–")
+    }
+
+    /// Returns the median, the 99th percentile and the worst of these milliseconds, or what stands for nothing measured.
+    pub fn quantiles(all: Option<Summary>) -> [Self; 3] {
+        let say = |ms: f64| format!("{ms:.2} ms");
+        let Some(all) = all else { return [(); 3].map(|()| Self::none()) };
+        [say(all.p50), percentile(all.p99, say), say(all.max)].map(Self::plain)
     }
 
     /// Returns a count that should be zero.

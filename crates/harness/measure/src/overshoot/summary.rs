@@ -4,7 +4,7 @@ use super::Overshoot;
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::table::{Cell, Table};
-use crate::text::{ALIKE, extremes, number, percentile, span};
+use crate::text::{ALIKE, extremes, number, span};
 
 /// The tables of the lateness of requests alone and at once.
 pub(super) fn tables(results: &Results) -> Vec<Table> {
@@ -30,15 +30,13 @@ pub(crate) fn table(all: &[Overshoot], title: &str, how: &str) -> Table {
     let columns = [how, "deadline", "answers", "early", "p50", "p99", "worst"];
     let mut table = Table::new(title, "server", columns);
     for o in all {
-        let say = |ms: f64| format!("{ms:.2} ms");
-        let figures = o.summary_ms.map(|s| [say(s.p50), percentile(s.p99, say), say(s.max)]);
         let mut cells = vec![
             Cell::plain(number(o.at_once as u64)),
             Cell::plain(span(o.deadline_ms)),
             Cell::plain(number(o.summary_ms.map_or(0, |summary| summary.count) as u64)),
             Cell::fault(o.early as u64),
         ];
-        cells.extend(figures.map_or(vec![Cell::none(); 3], |figures| figures.map(Cell::plain).into()));
+        cells.extend(Cell::quantiles(o.summary_ms));
         table.line(&o.server, cells);
     }
     table

@@ -10,7 +10,7 @@ use testbed::server::Server;
 use wire::Request;
 use wire::h2::Ending;
 
-use super::{LIMIT, PATIENCE, connect, send, step};
+use super::{LIMIT, PATIENCE, connect, step};
 use crate::measurement::{Measurement, Size, millis};
 use crate::overshoot::{self, Overshoot, Sample, gathered};
 use crate::results::Results;
@@ -78,7 +78,7 @@ fn streams(server: &Server, count: usize, deadline: Duration) -> Result<Vec<Samp
     let mut samples = Vec::with_capacity(count);
     while samples.len() < count {
         let wave = limit.min(count - samples.len());
-        for stream in send(&mut h2, &vec![request.clone(); wave])? {
+        for stream in h2.together(&vec![request.clone(); wave])? {
             let ended = h2.ending(stream, deadline + PATIENCE)?;
             let exchange = h2.exchange(stream)?;
             let whole = ended.is_some_and(|(how, _)| how == Ending::Complete);

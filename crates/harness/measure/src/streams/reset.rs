@@ -12,14 +12,14 @@ use testbed::witness::Word;
 use wire::Request;
 use wire::h2::Code;
 
-use super::{PATIENCE, connect, send, step};
+use super::{PATIENCE, connect, step};
 use crate::measurement::{Measurement, Size, millis};
 use crate::results::Results;
 use crate::schedule::Taker;
 use crate::series::{Gathered, Sample};
 use crate::stats::{Summary, ms_between};
 use crate::table::{Cell, Table, Tone};
-use crate::text::{number, percentile};
+use crate::text::number;
 
 /// Between one reset and the next.
 const APART: Duration = Duration::from_millis(1);
@@ -109,11 +109,9 @@ impl Measurement for Measure {
             if streams == 0 {
                 continue;
             }
-            let say = |ms: f64| format!("{ms:.2} ms");
-            let figures = took.map(|took| [say(took.p50), percentile(took.p99, say), say(took.max)]);
             let tone = if missed > 0 { Tone::Bad } else { Tone::Good };
             let mut cells = vec![Cell::plain(number(streams as u64)), Cell::new(tone, number(missed as u64))];
-            cells.extend(figures.map_or(vec![Cell::none(); 3], |figures| figures.map(Cell::plain).into()));
+            cells.extend(Cell::quantiles(took));
             table.line(name, cells);
             if missed > 0 {
                 let (missed, streams) = (number(missed as u64), number(streams as u64));
@@ -140,7 +138,7 @@ fn resets(server: &Server, round: usize, plan: &Plan) -> Result<(Vec<f64>, usize
             (done..plan.streams.min(done + limit)).map(|number| format!("resets-{round}-{number}")).collect();
         let target = format!("/slow?work={}ms&tick=100ms", plan.work_ms);
         let request = |name: &String| Request::get(target.clone()).timeout(DEADLINE).id(name.as_str());
-        let streams = send(&mut h2, &names.iter().map(request).collect::<Vec<_>>())?;
+        let streams = h2.together(&names.iter().map(request).collect::<Vec<_>>())?;
         for name in &names {
             let began = witness.wait_start(name, PATIENCE);
             began.ok_or_else(|| Failure::broken("the work of a stream did not begin"))?;

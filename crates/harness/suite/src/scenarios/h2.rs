@@ -78,18 +78,6 @@ fn working(bench: &Bench, h2: &mut H2, request: &Request) -> Result<u32, Failure
     Ok(stream)
 }
 
-/// Sends `count` requests in one write, a stream each; gives the streams.
-fn together(h2: &mut H2, requests: &[Request]) -> Result<Vec<u32>, Failure> {
-    let (mut streams, mut all) = (Vec::new(), Vec::new());
-    for request in requests {
-        let (stream, mut frames) = h2.prepare(request);
-        streams.push(stream);
-        all.append(&mut frames);
-    }
-    h2.send(&all)?;
-    Ok(streams)
-}
-
 /// Checks for a whole answer of that status.
 fn is(answer: &Answer, status: u16) -> Result<(), Failure> {
     let (got, after) = (answer.status(), answer.after());

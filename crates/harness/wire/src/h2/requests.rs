@@ -62,6 +62,17 @@ impl H2 {
         Ok(stream)
     }
 
+    /// Sends these requests in one write, each on a stream of its own, and returns their streams.
+    ///
+    /// # Errors
+    /// As [`H2::send`].
+    pub fn together(&mut self, requests: &[Request]) -> Result<Vec<u32>, Error> {
+        let (streams, frames): (Vec<u32>, Vec<Vec<Frame>>) =
+            requests.iter().map(|request| self.prepare(request)).unzip();
+        self.send(&frames.concat())?;
+        Ok(streams)
+    }
+
     /// Sends the request's head, and leaves its stream open for a body.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use testbed::capability::Capability::{
 use wire::h2::H2;
 use wire::{Answer, Request};
 
-use super::{BASE, LIMIT, goes_on, id, is, together};
+use super::{BASE, LIMIT, goes_on, id, is};
 use crate::ensure;
 use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario};
@@ -134,7 +134,7 @@ fn beside_http1(bench: &Bench) -> Outcome {
 fn hundred_at_once(bench: &Bench) -> Outcome {
     let mut h2 = bench.h2()?;
     let requests: Vec<_> = (0..LIMIT).map(|_| bench.fast()).collect();
-    let streams = together(&mut h2, &requests)?;
+    let streams = h2.together(&requests)?;
     for (request, stream) in requests.iter().zip(streams) {
         let answer = h2.answer(stream)?;
         is(&answer, 200)?;
@@ -175,7 +175,7 @@ fn values_apart(bench: &Bench) -> Outcome {
             subject.map_or(request.clone(), |subject| request.header("X-Subject", subject))
         })
         .collect();
-    let streams = together(&mut h2, &requests)?;
+    let streams = h2.together(&requests)?;
     for (number, stream) in streams.into_iter().enumerate() {
         let answer = h2.answer(stream)?;
         is(&answer, 200)?;

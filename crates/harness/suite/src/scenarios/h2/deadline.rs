@@ -9,7 +9,7 @@ use wire::Request;
 use wire::h2::wrong::body;
 use wire::h2::{Code, Ending, Manners};
 
-use super::{BASE, LIMIT, WATCHED, goes_on, id, is, is_reset, together};
+use super::{BASE, LIMIT, WATCHED, goes_on, id, is, is_reset};
 use crate::ensure;
 use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Observed, Outcome, Scenario, Slot};
@@ -148,7 +148,7 @@ fn hundred_deadlines(bench: &Bench) -> Outcome {
     let deadlines: Vec<_> = (0..LIMIT as u64).map(|number| bench.ms(100 + 10 * number)).collect();
     let requests: Vec<_> =
         deadlines.iter().map(|deadline| bench.slow_for(bench.ms(3000), *deadline, "")).collect();
-    let streams = together(&mut h2, &requests)?;
+    let streams = h2.together(&requests)?;
     let mut worst = Duration::ZERO;
     for (stream, deadline) in streams.into_iter().zip(deadlines) {
         let answer = h2.answer(stream)?;

@@ -214,7 +214,7 @@ fn deaf(bench: &Bench) -> Outcome {
     std::thread::sleep(Duration::from_millis(100));
     let requests: Vec<_> =
         (0..50).map(|_| Request::get("/stream?chunks=10000&every=4ms").id(bench.id())).collect();
-    super::together(&mut h2, &requests)?;
+    h2.together(&requests)?;
     for request in &requests {
         bench.work_begins(&id(request))?;
     }

@@ -3,7 +3,7 @@
 use testbed::capability::Capability::{Admin, Http2, Process, StyleContext, Witness};
 use wire::h2::{Code, Frame};
 
-use super::{LIMIT, all_end, id, is, request, together};
+use super::{LIMIT, all_end, id, is, request};
 use crate::scenario::{Bench, Outcome, Scenario};
 use crate::scenarios::leak::storms::{BASE, rounds};
 
@@ -36,7 +36,7 @@ fn storm(bench: &Bench) -> Outcome {
         for _ in 0..5 {
             let mut h2 = bench.h2()?;
             let requests: Vec<_> = (0..LIMIT).map(|_| bench.slow("tick=50ms")).collect();
-            let streams = together(&mut h2, &requests)?;
+            let streams = h2.together(&requests)?;
             connections.push((h2, streams));
         }
         for (mut h2, streams) in connections {
@@ -55,7 +55,7 @@ fn resets(bench: &Bench) -> Outcome {
     rounds(bench, 5 * LIMIT, || {
         for _ in 0..5 {
             let requests: Vec<_> = (0..LIMIT).map(|_| request(bench, "tick=100ms")).collect();
-            let streams = together(&mut h2, &requests)?;
+            let streams = h2.together(&requests)?;
             for request in &requests {
                 bench.work_begins(&id(request))?;
             }

@@ -7,7 +7,7 @@ use wire::h2::session::Session;
 use wire::h2::{Code, Ending, H2};
 
 use super::attacks::times;
-use super::{BASE, LIMIT, WATCHED, all_end, brief, goes_on, id, is, most_at_once, request, together};
+use super::{BASE, LIMIT, WATCHED, all_end, brief, goes_on, id, is, most_at_once, request};
 use crate::ensure;
 use crate::said::or_none;
 use crate::scenario::{Bench, Failure, Judges, Outcome, Scenario, Slot};
@@ -116,7 +116,7 @@ fn over(bench: &Bench) -> Outcome {
     let mut h2 = bench.h2()?;
     let requests: Vec<_> =
         (0..150).map(|_| bench.slow_for(bench.ms(800), bench.ms(1900), "tick=100ms")).collect();
-    let streams = together(&mut h2, &requests)?;
+    let streams = h2.together(&requests)?;
     let (mut served, mut refused) = (0, 0);
     for stream in streams {
         h2.ending(stream, bench.patience())?;
@@ -153,7 +153,7 @@ fn kept_full(bench: &Bench) -> Outcome {
         let more = left.min(limit - open.len());
         left -= more;
         let requests: Vec<_> = (0..more).map(|_| bench.fast()).collect();
-        open.append(&mut together(&mut h2, &requests)?);
+        open.append(&mut h2.together(&requests)?);
         if open.is_empty() {
             break;
         }
@@ -188,7 +188,7 @@ fn slots_return(bench: &Bench) -> Outcome {
     let mut h2 = bench.h2()?;
     for round in 1..=5 {
         let requests: Vec<_> = (0..LIMIT).map(|_| request(bench, "tick=100ms")).collect();
-        let streams = together(&mut h2, &requests)?;
+        let streams = h2.together(&requests)?;
         let ids = ids(&requests);
         let begun = begin(bench, &ids);
         begun.map_err(|failure| Failure::broken(format!("round {round}: {failure}")))?;
@@ -205,11 +205,11 @@ fn slots_held(bench: &Bench) -> Outcome {
     let mut h2 = bench.h2()?;
     let blocking = |_| bench.slow_for(bench.ms(1500), bench.ms(1900), "style=blocking&tick=50ms");
     let held: Vec<_> = (0..LIMIT).map(blocking).collect();
-    let streams = together(&mut h2, &held)?;
+    let streams = h2.together(&held)?;
     begin(bench, &ids(&held))?;
     reset_all(&mut h2, &streams)?;
     let more: Vec<_> = (0..50).map(|_| brief(bench, 200)).collect();
-    let extra = together(&mut h2, &more)?;
+    let extra = h2.together(&more)?;
     for stream in &extra {
         h2.ending(*stream, bench.patience())?;
     }
@@ -239,7 +239,7 @@ fn honest(bench: &Bench) -> Outcome {
     let mut canceled = 0;
     for _ in 0..50 {
         let requests: Vec<_> = (0..30).map(|_| request(bench, "tick=500ms")).collect();
-        let streams = together(&mut h2, &requests)?;
+        let streams = h2.together(&requests)?;
         begin(bench, &ids(&requests))?;
         reset_all(&mut h2, &streams)?;
         all_end(bench, &ids(&requests), bench.patience())?;
