@@ -1,11 +1,9 @@
 //! The link that breaks a chain is named: a broken server stands between two that are not, in the first, the second and the
 //! last place.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use broken::{Fault, SUPPORTS};
-use clap::ValueEnum;
+use broken::Fault;
 use libtest_mimic::{Arguments, Failed, Trial};
 use suite::document::Row;
 use suite::expect::Expectations;
@@ -14,10 +12,12 @@ use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
 use suite::{scenarios, slots};
-use testbed::capability::Supports;
-use testbed::catalog::{self, Stanza};
 use testbed::guard;
 use testbed::subject::Subject;
+
+mod shared;
+
+use shared::{name, subject};
 
 /// Chains at once; nearly all of their time is waiting.
 const JOBS: usize = 12;
@@ -79,10 +79,6 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-fn name(fault: Fault) -> String {
-    fault.to_possible_value().expect("no fault is hidden").get_name().to_owned()
-}
-
 fn sound() -> Result<(), Failed> {
     let hops = scenarios::all().into_iter().filter(|one| one.area() == "hops").collect();
     for row in judged(&[Fault::None; 3], hops)? {
@@ -109,24 +105,8 @@ fn told(row: &Row) -> String {
 }
 
 fn judged(links: &[Fault], scenarios: Vec<&'static Scenario>) -> Result<Vec<Row>, Failed> {
-    let root = catalog::root()?;
-    let links = links.iter().map(|fault| subject(*fault, &root)).collect::<Result<Vec<_>, _>>()?;
+    let links = links.iter().map(|fault| subject(*fault)).collect::<Result<Vec<_>, _>>()?;
     let entry = Entry::new(Subject::chain(links)?, Expectations::default(), scenarios);
     let settings = Settings { profile: Profile::Ci, jobs: 4, keep_traces: false, gate: false };
     Ok(Session::new(vec![entry], settings).run(&|_| {}).remove(0))
-}
-
-fn subject(fault: Fault, root: &Path) -> Result<Subject, String> {
-    let words = SUPPORTS.iter().map(|word| word.parse().expect("it is a capability"));
-    let stanza = Stanza {
-        name: name(fault),
-        about: String::new(),
-        build: None,
-        run: format!("{} --fault {}", env!("CARGO_BIN_EXE_broken"), name(fault)),
-        version: None,
-        needs: Vec::new(),
-        supports: Supports::Only(words.collect()),
-        peer: false,
-    };
-    Subject::listed(&stanza, root, None)
 }

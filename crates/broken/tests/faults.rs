@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use broken::{Fault, SUPPORTS};
+use broken::Fault;
 use clap::ValueEnum;
 use libtest_mimic::{Arguments, Failed, Trial};
 use suite::document::Row;
@@ -20,11 +20,13 @@ use suite::scenario::{Level, Scenario, Slot};
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
 use suite::{pattern, scenarios, slots};
-use testbed::capability::{Capability, Supports};
-use testbed::catalog::{self, Stanza};
-use testbed::guard;
-use testbed::postgres;
+use testbed::capability::Capability;
 use testbed::subject::Subject;
+use testbed::{guard, postgres};
+
+mod shared;
+
+use shared::{name, subject};
 
 /// One scenario of so many is tried on a fault that does not name it.
 const SAMPLE: usize = 12;
@@ -76,11 +78,6 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-fn name(fault: Fault) -> String {
-    let value = fault.to_possible_value().expect("no fault is hidden");
-    value.get_name().to_owned()
-}
-
 /// Runs what the fault's server supports, and compares what failed with what must.
 fn judge(fault: Fault) -> Result<(), Failed> {
     let expected: BTreeSet<&str> = fault.fails().into_iter().collect();
@@ -108,22 +105,6 @@ fn run(entry: Entry) -> Vec<Row> {
 
 fn told(row: &Row) -> String {
     format!("{} {}: {}\n  {}", row.id, row.verdict, row.observed, row.trace.join("\n  "))
-}
-
-fn subject(fault: Fault) -> Result<Subject, Failed> {
-    let stanza = Stanza {
-        name: name(fault),
-        about: String::new(),
-        build: None,
-        run: format!("{} --fault {}", env!("CARGO_BIN_EXE_broken"), name(fault)),
-        version: None,
-        needs: Vec::new(),
-        supports: Supports::Only(
-            SUPPORTS.iter().map(|word| word.parse().expect("it is a capability")).collect(),
-        ),
-        peer: false,
-    };
-    Ok(Subject::listed(&stanza, &catalog::root()?, None)?)
 }
 
 /// The scenarios to run.
