@@ -184,8 +184,10 @@ fn deep(depth: u64) -> Context {
     (0..depth).fold(Context::background(), |ctx, i| ctx.with_value(i))
 }
 
-/// Go starts a goroutine for each lookup and waits for it. What stands beside that is a task, started by a task on a
-/// worker of the same runtime. A thread for each lookup, which is what code without a runtime has, is a row of its own.
+/// Measures the lookup of a value from a task that is started for it, at each depth.
+///
+/// Go's benchmark starts a goroutine for each lookup and waits for it. Here a task on a worker of tokio starts a task and waits
+/// for it. Code without a runtime has a thread for each lookup instead, which is a row of its own.
 fn b6_deep_value_new(c: &mut Criterion) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let runtime =

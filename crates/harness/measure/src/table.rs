@@ -74,11 +74,11 @@ pub enum Tone {
     Plain,
     /// Nothing was measured, or nothing is supported.
     None,
-    /// As it should be.
+    /// The promise is kept.
     Good,
-    /// Not as it should be, and announced, or no fault of the server's.
+    /// The promise is broken, but that is expected of this server, or something else may be the cause.
     Odd,
-    /// Not as it should be.
+    /// The promise is broken.
     Bad,
 }
 

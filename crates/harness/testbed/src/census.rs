@@ -49,13 +49,13 @@ pub struct Connections {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Requests {
-    /// Being answered now.
+    /// The number that are being answered now.
     pub live: u64,
-    /// Started since the start.
+    /// The number that have begun since the server started.
     pub started: u64,
-    /// Answers by status.
+    /// The number of answers of each status.
     pub answered: BTreeMap<String, u64>,
-    /// Ends by reason.
+    /// The number that ended for each reason.
     pub ended: BTreeMap<String, u64>,
 }
 
@@ -63,17 +63,17 @@ pub struct Requests {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Work {
-    /// Running now.
+    /// The number that run now.
     pub live: u64,
-    /// Running now though its request has ended.
+    /// The number that run now although their requests have ended.
     pub zombie: u64,
-    /// Started since the start.
+    /// The number that have begun since the server started.
     pub started: u64,
-    /// Ended by itself.
+    /// The number that ran to their natural end.
     pub completed: u64,
-    /// Ended because it was told to.
+    /// The number that ended early because they were canceled.
     pub canceled: u64,
-    /// Ended in a panic.
+    /// The number that ended in a panic.
     pub panicked: u64,
 }
 
@@ -81,7 +81,7 @@ pub struct Work {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Contexts {
-    /// Alive now.
+    /// The number that are alive now.
     pub live: u64,
 }
 

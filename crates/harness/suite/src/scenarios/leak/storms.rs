@@ -37,7 +37,7 @@ const COLLECTOR: (&str, &str) = ("GOGC", "10");
 const THREADS: u64 = 24;
 /// Descriptors that may come on top: a timer's, a pool's.
 const DESCRIPTORS: u64 = 4;
-/// The number of equal readings in a row, 20 ms apart, that count as rest.
+/// The number of equal readings in a row, 20 ms apart, after which a server counts as idle.
 const LONG: u32 = 25;
 
 /// The base of these scenarios: a server of their own, its counters, and the kernel's.

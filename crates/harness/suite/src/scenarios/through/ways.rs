@@ -17,20 +17,22 @@ const BUFFERED: &str = "an intermediary that reads no further than one request s
     bytes of the next";
 const TRIES: usize = 3;
 
-/// The upstream has sent nothing.
+/// The base of scenarios in which the upstream has sent nothing when the client leaves.
 const STALLED: Scenario = Scenario { judges: &[Judges::Work], why: WASTE, wrong: BLIND, ..BASE };
-/// The upstream streams.
+/// The base of scenarios in which the upstream sends one event after the other.
 const STREAM: Scenario = Scenario {
     why: "each event that nobody reads costs as much as one that somebody does, and for a model that is a processor's time",
     wrong: "an intermediary that learns of its client's end by failing to write learns of a half-close never",
     ..STALLED
 };
-/// The upstream has sent half of its answer.
+/// The base of scenarios in which the upstream has sent half of its answer.
 const HALF: Scenario = Scenario {
     why: "an answer that stalls in the middle is as much waiting as one that has not begun",
     ..STALLED
 };
+/// The base of scenarios in which the end of the client stands behind bytes that are not read yet.
 const BEHIND: Scenario = Scenario { wrong: BUFFERED, ..STALLED };
+/// The base of scenarios in which the client leaves in the middle of its body.
 const UPLOAD: Scenario = Scenario {
     wrong: "an intermediary that passes a body on as it comes has begun the upstream's work, and must end it",
     ..STALLED
