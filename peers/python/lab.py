@@ -11,7 +11,8 @@ import urllib.parse
 from settings import duration
 
 BUDGET_UNITS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-STYLES = ("context", "drop", "detached", "blocking", "polling", "spin", "process", "upstream")
+STYLES = ("context", "drop", "detached", "blocking", "polling", "spin", "process", "upstream", "query",
+          "query-dropped")
 BODY = 1024 * 1024
 TARGET = 8 * 1024
 HEAD = 16 * 1024
@@ -114,10 +115,22 @@ def ticks(work, tick):
 
 
 def called(settings, style):
-    """Refuses a style that needs an upstream where there is none."""
+    """Refuses a style that needs an upstream or a database where there is none."""
     if style == "upstream" and not settings.upstream:
         problem = "takes `upstream` of a server that was started with --upstream"
         raise Refused(400, "bad-request", f"parameter `style` {problem}")
+    if style.startswith("query") and not settings.database:
+        problem = f"takes `{style}` of a server that was started with --database"
+        raise Refused(400, "bad-request", f"parameter `style` {problem}")
+
+
+def statement(request_id, work):
+    """The query that takes as long as the work. The id is in a comment, which no asterisk of it can end."""
+    return f"/* {request_id.replace('*', '?')} */ SELECT pg_sleep({work:.6f})"
+
+
+def no_database():
+    return Refused(503, "database", "the database failed")
 
 
 def document(**fields):

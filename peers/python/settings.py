@@ -1,6 +1,7 @@
 """The flags of both servers."""
 
 import argparse
+import importlib
 import os
 import re
 import sys
@@ -34,6 +35,12 @@ def address(text):
     return host, int(port)
 
 
+def database(text):
+    if not re.match("postgres(ql)?://", text):
+        raise argparse.ArgumentTypeError("takes a URL like postgres://user:password@127.0.0.1:5432/name")
+    return text
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         self.exit(2, message + "\n")
@@ -54,9 +61,21 @@ def settings():
         ("request-timeout", timeout, "2s"), ("read-header-timeout", timeout, "5s"), ("read-timeout", timeout, "10s"),
         ("write-timeout", timeout, "10s"), ("idle-timeout", timeout, "60s"), ("shutdown-timeout", timeout, "5s"),
         ("on-disconnect", str, ""), ("upstream", address, None), ("reserve", timeout, "5ms"),
+        ("database", database, None), ("drivers", str, None),
     ]:
         flag(name, kind, default)
-    return parser.parse_args()
+    read = parser.parse_args()
+    if read.drivers:
+        sys.path.append(read.drivers)
+    return read
+
+
+def driver(settings, name):
+    """Loads the driver `name` of PostgreSQL; none without --database."""
+    try:
+        return importlib.import_module(name) if settings.database else None
+    except ImportError as error:
+        sys.exit(f"failed to load the driver of --database: {error}")
 
 
 def bound(make, *arguments):

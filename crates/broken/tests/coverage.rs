@@ -28,7 +28,7 @@ fn failed(faults: impl IntoIterator<Item = Fault>) -> BTreeSet<&'static str> {
     let mut failed: BTreeSet<&str> = faults.into_iter().flat_map(Fault::fails).collect();
     for server in Catalog::read(&root).expect("the list of servers is well formed").servers {
         let supported = |scenario: &Scenario| {
-            scenario.lacking(|need| need == Capability::Process || server.supports.has(need)).is_empty()
+            scenario.lacking(|need| need == Capability::Process || server.can(need)).is_empty()
         };
         for expected in Expectations::read(&root, &server.name).expect("expectations are well formed").all() {
             let hits = |scenario: &&Scenario| {

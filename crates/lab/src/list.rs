@@ -59,7 +59,7 @@ fn as_json(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) -> serde_json::
         .iter()
         .map(|server| {
             let missing = toolchains::missing(server, root);
-            json!({"name": server.name, "about": server.about, "peer": server.peer, "missing": missing})
+            json!({"name": server.name, "about": server.about, "peer": server.peer, "missing": missing, "without": server.without})
         })
         .collect();
     json!({"servers": servers, "scenarios": scenarios})
@@ -70,7 +70,8 @@ fn show(catalog: &Catalog, root: &Path, chosen: &[&Scenario]) {
     for server in &catalog.servers {
         let absent =
             toolchains::missing(server, root).map(|why| format!(" (absent: {why})")).unwrap_or_default();
-        servers.line(server.name.as_str(), vec![Cell::plain(format!("{}{absent}", server.about))]);
+        let without = server.without.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        servers.line(server.name.as_str(), vec![Cell::plain(format!("{}{absent}{without}", server.about))]);
     }
     let servers = lines(&servers);
     print(format_args!("{servers}\n{}\n{} scenarios\n", rows(chosen), chosen.len()));

@@ -17,7 +17,7 @@ var counters = []string{
 	"connections.live", "connections.accepted", "connections.refused", "requests.live", "requests.started",
 	"requests.ended.completed", "requests.ended.deadline", "requests.ended.disconnect", "requests.ended.shutdown",
 	"requests.ended.panic", "work.live", "work.zombie", "work.started", "work.completed", "work.canceled",
-	"work.panicked", "contexts.live", "outside.processes", "outside.calls",
+	"work.panicked", "contexts.live", "outside.processes", "outside.calls", "outside.queries",
 }
 
 // census counts what the server does, and tells the witness what its work does.

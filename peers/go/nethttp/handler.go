@@ -121,6 +121,8 @@ func reply(w http.ResponseWriter, r *http.Request, v map[string]any, err error) 
 		refuse(w, r, http.StatusServiceUnavailable, "disconnect", err)
 	case errors.Is(err, errUpstream):
 		refuse(w, r, http.StatusBadGateway, "upstream", err)
+	case errors.Is(err, errDatabase):
+		refuse(w, r, http.StatusServiceUnavailable, "database", err)
 	case errors.Is(err, errProcess):
 		refuse(w, r, http.StatusBadGateway, "child", err)
 	case errors.As(err, &child):

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -42,14 +43,18 @@ func serveFast(w http.ResponseWriter, r *http.Request) {
 func (s settings) serveSlow(w http.ResponseWriter, r *http.Request) {
 	q := newQuery(r)
 	p := slow{
-		work:  q.duration("work", 5*time.Second, 0),
-		style: q.oneOf("style", "context", "drop", "detached", "blocking", "polling", "spin", "process", "upstream"),
-		tick:  q.duration("tick", 10*time.Millisecond, time.Millisecond),
-		body:  q.oneOf("body", "read", "ignore", "drop"),
-		hops:  q.number("hops", 1, 1, 8),
+		work: q.duration("work", 5*time.Second, 0),
+		style: q.oneOf("style", "context", "drop", "detached", "blocking", "polling", "spin", "process", "upstream",
+			"query", "query-dropped"),
+		tick: q.duration("tick", 10*time.Millisecond, time.Millisecond),
+		body: q.oneOf("body", "read", "ignore", "drop"),
+		hops: q.number("hops", 1, 1, 8),
 	}
 	if p.style == "upstream" && s.upstream == "" {
 		q.wrong("style", "takes `upstream` of a server that was started with --upstream")
+	}
+	if strings.HasPrefix(p.style, "query") && s.database == "" {
+		q.wrong("style", "takes `"+p.style+"` of a server that was started with --database")
 	}
 	if wrong(w, r, q) {
 		return

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,10 +16,11 @@ import (
 // settings are the flags. Those that net/http has no counterpart for are taken, so that every server can be started alike,
 // and have no effect: --blocking-threads and --max-connections.
 type settings struct {
-	mode, listen, admin, witness, onDisconnect, upstream string
-	threads, blockingThreads, maxConnections             int
-	request, readHeader, read, write, idle, shutdown     time.Duration
-	reserve                                              time.Duration
+	mode, listen, admin, witness, onDisconnect, upstream, database string
+	threads, blockingThreads, maxConnections                       int
+	request, readHeader, read, write, idle, shutdown               time.Duration
+	reserve                                                        time.Duration
+	pool                                                           *sql.DB // nil without --database
 }
 
 func parse(args []string) (s settings, err error) {
@@ -48,6 +50,11 @@ func parse(args []string) (s settings, err error) {
 	flags.StringVar(&s.admin, "admin", "127.0.0.1:0", "")
 	flags.StringVar(&s.witness, "witness", "", "")
 	flags.StringVar(&s.upstream, "upstream", "", "")
+	flags.Func("database", "", func(text string) (err error) {
+		s.database = text
+		s.pool, err = open(text)
+		return err
+	})
 	flags.IntVar(&s.threads, "threads", runtime.NumCPU(), "")
 	flags.IntVar(&s.blockingThreads, "blocking-threads", 512, "")
 	flags.IntVar(&s.maxConnections, "max-connections", 20000, "")

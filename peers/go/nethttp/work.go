@@ -47,6 +47,10 @@ func (p slow) run(ctx context.Context, s settings, r *request) error {
 		err = p.process(ctx, s, r)
 	case "upstream":
 		err = p.upstream(ctx, s, r)
+	case "query":
+		err = p.query(ctx, s, r)
+	case "query-dropped":
+		err = abandon(ctx, r, func(func()) error { return p.sleepThere(context.WithoutCancel(ctx), s, r) })
 	}
 	// Work that ends late is late, whichever case the select took.
 	if err == nil && ctx.Err() != nil {

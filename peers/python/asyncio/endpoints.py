@@ -5,6 +5,7 @@ import contextvars
 import threading
 import time
 
+import database
 import lab
 import upstream
 import worker
@@ -60,6 +61,9 @@ async def slow(exchange, work, style, tick, body, hops):
             await process(counted, work, tick)
         case "upstream":
             await call(exchange, work, tick, hops)
+        case "query" | "query-dropped":
+            with counted.work(asyncio.CancelledError, lab.Refused):
+                await database.run(lab.statement(exchange.id, work), cancels=style == "query")
     worked = int((time.monotonic() - began) * 1000)
     return lab.document(endpoint="slow", request_id=exchange.id, worked_ms=worked)
 

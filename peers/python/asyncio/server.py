@@ -16,11 +16,13 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))  # what both s
 import lab
 import settings as flags
 from census import Census
+import database
 import endpoints
 from endpoints import ENDPOINTS, who
 from exchange import TOO_LARGE, Exchange
 
 settings = endpoints.settings = flags.settings()
+database.open(settings)
 
 
 async def connection(reader, writer):

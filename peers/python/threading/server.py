@@ -18,6 +18,7 @@ import threading
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))  # what both servers share
+import database
 import lab
 import settings as flags
 import upstream
@@ -29,6 +30,7 @@ SIGNALS = {signal.SIGINT, signal.SIGTERM}
 # Threads inherit this, so that a signal waits for the main thread and never ends the process through another one.
 signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 settings = flags.settings()
+database.open(settings)
 census = flags.bound(Census, "python-threading", settings, threading.active_count)
 who = contextvars.ContextVar("who")
 
@@ -123,6 +125,8 @@ def outside(handler, work_there, deadline, work, tick, hops, results):
         work_there(handler, deadline, work, tick, hops)
     except lab.Refused as refused:
         failed = refused
+    except TimeoutError:
+        failed = lab.Refused(504, "deadline", "context deadline exceeded")
     results.put(failed)
 
 
@@ -175,7 +179,18 @@ def answer(asked, deadline):
         raise upstream.failed() from None
 
 
-OUTSIDE = {"process": process, "upstream": call}
+def query(handler, deadline, work, _tick, _hops, cancels=True):
+    """Lets the database do the work, and cancels its query at the deadline."""
+    with handler.counted.work(lab.Refused, TimeoutError), database.lend(deadline) as connection:
+        connection.run(lab.statement(handler.counted.id, work), deadline if cancels else None)
+
+
+def query_dropped(*job):
+    """Waits for the query to its end: the wait for this thread ends at the deadline, and nobody tells the database."""
+    query(*job, cancels=False)
+
+
+OUTSIDE = {"process": process, "upstream": call, "query": query, "query-dropped": query_dropped}
 
 
 class Server(http.server.ThreadingHTTPServer):

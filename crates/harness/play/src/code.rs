@@ -103,7 +103,7 @@ mod tests {
     fn every_style_of_every_server_has_its_code_and_a_line_that_decides() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap();
         for server in &Catalog::read(root).unwrap().servers {
-            for style in STYLES.iter().filter(|style| server.supports.has(style.need)) {
+            for style in STYLES.iter().filter(|style| server.can(style.need)) {
                 let found = behind(&server.name, style.name, false);
                 assert!(!found.is_empty(), "{} {}", server.name, style.name);
             }

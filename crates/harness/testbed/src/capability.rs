@@ -233,6 +233,15 @@ impl Supports {
             Self::Only(list) => list.contains(&need),
         }
     }
+
+    /// Adds these capabilities.
+    pub(crate) fn add(&mut self, more: &BTreeSet<Capability>) {
+        match self {
+            Self::All => {}
+            Self::AllBut(list) => list.retain(|lacking| !more.contains(lacking)),
+            Self::Only(list) => list.extend(more),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Supports {

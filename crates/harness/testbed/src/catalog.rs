@@ -1,11 +1,13 @@
 //! The server list, `servers.toml`: how each server is built and run, and what it supports.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::capability::Supports;
+use crate::capability::{Capability, Supports};
 pub use crate::command::{target, words};
+use crate::toolchains;
 
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
@@ -39,13 +41,56 @@ pub struct Stanza {
     pub needs: Vec<String>,
     /// The server's capabilities.
     pub supports: Supports,
+    /// The capabilities that it has where more is installed.
+    pub with: Option<Extra>,
+    /// The reason why it lacks those here; set by [`Catalog::read`].
+    #[serde(skip)]
+    pub without: Option<String>,
     /// True for a server that stands beside the lab's own for comparison.
     #[serde(default)]
     pub peer: bool,
 }
 
+/// Capabilities of a server that need more than the server does, such as a driver for a database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extra {
+    /// Files that must be there.
+    pub needs: Vec<String>,
+    /// The command that installs them.
+    pub install: String,
+    /// The command that builds it with them; the server's own where there is none.
+    pub build: Option<String>,
+    /// The command that runs it with them; the server's own where there is none.
+    pub run: Option<String>,
+    /// The capabilities.
+    pub supports: BTreeSet<Capability>,
+}
+
+impl Stanza {
+    /// True when the server has the capability here, or would have it with all that it can use installed.
+    pub fn can(&self, need: Capability) -> bool {
+        self.supports.has(need) || self.with.as_ref().is_some_and(|with| with.supports.contains(&need))
+    }
+
+    /// Adds what the server has where more is installed, or notes why it lacks that.
+    fn extend(&mut self, root: &Path) {
+        let Some(with) = &self.with else { return };
+        self.without = with.needs.iter().find_map(|need| toolchains::absent(need, root)).map(|why| {
+            let words: Vec<_> = with.supports.iter().map(|one| one.word()).collect();
+            format!("no {}: {why}; `{}` installs it", words.join(", "), with.install)
+        });
+        if self.without.is_some() {
+            return;
+        }
+        self.supports.add(&with.supports);
+        self.build = with.build.clone().or_else(|| self.build.take());
+        self.run = with.run.clone().unwrap_or_else(|| std::mem::take(&mut self.run));
+    }
+}
+
 impl Catalog {
-    /// Reads the list at `root`.
+    /// Reads the list at `root`; each server has what it has with all that is installed here.
     ///
     /// # Errors
     /// A sentence that names the file and what is wrong with it.
@@ -53,7 +98,9 @@ impl Catalog {
         let path = root.join(FILE);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
-        Self::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))
+        let mut catalog = Self::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))?;
+        catalog.servers.iter_mut().for_each(|server| server.extend(root));
+        Ok(catalog)
     }
 
     /// Parses the list.
@@ -130,6 +177,27 @@ mod tests {
         );
         let error = Catalog::parse(&LIST.replace("\"all\"", "\"al\"")).unwrap_err();
         assert!(error.contains("unknown capability `al`"), "{error}");
+    }
+
+    #[test]
+    fn what_a_server_has_with_more_installed_is_added_or_said_to_be_missing() {
+        let with = "\n[server.with]\ninstall = \"sh get.sh\"\nrun = \"two --driver\"\nsupports = [\"style:query\"]\n";
+        let two = |needs: &str| {
+            let list = format!("{LIST}{with}needs = [\"{needs}\"]\n");
+            let mut two = Catalog::parse(&list).unwrap().find("two").unwrap().clone();
+            two.extend(Path::new("/"));
+            two
+        };
+        let there = two("/proc/self");
+        assert!(there.supports.has(Capability::StyleQuery) && there.run == "two --driver");
+        assert_eq!(there.without, None);
+        let lacking = two("/no/such/driver");
+        assert!(!lacking.supports.has(Capability::StyleQuery) && lacking.can(Capability::StyleQuery));
+        assert_eq!(lacking.run, "python3 two.py");
+        assert_eq!(
+            lacking.without.unwrap(),
+            "no style:query: `/no/such/driver` is not there; `sh get.sh` installs it"
+        );
     }
 
     #[test]

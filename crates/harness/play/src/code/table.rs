@@ -85,17 +85,25 @@ pub(super) const SERVERS: &[Server] = &[
     },
     Server {
         names: &["go-context", "go-timeouthandler", "go-writetimeout"],
-        files: &[file!("peers/go/nethttp/work.go"), file!("peers/go/nethttp/outside.go")],
+        files: &[
+            file!("peers/go/nethttp/work.go"),
+            file!("peers/go/nethttp/outside.go"),
+            file!("peers/go/nethttp/database.go"),
+        ],
         parts: GO,
     },
     Server {
         names: &["python-threading"],
-        files: &[file!("peers/python/threading/server.py")],
+        files: &[file!("peers/python/threading/server.py"), file!("peers/python/threading/database.py")],
         parts: PYTHON_THREADING,
     },
     Server {
         names: &["python-asyncio"],
-        files: &[file!("peers/python/asyncio/endpoints.py"), file!("peers/python/asyncio/server.py")],
+        files: &[
+            file!("peers/python/asyncio/endpoints.py"),
+            file!("peers/python/asyncio/server.py"),
+            file!("peers/python/asyncio/database.py"),
+        ],
         parts: PYTHON_ASYNCIO,
     },
     Server {
@@ -161,6 +169,9 @@ const GO: &[Part] = &[
     part(&["polling"], "work.go", "poll", &["ctx.Err()"]),
     part(&["spin"], "work.go", "spin", &["Before(end)"]),
     part(&["process"], "outside.go", "process", &["exec.CommandContext("]),
+    part(&["query"], "database.go", "query", &["carries := ctx", "p.sleepThere(carries"]),
+    part(&["query", "query-dropped"], "database.go", "sleepThere", &["ExecContext("]),
+    part(&["query-dropped"], "work.go", "abandon", &["go func()", "ctx.Done()"]),
     part(&["upstream"], "outside.go", "upstream", &["p.ask(ctx", "calls.Do("]),
     part(
         &["drop", "detached", "blocking", "polling", "spin"],
@@ -176,6 +187,9 @@ const PYTHON_THREADING: &[Part] = &[
     part(&["polling"], "server.py", "run", &["stop.is_set("]),
     part(&["spin"], "server.py", "run", &["while style == \"spin\""]),
     part(&["process"], "server.py", "process", &["subprocess.run("]),
+    part(&["query"], "server.py", "query", &["connection.run("]),
+    part(&["query-dropped"], "server.py", "query_dropped", &["cancels=False"]),
+    part(&["query"], "database.py", "run", &["threading.Timer(", "inner.execute("]),
     part(&["upstream"], "server.py", "call", &["answer(asked"]),
     part(
         &["context", "drop", "detached", "blocking", "polling", "spin"],
@@ -194,6 +208,8 @@ const PYTHON_ASYNCIO: &[Part] = &[
     part(&["blocking"], "endpoints.py", "sleeping", &["time.sleep("]),
     part(&["spin"], "endpoints.py", "sleeping", &["while spin"]),
     part(&["process"], "endpoints.py", "process", &["child.kill()"]),
+    part(&["query"], "database.py", "run", &["connection.execute("]),
+    part(&["query-dropped"], "database.py", "dropped", &["connection.terminate()"]),
     part(&["upstream"], "endpoints.py", "call", &["await answer(asked)"]),
     part(
         &["context", "drop", "detached", "blocking", "polling", "spin"],
