@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::capability::{Capability, Supports};
+use crate::command;
 pub use crate::command::{target, words};
-use crate::toolchains;
 
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
@@ -76,7 +76,7 @@ impl Stanza {
     /// Adds what the server has where more is installed, or notes why it lacks that.
     fn extend(&mut self, root: &Path) {
         let Some(with) = &self.with else { return };
-        self.without = with.needs.iter().find_map(|need| toolchains::absent(need, root)).map(|why| {
+        self.without = with.needs.iter().find_map(|need| command::absent(need, root)).map(|why| {
             let words: Vec<_> = with.supports.iter().map(|one| one.word()).collect();
             format!("no {}: {why}; `{}` installs it", words.join(", "), with.install)
         });

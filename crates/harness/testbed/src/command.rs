@@ -11,6 +11,15 @@ pub fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
 
+/// Why a file that is needed is not there; `target/…` is below cargo's target folder.
+pub(crate) fn absent(file: &str, root: &Path) -> Option<String> {
+    let path = match file.strip_prefix("target/") {
+        Some(rest) => target(root).join(rest),
+        None => root.join(file),
+    };
+    (!path.exists()).then(|| format!("`{file}` is not there"))
+}
+
 /// Splits a command of the list into words: `target/…` is taken from wherever cargo builds to, and a program of
 /// which the lab has a copy of its own from there.
 ///

@@ -48,15 +48,6 @@ fn unmet(need: &str, root: &Path, says: impl Fn(&str) -> Option<String>) -> Opti
     }
 }
 
-/// Why a file that is needed is not there; `target/…` is below cargo's target folder.
-pub(crate) fn absent(file: &str, root: &Path) -> Option<String> {
-    let path = match file.strip_prefix("target/") {
-        Some(rest) => catalog::target(root).join(rest),
-        None => root.join(file),
-    };
-    (!path.exists()).then(|| format!("`{file}` is not there"))
-}
-
 /// The first line that a stanza's version command prints.
 pub fn version(stanza: &Stanza, root: &Path) -> Option<String> {
     first_line(stanza.version.as_deref()?, root)
