@@ -26,6 +26,8 @@ pub(crate) fn subject(fault: Fault) -> Result<Subject, String> {
         needs: Vec::new(),
         supports: Supports::Only(words.collect()),
         peer: false,
+        with: None,
+        without: None,
     };
     Subject::listed(&stanza, &catalog::root()?, None)
 }
