@@ -1,6 +1,6 @@
 //! Figures and lists as text.
 
-use crate::stats::Summary;
+use crate::stats::{ROUNDS, Summary};
 
 /// A 99th percentile, or a dash where too few samples have none.
 pub fn percentile(p99: Option<f64>, say: impl Fn(f64) -> String) -> String {
@@ -72,11 +72,21 @@ pub fn those(names: &[&str], everybody: usize) -> String {
 }
 
 /// Why figures are not compared.
-pub const ALIKE: &str = "the ranges of their rounds overlap, or are of fewer than three rounds";
+pub const ALIKE: &str = "their ranges overlap, or have fewer than three rounds";
+
+/// Returns true when none of these figures is of as many rounds as a comparison takes.
+pub fn are_few(rounds: &[(&str, Summary)]) -> bool {
+    rounds.iter().all(|(_, rounds)| rounds.count < ROUNDS)
+}
 
 /// The meaning of `~` in a column of ratios.
-pub const ABOUT: &str =
-    "~: a ratio of ranges that overlap, or of fewer than three rounds, which tells nobody apart.";
+pub const ABOUT: &str = "~: not told apart; the ranges overlap, or have fewer than three rounds.";
+
+/// The mark behind the name of a server that stands beside the others as a floor.
+pub const BARE: &str = " (bare)";
+
+/// The meaning of that mark.
+pub const BARE_IS: &str = "Bare: a server that does nothing but answer, with no deadline and no context.";
 
 /// One median as a multiple of another, marked where the ranges of the rounds do not part.
 pub fn ratio(of: &Summary, base: &Summary) -> String {

@@ -50,7 +50,7 @@ pub fn points(results: &Results, length: Length) -> Vec<Point> {
     } else {
         points.extend(fates(results, &names));
     }
-    points.extend(cost(results));
+    points.extend(cost(results, length));
     points.extend(disconnects(results, &names));
     points.extend(not_run(results));
     points.extend(advice::of(results, length));
@@ -259,7 +259,7 @@ impl<'a> Group<'a> {
 }
 
 /// The cost of a storm: what it took on the server with the most work left, beside the one that needed least at the same load.
-fn cost(results: &Results) -> Option<Point> {
+fn cost(results: &Results, length: Length) -> Option<Point> {
     let style = results.plan.storm.styles.iter().find(|style| !storms::shown(results, style).is_empty())?;
     let shown = storms::shown(results, style);
     let by_cost = |storm: &&&Storm| (storm.left_behind(), storm.more_threads());
@@ -286,7 +286,7 @@ fn cost(results: &Results) -> Option<Point> {
         format!("{on}{threads}, {} more memory, and {left}", megabytes(storm.grown()))
     };
     let mut text = format!("{} timeouts at once: {}", number(requests), took(most));
-    if by_cost(&most) != by_cost(&least) {
+    if by_cost(&most) != by_cost(&least) && length == Length::Full {
         text += &format!("; {}", took(least));
     }
     let tone = if most.left_behind() > 0 { Tone::Bad } else { Tone::Good };

@@ -6,7 +6,7 @@ use super::{Footprint, State};
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::table::{Cell, Table, Tone};
-use crate::text::{ABOUT, ALIKE, extremes, list, number, ratio};
+use crate::text::{ABOUT, ALIKE, BARE, BARE_IS, are_few, extremes, list, number, ratio};
 
 /// The share of the change of memory that a line must explain to be called one.
 const FIT: f64 = 0.98;
@@ -46,15 +46,16 @@ fn table(results: &Results, state: State, what: &str) -> Table {
     let base = all.iter().find(|(name, _)| name.starts_with("go-")).or(all.first());
     let base = base.and_then(|(name, rounds)| Some((*name, slopes(rounds)?)));
     let times = base.map_or(String::new(), |(name, _)| format!("× {name}"));
-    let columns = ["bytes each", "least", "most", &times, "heap and stacks", "fit", "most held"];
+    let columns =
+        ["bytes each", "least", "most", &times, "heap and stacks", "fit of the line", "most connections"];
     let mut table = Table::new(format!("What does {what} cost in memory?"), "server", columns);
     let held: Vec<String> = results.plan.footprint.held.iter().map(|held| number(*held as u64)).collect();
     table.note = format!(
         "The slope of a line through the process's memory (PSS) with {} connections; what the kernel keeps for their sockets \
-         is not in it.",
+         is not in it. {ABOUT} {BARE_IS}",
         list(&held.iter().map(String::as_str).collect::<Vec<_>>())
     );
-    table.sentences = vec![compared(results, state), ABOUT.to_owned()];
+    table.sentences = vec![compared(results, state)];
     for (name, rounds) in &all {
         let Some(slope) = slopes(rounds) else { continue };
         let fit = rounds.iter().filter_map(|round| Some(round.pss?.r2)).fold(1.0, f64::min);
@@ -65,7 +66,7 @@ fn table(results: &Results, state: State, what: &str) -> Table {
         let times =
             base.map_or(String::new(), |(_, base)| if own { "1.00".into() } else { ratio(&slope, &base) });
         table.line(
-            if is_floor(name) { format!("{name} (floor)") } else { (*name).to_owned() },
+            if is_floor(name) { format!("{name}{BARE}") } else { (*name).to_owned() },
             row(rounds, &slope, times, fit),
         );
     }
@@ -115,11 +116,12 @@ pub fn compared(results: &Results, state: State) -> String {
         (None, _) => {
             let all = Summary::of(rounds.iter().flat_map(|(_, slope)| [slope.min, slope.max]));
             let (least, most) = all.map_or((0.0, 0.0), |all| (all.min, all.max));
-            format!(
-                "Each costs {} to {} bytes; no server is told from another: {ALIKE}.",
-                say(least),
-                say(most)
-            )
+            let alike = if are_few(&rounds) {
+                String::new()
+            } else {
+                format!("; no server is told from another: {ALIKE}")
+            };
+            format!("Each costs {} to {} bytes{alike}.", say(least), say(most))
         }
     }
 }
@@ -145,10 +147,10 @@ mod tests {
         }
         assert_eq!(compared(&results, State::Idle), "Each costs 5,100 bytes on x, and 10,200 on y.");
         results.measured.footprint.retain(|one| one.round < 2);
-        assert!(compared(&results, State::Idle).starts_with("Each costs 5,000 to 10,200 bytes; no server"));
+        assert_eq!(compared(&results, State::Idle), "Each costs 5,000 to 10,200 bytes.");
         let table = tables(&results).remove(0);
         let heads: Vec<_> =
             table.lines.iter().map(|line| (&line.head[..], &line.cells[3].text[..])).collect();
-        assert_eq!(heads, [("x", "1.00"), ("y", "~2.00"), ("plain-hyper (floor)", "~0.02")]);
+        assert_eq!(heads, [("x", "1.00"), ("y", "~2.00"), ("plain-hyper (bare)", "~0.02")]);
     }
 }

@@ -4,7 +4,7 @@ use super::{Interference, Slot, worst};
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::table::{Cell, Table};
-use crate::text::{ALIKE, extremes, number, span};
+use crate::text::{ALIKE, are_few, extremes, number, span};
 
 /// Returns the bursts of a run: style and number of requests, in the order of the records.
 pub fn bursts(results: &Results) -> Vec<(&str, usize)> {
@@ -39,11 +39,11 @@ pub(super) fn tables(results: &Results) -> Vec<Table> {
 fn table(results: &Results, burst: (&str, usize)) -> Table {
     let (style, requests) = (burst.0, number(burst.1 as u64));
     let title = format!("What does /fast feel of {requests} /slow in style {style} that time out beside it?");
-    let columns = ["worst before", "worst beside", "not answered", "client's lag p99", "by slot"];
+    let columns = ["worst before", "worst during", "not answered", "sent late, p99", "over time"];
     let mut table = Table::new(title, "server", columns);
     let plan = &results.plan.interference;
     table.note = format!(
-        "Asked {} times a second, come what may. By slot of {} ms, the worst latency: · under 2 ms, ░ under 10, ▒ under 50, ▓ \
+        "Asked {} times a second, come what may. Over time, by slot of {} ms, the worst latency: · under 2 ms, ░ under 10, ▒ under 50, ▓ \
          under 250, █ longer or no answer.",
         number(plan.rate as u64),
         plan.slot_ms
@@ -100,11 +100,12 @@ pub fn compared(results: &Results, burst: (&str, usize)) -> String {
         (None, _) => {
             let all = Summary::of(rounds.iter().flat_map(|(_, worst)| [worst.min, worst.max]));
             let (least, most) = all.map_or((0.0, 0.0), |all| (all.min, all.max));
-            format!(
-                "During the burst the slowest answers took {} to {}; no server is told from another: {ALIKE}.",
-                span(least),
-                span(most)
-            )
+            let alike = if are_few(&rounds) {
+                String::new()
+            } else {
+                format!("; no server is told from another: {ALIKE}")
+            };
+            format!("During the burst the slowest answers took {} to {}{alike}.", span(least), span(most))
         }
     }
 }

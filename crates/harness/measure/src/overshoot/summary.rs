@@ -4,7 +4,7 @@ use super::Overshoot;
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::table::{Cell, Table};
-use crate::text::{ALIKE, extremes, number, span};
+use crate::text::{ALIKE, are_few, extremes, number, span};
 
 /// The tables of the lateness of requests alone and at once.
 pub(super) fn tables(results: &Results) -> Vec<Table> {
@@ -95,7 +95,7 @@ pub fn latest(shown: &[&Overshoot], noise: f64) -> Option<String> {
         return Some(format!("With {at_once} at once 99 of 100 were answered {first}, and {last}."));
     }
     let noise = span(noise);
-    (shown.len() > 1).then(|| {
+    (shown.len() > 1 && !are_few(&rounds)).then(|| {
         format!(
             "With {at_once} at once no server is told to be later than another: {ALIKE}, or differ by no more than this \
              machine's own {noise}."

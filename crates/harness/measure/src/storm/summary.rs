@@ -35,8 +35,8 @@ impl Storm {
         match (self.left_behind(), self.quiet_ms) {
             (0, _) => "no work was left when the last answer had been read".to_owned(),
             (left, Some(_)) => format!(
-                "when the last answer had been read, {} of {} requests' work still ran; the last of it ended {} later: {:.0} \
-                 task-seconds for nobody",
+                "when the last answer had been read, {} of {} requests' work still ran; the last of it ended {} later: {:.0} s \
+                 of work for nobody, added up",
                 number(left),
                 number(self.requests as u64),
                 span(self.quiesce_ms().unwrap_or(0.0)),
@@ -91,13 +91,13 @@ fn table(results: &Results, style: &str) -> Table {
     let title = format!(
         "A storm of {requests} requests that time out, work in style {style} (before → peak → after)"
     );
-    let columns =
-        ["live work", "left over", "quiet after", "task-s", "threads", "descriptors"].map(Column::from);
-    let columns = columns.into_iter().chain([Column::of("PSS", "MB")]);
+    let columns = ["work left after the 504s", "the last ended after"].map(Column::from).into_iter();
+    let columns = columns.chain([Column::of("work for nobody", "s"), "threads".into(), "descriptors".into()]);
+    let columns = columns.chain([Column::of("memory", "MB")]);
     let mut table = Table::new(title, "server", columns);
     table.note = "All are sent at once and all time out together, as they do when a database hangs. From the server's census \
-                  and from the kernel; of several storms the one in the middle. task-s: \
-                  task-seconds of work after its answer."
+                  and from the kernel; of several storms the one in the middle. Work for nobody: the \
+                  time for which each unit of work went on after its answer, added up. Memory: what the process has in RAM (PSS)."
         .to_owned();
     for storm in shown(results, style) {
         let way = |of: &dyn Fn(&Reading) -> String| {
@@ -108,7 +108,6 @@ fn table(results: &Results, style: &str) -> Table {
         let left = storm.left_behind();
         let quiet = storm.quiesce_ms().map_or("never".to_owned(), |ms| span(ms.max(0.0)));
         let cells = vec![
-            way(&|reading| number(reading.work)),
             Cell::new(if left > 0 { Tone::Bad } else { Tone::Good }, number(left)),
             Cell::plain(quiet),
             Cell::plain(format!("{:.1}", storm.zombie_area())),

@@ -61,7 +61,7 @@ impl Measurement for Measure {
     }
 
     fn tables(results: &Results) -> Vec<Table> {
-        let title = "How late is the 504 of a stream?";
+        let title = "How late is the 504 of an HTTP/2 stream?";
         let mut table = overshoot::summary::table(&results.measured.streams, title, "streams");
         table.note = "Over HTTP/2, on one connection, as many at once as the server allows and 100 at most; from the deadline to \
                       the first byte of HEADERS."

@@ -94,13 +94,15 @@ impl Measurement for Measure {
     }
 
     fn tables(results: &Results) -> Vec<Table> {
-        let words = ["resets", "connections", "work begun", "most at once", "left over"].map(Column::from);
+        let words = ["resets", "connections", "work begun", "most at work at once", "work left after"]
+            .map(Column::from);
         let columns = words.into_iter().chain([Column::of("CPU", "ms"), Column::of("CPU of a reset", "µs")]);
         let lasts = results.plan.rapid_reset.lasts_ms;
-        let mut table = Table::new(format!("What does a rapid reset of {lasts} ms cost?"), "server", columns);
+        let mut table =
+            Table::new(format!("What does a rapid reset over HTTP/2 cost in {lasts} ms?"), "server", columns);
         table.note = "HEADERS and RST_STREAM of 100 streams in a write, as fast as the server takes them, over a new connection \
-                      behind each GOAWAY. At most 100 units of work may be under way at once on one connection; left over: when \
-                      the attack had been over for 200 ms."
+                      behind each GOAWAY. At most 100 units of work may be under way at once on one connection; work left after: \
+                      when the attack had been over for 200 ms."
             .to_owned();
         for name in results.names() {
             let of = |one: &&RapidReset| one.server == name;

@@ -96,7 +96,8 @@ impl Measurement for Measure {
 
     fn tables(results: &Results) -> Vec<Table> {
         let columns = ["streams", "not canceled", "median", "p99", "worst"];
-        let mut table = Table::new("How soon is work canceled whose stream is reset?", "server", columns);
+        let mut table =
+            Table::new("How soon is work canceled whose HTTP/2 stream is reset?", "server", columns);
         table.note = "Over HTTP/2: from RST_STREAM CANCEL to the last sign of the work, of all rounds. Not canceled: the work ran \
                       to its natural end."
             .to_owned();

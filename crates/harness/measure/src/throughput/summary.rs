@@ -4,9 +4,9 @@ use load::Row;
 
 use super::{Fast, Standing, standings};
 use crate::results::Results;
-use crate::stats::Summary;
+use crate::stats::{ROUNDS, Summary};
 use crate::table::{Cell, Column, Table, Tone};
-use crate::text::{ABOUT, ALIKE, extremes, number, ratio};
+use crate::text::{ABOUT, ALIKE, BARE, BARE_IS, extremes, number, ratio};
 
 /// A figure by which servers are ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +64,16 @@ pub(super) fn throughput_tables(results: &Results) -> Vec<Table> {
     // The others are divided by the first of Go's servers, or else by the floor that does nothing.
     let base = names().find(|name| name.starts_with("go-")).or_else(|| names().next());
     let times = base.map_or("times".to_owned(), |base| format!("× {base}"));
-    let columns = ["place", "a second", "least", "most", &times].map(Column::from).into_iter().chain([
-        Column::of("CPU", "µs each"),
-        "switches each".into(),
-        Column::of("client CPU", "%"),
-    ]);
+    let columns =
+        ["rank", "answers a second", "least", "most", &times].map(Column::from).into_iter().chain([
+            Column::of("CPU of each", "µs"),
+            "thread switches of each".into(),
+            Column::of("load generator's CPU", "%"),
+        ]);
     let mut table = Table::new("How many /fast a second?", "server", columns);
     table.note = format!(
         "Closed loop: {} connections, back to back for {} ms, {} rounds. Client and server share the machine's cores, so read \
-         the ratios. A closed loop hides stalls: it says how much, and the latency how fast.",
+         the ratios. A closed loop hides stalls: it says how much, and the latency how fast. {ABOUT} {BARE_IS}",
         plan.connections, plan.lasting_ms, plan.rounds
     );
     let standings = Figure::PerSecond.standings(rounds);
@@ -96,7 +97,6 @@ pub(super) fn throughput_tables(results: &Results) -> Vec<Table> {
         table.line(name(standing), cells);
     }
     table.sentences = told(Figure::PerSecond, &standings);
-    table.sentences.insert(1.min(table.sentences.len()), ABOUT.to_owned());
     table.filled().into_iter().collect()
 }
 
@@ -104,19 +104,19 @@ pub(super) fn throughput_tables(results: &Results) -> Vec<Table> {
 pub(super) fn latency_tables(results: &Results) -> Vec<Table> {
     let plan = &results.plan.latency;
     let columns = [
-        "place".into(),
+        "rank".into(),
         Column::of("p50", "ms"),
         Column::of("p99", "ms"),
         Column::of("worst", "ms"),
-        "a second".into(),
-        Column::of("lag p99", "µs"),
-        Column::of("CPU", "µs each"),
-        Column::of("client CPU", "%"),
+        "answers a second".into(),
+        Column::of("sent late, p99", "µs"),
+        Column::of("CPU of each", "µs"),
+        Column::of("load generator's CPU", "%"),
     ];
     let mut table = Table::new("How fast is /fast?", "server", columns);
     table.note = format!(
         "Open loop: {} a second, come what may, {} rounds. Latency counts from when a request was due; each figure is the \
-         median of the rounds.",
+         median of the rounds. {BARE_IS}",
         number(plan.rate.unwrap_or_default() as u64),
         plan.rounds
     );
@@ -141,15 +141,16 @@ pub(super) fn latency_tables(results: &Results) -> Vec<Table> {
 fn place(standing: &Standing<'_>) -> Cell {
     match standing.rank {
         Some(rank) => Cell::plain(rank),
-        None if standing.floor => Cell::plain("floor"),
+        None if standing.floor => Cell::none(),
         None if standing.is_believed() => Cell::none(),
         None => Cell::new(Tone::Odd, "⚠"),
     }
 }
 
 fn name(standing: &Standing<'_>) -> String {
-    let part = standing.rows.len() < standing.turns;
-    if part { format!("{} ⚠", standing.server) } else { standing.server.to_owned() }
+    let part = if standing.rows.len() < standing.turns { " ⚠" } else { "" };
+    let bare = if standing.floor { BARE } else { "" };
+    format!("{}{bare}{part}", standing.server)
 }
 
 fn median(standing: &Standing<'_>, digits: usize, of: impl Fn(&Row) -> Option<f64>) -> Cell {
@@ -167,7 +168,9 @@ fn told(figure: Figure, standings: &[Standing<'_>]) -> Vec<String> {
         };
         format!("⚠ {}: {what}: {}.", standing.server, standing.invalid.join("; "))
     };
-    std::iter::once(figure.compared(standings)).chain(doubted.map(doubt)).collect()
+    // A run of few rounds ranks nothing, and says so once for all of its tables.
+    let is_ranked = standings.iter().any(|standing| standing.turns >= ROUNDS);
+    is_ranked.then(|| figure.compared(standings)).into_iter().chain(doubted.map(doubt)).collect()
 }
 
 #[cfg(test)]
@@ -196,7 +199,7 @@ mod tests {
         assert_eq!(rounds([330.0, 340.0, 300.0]), "quick answers 3.00 times as many as slow.");
         assert!(rounds([119.0, 340.0, 330.0]).starts_with("No server is told to be faster"), "they overlap");
         let two = vec![round("slow", 1.0, &[]), round("slow", 1.0, &[]), round("quick", 9.0, &[])];
-        assert!(told(two)[0].ends_with("so nothing is ranked."));
+        assert!(told(two).is_empty(), "the run says once that few rounds rank nothing");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Screen {
     }
 }
 
-/// Returns the lines of a table. One that is too wide is parted between its columns, each part with the first of them: one by
+/// Returns the lines of a table. One that is too wide has its heads in several lines, or is parted between its columns, each part with the first of them: one by
 /// servers, or one of figures alone. Words are broken into lines instead.
 pub fn table(model: &Table, screen: Screen) -> String {
     table_of_parts(model, screen, usize::MAX).0
@@ -39,6 +39,8 @@ pub fn table(model: &Table, screen: Screen) -> String {
 
 /// Returns the first parts of a table, at most so many, and the columns that are in none of them.
 pub fn table_of_parts(model: &Table, screen: Screen, most: usize) -> (String, Vec<String>) {
+    let names = &model.columns;
+    let model = &headed(model, screen.width);
     let mut text = String::new();
     let (mut from, mut parts) = (0, 0);
     while from < model.columns.len() && parts < most {
@@ -53,11 +55,12 @@ pub fn table_of_parts(model: &Table, screen: Screen, most: usize) -> (String, Ve
         let _ = writeln!(text, "{}", part.trim_fmt());
         from = to;
     }
-    (text, model.columns[from..].iter().map(|column| column.name.clone()).collect())
+    (text, names[from..].iter().map(|column| column.name.clone()).collect())
 }
 
 /// Returns the number of parts into which a table is broken.
 pub fn parts(model: &Table, screen: Screen) -> usize {
+    let model = &headed(model, screen.width);
     let mut parts = 0;
     let mut from = 0;
     while may_part(model) && from < model.columns.len() {
@@ -77,21 +80,11 @@ pub fn table_of_any_width(model: &Table, color: bool) -> String {
 
 /// Returns the end of the columns that fit beside each other, the first of them `from`; at least one is taken.
 fn abreast(model: &Table, from: usize, width: u16) -> usize {
-    // Columns of figures may stand closer than those of servers, if all of them fit then.
-    if !model.by_server && from == 0 && taken(model, 0, 1, width) == model.columns.len() {
-        return model.columns.len();
-    }
-    taken(model, from, 2, width)
-}
-
-/// Returns the end of the columns that fit when each takes so many spaces.
-fn taken(model: &Table, from: usize, spaces: usize, width: u16) -> usize {
     // A space stands on each side of a cell, except at the end of the line.
-    let widest = |texts: &mut dyn Iterator<Item = &str>| {
-        texts.flat_map(str::lines).map(|line| line.chars().count()).max().unwrap_or(0) + spaces
-    };
+    const SPACES: usize = 2;
+    let widest = |texts: &mut dyn Iterator<Item = &str>| longest(texts.flat_map(str::lines)) + SPACES;
     let heads = widest(&mut model.lines.iter().map(|line| &line.head[..]).chain([&model.first[..]]));
-    let mut room = (usize::from(width) + spaces - 1).saturating_sub(heads);
+    let mut room = (usize::from(width) + SPACES - 1).saturating_sub(heads);
     let mut to = from;
     while let Some(column) = model.columns.get(to) {
         let cells = model.lines.iter().filter_map(|line| line.cells.get(to)).map(|cell| &cell.text[..]);
@@ -103,6 +96,36 @@ fn taken(model: &Table, from: usize, spaces: usize, width: u16) -> usize {
         (room, to) = (room.saturating_sub(needed), to + 1);
     }
     to
+}
+
+/// Returns a table of figures with its heads in as few lines as let all columns stand beside each other, and in three at most.
+fn headed(model: &Table, width: u16) -> Table {
+    let fits = |table: &Table| abreast(table, 0, width) == table.columns.len();
+    if model.by_server || !may_part(model) || fits(model) {
+        return model.clone();
+    }
+    let two = with_heads_of(model, 2);
+    if fits(&two) { two } else { with_heads_of(model, 3) }
+}
+
+/// Returns the table with each head broken into at most so many lines, as narrow as its cells where that can be.
+fn with_heads_of(model: &Table, lines: usize) -> Table {
+    let mut table = model.clone();
+    for (index, column) in table.columns.iter_mut().enumerate() {
+        let head = column.head();
+        let cells = model.lines.iter().filter_map(|line| line.cells.get(index));
+        let cells = longest(cells.flat_map(|cell| cell.text.lines()));
+        let least = cells.max(longest(head.split(' ')));
+        let wrapped = |width: usize| wrap_to(&head, "", u16::try_from(width).unwrap_or(u16::MAX));
+        let narrowest = (least..head.chars().count()).find(|width| wrapped(*width).lines().count() <= lines);
+        (column.name, column.unit) = (narrowest.map_or(head.clone(), wrapped), "");
+    }
+    table
+}
+
+/// Returns the length of the longest of these lines.
+fn longest<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
+    lines.map(|line| line.chars().count()).max().unwrap_or(0)
 }
 
 fn part(model: &Table, columns: Range<usize>, color: bool) -> comfy_table::Table {

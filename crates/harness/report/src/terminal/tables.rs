@@ -6,7 +6,7 @@ use measure::disconnect::{self, ACTIONS};
 use measure::registry;
 use measure::results::Results;
 use measure::table::{Cell, Table, Tone};
-use measure::text::list;
+use measure::text::{ABOUT, BARE_IS, list};
 use suite::document::Gap;
 use suite::verdict::Verdict;
 
@@ -238,7 +238,15 @@ fn place(results: &Results) -> Vec<String> {
     vec![
         format!("{} cores, kernel {}, {rustc}; {}.", machine.cores, machine.kernel, results.noise),
         format!("{:.0} s after the build.", results.took_ms as f64 / 1e3),
+        signs(results),
     ]
+}
+
+/// Returns the meaning of the marks in the tables of speed and memory; empty where there are none.
+fn signs(results: &Results) -> String {
+    let measured = &results.measured;
+    let has_marks = !measured.throughput.is_empty() || !measured.footprint.is_empty();
+    if has_marks { format!("{ABOUT} {BARE_IS}") } else { String::new() }
 }
 
 #[cfg(test)]

@@ -37,6 +37,21 @@ fn figures_end_at_the_right_and_words_begin_at_the_left() {
 }
 
 #[test]
+fn heads_that_do_not_fit_stand_in_lines_and_columns_keep_two_spaces_between_them() {
+    let heads = ["work left after the 504s", "the last one ended after", "load generator's CPU", "threads"];
+    let mut model = Table::new("", "server", heads);
+    model.line("tokio", ["500", "516 ms", "97", "6"].map(Cell::plain).into());
+    let flat = table(&model, Screen::FILE);
+    assert!(flat.starts_with(" server  work left after the 504s  the last one ended after  "), "{flat}");
+    for (width, lines) in [(66, 3), (60, 4)] {
+        let text = table(&model, Screen::of(width, false));
+        assert_eq!((text.lines().count(), text.matches("tokio").count()), (lines, 1), "{text}");
+        let row = text.lines().last().unwrap();
+        assert_eq!(row.split("  ").filter(|cell| !cell.trim().is_empty()).count(), 5, "{row}");
+    }
+}
+
+#[test]
 fn a_bad_cell_is_red_where_there_are_colors() {
     let mut model = Table::new("", "server", ["took"]);
     model.line("x", vec![Cell::new(Tone::Bad, "late")]);

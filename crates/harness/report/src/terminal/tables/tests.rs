@@ -168,3 +168,11 @@ fn lines_and_columns_in_which_nothing_was_measured_are_left_out() {
     let table = measured(&table);
     assert_eq!((table.lines.len(), table.columns.len(), table.lines[0].cells.len()), (1, 1, 1));
 }
+
+#[test]
+fn what_few_rounds_cannot_tell_is_said_once_and_not_beside_each_table() {
+    let results = measure::fixtures::everything();
+    let text = print(&results, Screen::FILE, Depth::Screens).replace("\n  ", " ");
+    assert_eq!(text.matches("fewer than three rounds").count(), 1, "{text}");
+    assert!(text.contains("Bare: a server that does nothing but answer"), "{text}");
+}
