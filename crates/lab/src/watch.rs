@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::{Results, http_date};
-use measure::watch::{self, Instruments, Watch, Watcher};
+use measure::watch::{self, Instruments, Reading, Watch, Watcher};
 use report::export::folder::Folder;
 use report::terminal::watch as terminal;
 use suite::document::{Chosen, Document, Server};
@@ -33,6 +33,8 @@ use crate::show;
 const EVERY: Duration = Duration::from_millis(50);
 /// From one word on the progress to the next.
 const WORD: Duration = Duration::from_secs(10);
+/// The longest time for heartbeats that come later than the census counts.
+const LAST: Duration = Duration::from_secs(1);
 
 /// A server to watch, and what keeps it alive.
 struct Watched {
@@ -111,10 +113,23 @@ fn watch_load(
         watcher.load_ended(&status.to_string());
     }
     let until = Instant::now() + settle;
-    while Instant::now() < until && !is_quiet(state) {
+    wait_until_none(state, until, Reading::running)?;
+    // The last heartbeats may still be on their way when the census counts no more work.
+    wait_until_none(state, until.min(Instant::now() + LAST), |reading| reading.heard)?;
+    Ok(!status.success())
+}
+
+/// Reads until an instrument counts no work; without the instrument there is nothing to wait for.
+fn wait_until_none(
+    state: &Mutex<Option<Watcher>>,
+    until: Instant,
+    count: fn(&Reading) -> Option<u64>,
+) -> Result<(), String> {
+    let is_left = |watcher: &Watcher| count(&watcher.watch().after()).unwrap_or(0) > 0;
+    while Instant::now() < until && lock(state).as_ref().is_some_and(is_left) {
         std::thread::sleep(read(state)?);
     }
-    Ok(!status.success())
+    Ok(())
 }
 
 /// Reads once; gives the pause until the next reading.
@@ -123,12 +138,6 @@ fn read(state: &Mutex<Option<Watcher>>) -> Result<Duration, String> {
     let Some(watcher) = state.as_mut() else { return Ok(EVERY) };
     watcher.read().map_err(|error| format!("the server can be watched no longer: {error}"))?;
     Ok(watcher.every())
-}
-
-/// True when no work is left, as far as an instrument tells; without one there is nothing to wait for.
-fn is_quiet(state: &Mutex<Option<Watcher>>) -> bool {
-    let running = |watcher: &Watcher| watcher.watch().after().running().unwrap_or(0);
-    lock(state).as_ref().is_none_or(|watcher| running(watcher) == 0)
 }
 
 fn progress(state: &Mutex<Option<Watcher>>, since: Duration) -> String {

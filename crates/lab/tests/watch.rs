@@ -18,6 +18,8 @@ use shared::{Place, ends, holds, text};
 const LOAD: &str = "__load";
 /// The time for which work goes on after its answer.
 const ZOMBIE: Duration = Duration::from_millis(300);
+/// The time by which the last heartbeat of work comes later than the census counts its end.
+const BEHIND: Duration = Duration::from_millis(100);
 /// Requests of a load.
 const REQUESTS: u64 = 20;
 
@@ -112,7 +114,7 @@ fn answer(mut stream: TcpStream, counts: &Counts, witness: SocketAddr) -> Option
         .write_all(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         .ok()?;
     std::thread::spawn(move || {
-        std::thread::sleep(ZOMBIE);
+        std::thread::sleep(ZOMBIE + BEHIND);
         socket.send_to(format!("{id} end completed").as_bytes(), witness)
     });
     Some(())
