@@ -15,8 +15,10 @@
 //! - [`picture`]: the picture in the README.
 //! - [`watched`]: a server under somebody else's load, in sentences.
 //! - [`chain`]: a request through a chain of servers.
+//! - [`advice`]: the remedies for what a run has shown.
 //! - [`export`]: files for other programs.
 
+pub mod advice;
 pub mod chain;
 pub mod conclusion;
 pub mod export;

@@ -3,7 +3,7 @@
 use askama::Template;
 use measure::registry;
 use measure::results::Results;
-use measure::table::Table;
+use measure::table::{Table, Tone};
 use measure::text::{list, tied};
 use suite::document::Row;
 use suite::verdict::Verdict;
@@ -30,8 +30,8 @@ struct Page<'a> {
     results: &'a Results,
     opening: Option<story::Opening>,
     story: Vec<story::Step>,
-    /// The links to every section.
-    contents: Vec<Link>,
+    /// The links to every section, by part.
+    contents: Vec<(Part, Vec<Link>)>,
     /// A section for each measurement, and behind them the findings.
     sections: Vec<String>,
     matrix: String,
@@ -64,11 +64,18 @@ struct Section {
 }
 
 impl Section {
-    fn of(pictures: String, tables: Vec<Table>, closed: bool) -> Result<(Link, String), String> {
+    fn of(part: Part, pictures: String, mut tables: Vec<Table>) -> Result<(Link, String), String> {
+        for table in &mut tables {
+            // What stands below a picture is not said once more.
+            table.sentences.retain(|sentence| !pictures.contains(&format!("<p>{}</p>", tied(sentence))));
+        }
+        let is_said = |table: &Table| !table.sentences.is_empty();
+        let closed = !pictures.is_empty() || tables.iter().any(is_said);
+
         let title = tables.first().map_or_else(String::new, |table| table.title.clone());
         let rendered = tables.into_iter().map(|table| Ok((html::table(&table, true)?, table)));
         let tables = rendered.map(|both| both.map(|(html, table)| (table, html)));
-        let link = Link::to(&title);
+        let link = Link::to(&title, part);
         let id = link.id.clone();
         let section = Self { id, title, pictures, tables: tables.collect::<Result<_, String>>()?, closed };
         let html = section.render().map_err(|error| format!("failed to render a section: {error}"))?;
@@ -76,9 +83,46 @@ impl Section {
     }
 }
 
+/// A part of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Story,
+    Stop,
+    Time,
+    Cost,
+    Checks,
+    Run,
+}
+
+impl Part {
+    const ALL: [Self; 6] = [Self::Story, Self::Stop, Self::Time, Self::Cost, Self::Checks, Self::Run];
+
+    /// Returns the part of a measurement.
+    fn of(measurement: &str) -> Self {
+        match measurement {
+            "zombie" | "outside" | "leak" => Self::Stop,
+            "overshoot" | "spread" | "disconnect" | "streams" | "resets" => Self::Time,
+            _ => Self::Cost,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Story => "The story",
+            Self::Stop => "Does the work stop?",
+            Self::Time => "How soon?",
+            Self::Cost => "What does it cost?",
+            Self::Checks => "Every check",
+            Self::Run => "This run",
+        }
+    }
+}
+
 /// A link to a section.
 #[derive(Debug, Clone)]
 struct Link {
+    /// The part that it belongs to.
+    part: Part,
     /// The anchor of the section.
     id: String,
     /// Its title as far as its first mark.
@@ -86,9 +130,9 @@ struct Link {
 }
 
 impl Link {
-    fn to(title: &str) -> Self {
+    fn to(title: &str, part: Part) -> Self {
         let text = title.split([',', '(', ':']).next().unwrap_or(title).trim().to_owned();
-        Self { id: html::anchor(&text), text }
+        Self { part, id: html::anchor(&text), text }
     }
 }
 
@@ -155,44 +199,61 @@ fn sections(results: &Results) -> Result<Vec<(Link, String)>, String> {
         }
         let pictures =
             pictures::of(name, results).map_err(|error| format!("failed to draw `{name}`: {error}"))?;
-        sections.push(Section::of(pictures, tables, true)?);
+        sections.push(Section::of(Part::of(name), pictures, tables)?);
     }
     if results.measured.zombie.is_empty() {
-        sections.insert(0, (Link { id: String::new(), text: String::new() }, String::new()));
+        sections
+            .insert(0, (Link { part: Part::Stop, id: String::new(), text: String::new() }, String::new()));
     }
     if let Some(table) = crate::chain::table(results) {
         let pictures =
             chain::render(results).map_err(|error| format!("failed to draw the chains: {error}"))?;
-        sections.push(Section::of(pictures, vec![table], true)?);
+        sections.push(Section::of(Part::Stop, pictures, vec![table])?);
     }
-    for table in findings::own(results).into_iter().flatten() {
-        let closed = table.first == "scenario";
-        sections.push(Section::of(String::new(), vec![table], closed)?);
+    for mut table in findings::own(results).into_iter().flatten() {
+        if table.first == "scenario" && table.sentences.is_empty() {
+            table.sentences.push(counted(&table));
+        }
+        sections.push(Section::of(Part::Checks, String::new(), vec![table])?);
     }
     Ok(sections)
 }
 
-/// The links to every section, in the order of the page.
+/// Returns of how many scenarios not every server passed.
+fn counted(table: &Table) -> String {
+    let is_kept = |cell: &measure::table::Cell| matches!(cell.tone, Tone::Good | Tone::None);
+    let missed = table.lines.iter().filter(|line| !line.cells.iter().all(is_kept)).count();
+    match missed {
+        0 => format!("Every server passed all of {} scenarios.", table.lines.len()),
+        missed => format!("{missed} of {} scenarios were not passed by every server.", table.lines.len()),
+    }
+}
+
+/// The links to every section by part, in the order of the page.
 fn contents(
     story: &[story::Step],
     watched: &[watch::Watched],
     areas: &Table,
     sections: &[Link],
     [has_left_out, has_gallery]: [bool; 2],
-) -> Vec<Link> {
-    let link = |id: &str, text: &str| Link { id: id.to_owned(), text: text.to_owned() };
-    let mut links: Vec<Link> = story.iter().map(|step| link(step.id, step.title)).collect();
+) -> Vec<(Part, Vec<Link>)> {
+    let link = |part, id: &str, text: &str| Link { part, id: id.to_owned(), text: text.to_owned() };
+    let mut links: Vec<Link> = story.iter().map(|step| link(Part::Story, step.id, step.title)).collect();
     let (first, rest) = sections.split_at(sections.len().min(1));
     links.extend(first.iter().filter(|link| !link.id.is_empty()).cloned());
     links.extend(
-        watched.iter().zip(1..).map(|(watch, number)| link(&format!("watch-{number}"), &watch.title)),
+        watched
+            .iter()
+            .zip(1..)
+            .map(|(watch, number)| link(Part::Stop, &format!("watch-{number}"), &watch.title)),
     );
-    links.extend((!areas.lines.is_empty()).then(|| link("matrix", "Scenarios passed")));
+    links.extend((!areas.lines.is_empty()).then(|| link(Part::Checks, "matrix", "Scenarios passed")));
     links.extend(rest.iter().cloned());
-    links.extend(has_left_out.then(|| link("left-out", "What is not in this report")));
-    links.extend(has_gallery.then(|| link("gallery", "Servers on other people's frameworks")));
-    links.push(link("machine", "Where this was measured"));
-    links
+    links.extend(has_left_out.then(|| link(Part::Run, "left-out", "What is not in this report")));
+    links.extend(has_gallery.then(|| link(Part::Run, "gallery", "Servers on other people's frameworks")));
+    links.push(link(Part::Run, "machine", "Where this was measured"));
+    let of = |part: Part| (part, links.iter().filter(|link| link.part == part).cloned().collect::<Vec<_>>());
+    Part::ALL.into_iter().map(of).filter(|(_, links)| !links.is_empty()).collect()
 }
 
 /// Returns the promises that were not kept: those that must not be overlooked, or the rest.

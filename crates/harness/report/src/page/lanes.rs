@@ -78,7 +78,8 @@ pub fn picture(results: &Results, id: &'static str, title: &str, shown: &[Shown<
     let last = |life: &Life| {
         life.answered_ms.unwrap_or(life.watched_ms).max(life.ended_ms.unwrap_or(life.watched_ms))
     };
-    let longest = shown.iter().map(|one| last(one.life)).fold(0.0, f64::max);
+    // The work that was asked for always fits, so that all pictures have the same axis.
+    let longest = shown.iter().map(|one| last(one.life)).fold(results.plan.zombie.work_ms as f64, f64::max);
     let time = Scale::linear(longest, LEFT, RIGHT);
     let mut lanes = Vec::new();
     for (one, top) in shown.iter().zip((0..).map(|n| TOP + f64::from(n) * LANE)) {

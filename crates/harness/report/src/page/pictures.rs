@@ -48,7 +48,14 @@ struct Heats {
 #[derive(Template)]
 #[template(path = "pictures/bars.html")]
 struct Bars {
+    /// True when sentences on reading them stand above them.
+    has_intro: bool,
     pictures: Vec<BarPicture>,
+}
+
+/// Renders bars; nothing where there are none.
+fn bars(has_intro: bool, pictures: Vec<BarPicture>) -> Result<String, askama::Error> {
+    if pictures.is_empty() { Ok(String::new()) } else { Bars { has_intro, pictures }.render() }
 }
 
 /// Renders the pictures of a measurement; nothing when it has none.
@@ -59,8 +66,8 @@ pub(super) fn of(name: &str, results: &Results) -> Result<String, askama::Error>
         "overshoot" => Lates { pictures: curves::late(results) }.render(),
         "footprint" => Memories { pictures: memory::all(results) }.render(),
         "interference" => Heats { pictures: heat::all(results) }.render(),
-        "throughput" => Bars { pictures: speed::throughput(results) }.render(),
-        "latency" => Bars { pictures: speed::latency(results) }.render(),
+        "throughput" => bars(true, speed::throughput(results)),
+        "latency" => bars(speed::throughput(results).is_empty(), speed::latency(results)),
         _ => Ok(String::new()),
     }
 }

@@ -12,6 +12,8 @@ const WIDTH: f64 = 360.0;
 const RIGHT: f64 = 344.0;
 const TOP: f64 = 6.0;
 const LANE: f64 = 24.0;
+/// A bar that is longer than the others by this factor is cut off.
+const CUT: f64 = 3.0;
 /// The greatest width of a character.
 const CHARACTER: f64 = 6.2;
 
@@ -83,8 +85,10 @@ fn picture(id: &'static str, title: String, rounds: &[Fast], figure: Figure) -> 
         .filter(|(standing, _)| standing.is_believed() && !standing.floor)
         .map(|(_, summary)| summary.max)
         .collect();
-    let all = shown.iter().map(|(_, summary)| summary.max).fold(0.0, f64::max);
-    let most = if believed.is_empty() { all } else { believed.into_iter().fold(0.0, f64::max) };
+    // Rows of which none may be believed are told in the table alone.
+    let most = believed.into_iter().reduce(f64::max)?;
+    let all = shown.iter().map(|(_, summary)| summary.max).fold(most, f64::max);
+    let most = if all <= CUT * most { all } else { most };
     let longest = shown.iter().map(|(standing, _)| standing.server.chars().count() + 2).max()?;
     let left = (longest as f64 * CHARACTER + 8.0).min(WIDTH / 2.5);
     let scale = Scale::linear(most, left, RIGHT);
@@ -155,7 +159,12 @@ mod tests {
 
     #[test]
     fn a_row_that_may_not_be_believed_is_marked_and_not_ranked() {
-        let picture = drawn(&[turn("starved", 900.0, &["the generator was busy"]), turn("sound", 1.0, &[])]);
+        let starved = turn("starved", 900.0, &["the generator was busy"]);
+        assert!(
+            picture("x", String::new(), std::slice::from_ref(&starved), Figure::PerSecond).is_none(),
+            "no bar to believe"
+        );
+        let picture = drawn(&[starved, turn("sound", 1.0, &[])]);
         assert_eq!(picture.bars[1].class, "doubt");
         assert!(picture.caption.contains("nothing is ranked"));
     }

@@ -3,10 +3,11 @@
 use askama::Template;
 use measure::registry::Measured;
 use measure::results::Results;
-use measure::text::{span, tied};
-use measure::zombie::summary::headline;
+use measure::text::{list, span, tied};
+use measure::zombie::summary::{headline, worst};
 use measure::zombie::{Fate, Life, STYLES};
 
+use super::gantt::capital;
 use super::lanes::{self, LanesPicture, Shown};
 
 mod advice;
@@ -30,6 +31,8 @@ pub struct Step {
     pub pictures: String,
     /// The sentences below them.
     pub points: Vec<String>,
+    /// A table below all, rendered by its own template.
+    pub table: String,
 }
 
 /// Lanes in a frame, with their legend.
@@ -45,7 +48,7 @@ fn plain(style: &str) -> &'static str {
     match style {
         "context" => "asks at every step whether to stop",
         "polling" => "blocks a thread, but asks at every step",
-        "drop" => "never asks; the server ceases to wait for it",
+        "drop" => "never asks; the server waits no longer",
         "detached" => "never asks; it was started and let go",
         "blocking" => "never asks, and blocks a thread",
         "spin" => "never asks, and keeps a processor busy",
@@ -57,14 +60,15 @@ fn plain(style: &str) -> &'static str {
 ///
 /// # Errors
 /// When a template cannot be filled.
-pub fn steps(results: &Results) -> Result<Vec<Step>, askama::Error> {
+pub fn steps(results: &Results) -> Result<Vec<Step>, String> {
     if results.measured.zombie.is_empty() {
         return Ok(Vec::new());
     }
+    let said = |step: Result<Step, askama::Error>| step.map_err(|error| error.to_string());
     Ok(vec![
-        timeout(results)?,
-        zombies(results)?,
-        cost::step(results)?,
+        said(timeout(results))?,
+        said(zombies(results))?,
+        said(cost::step(results))?,
         left::step(results)?,
         advice::step(results)?,
     ])
@@ -94,11 +98,12 @@ fn timeout(results: &Results) -> Result<Step, askama::Error> {
             answered.len(),
             span(limit)
         ),
+        servers(results),
     ];
     let stopped = STYLES.iter().find_map(|style| opening::stopped(results, style, |_| true));
     let pictures = match stopped.or(results.measured.zombie.first()) {
         Some(life) => {
-            let words = format!("Server {}: work that {}", life.server, plain(&life.style));
+            let words = format!("On {}: {}", life.server, plain(&life.style));
             let shown = [Shown { words, of: String::new(), life }];
             let title = "A request that times out, and its work";
             framed(&lanes::picture(results, "timeout", title, &shown), "As it should be.".to_owned())?
@@ -111,7 +116,36 @@ fn timeout(results: &Results) -> Result<Step, askama::Error> {
         told: all_tied(&told),
         pictures,
         points: Vec::new(),
+        table: String::new(),
     })
+}
+
+/// Returns the servers with what they are; of many, their number.
+fn servers(results: &Results) -> String {
+    const MOST: usize = 6;
+    let names = results.names();
+    let of = |name: &&str| match about(results, name) {
+        Some(about) => format!("{name} ({about})"),
+        None => (*name).to_owned(),
+    };
+    match names.len() {
+        1 => format!("The server of this run is {}.", of(&names[0])),
+        2..=MOST => format!(
+            "The servers of this run: {}. All got the same requests.",
+            names.iter().map(of).collect::<Vec<_>>().join("; ")
+        ),
+        all => {
+            format!("{all} servers got the same requests; the end of this page says what each of them is.")
+        }
+    }
+}
+
+/// Returns what a server is, in its first few words; `None` where nothing is said of it.
+fn about<'a>(results: &'a Results, name: &str) -> Option<&'a str> {
+    let server = results.servers.iter().find(|server| server.name == name)?;
+    let first = [", ", ": ", "; "].iter().filter_map(|end| server.about.find(end)).min();
+    let about = server.about[..first.unwrap_or(server.about.len())].trim();
+    (!about.is_empty()).then_some(about)
 }
 
 /// The styles of work in words, each with its worst fate among all servers.
@@ -121,57 +155,80 @@ fn zombies(results: &Results) -> Result<Step, askama::Error> {
          context); or if it is of a kind that can be taken away, as an async task can at each .await, and a thread cannot. \
          All other work runs to its end, whatever the client was told. Such work is called a zombie: it holds memory, \
          threads and database connections for nobody.",
-        "Below, the same work is written in several ways. The name of each, its style, stands in brackets, and is used from \
-         here on. A lane shows the server on which it went worst.",
+        "In the picture the same work is written in several ways. The name of each, its style, stands in brackets, and is used \
+         from here on. A lane shows the server on which it went worst.",
     ];
     let limit = results.limits.zombie_ms;
-    let shown = STYLES.iter().filter_map(|style| {
-        let (life, alike, all) = worst_of_all(&results.measured, &results.names(), style, limit)?;
+    let names = results.names();
+    let fates = STYLES.iter().flat_map(|style| fates_of(&results.measured, &names, style, limit));
+    let shown = fates.map(|(life, alike, all)| {
         let of = match (alike, all) {
             (_, 1) => format!(", on {}", life.server),
             (1, all) => format!(", on {}, 1 of {all}", life.server),
             (alike, all) if alike == all => format!(", on all {all} servers"),
             (alike, all) => format!(", on {alike} of {all} servers"),
         };
-        let of = if matches!(life.fate(limit), Fate::Zombie(_) | Fate::Endless(_) | Fate::Stopped(_)) {
-            of
-        } else {
-            String::new()
-        };
-        let words = format!("Work that {} ({style})", plain(style));
-        Some(Shown { words, of, life })
+        let words = format!("{} ({})", capital(plain(&life.style)), life.style);
+        let is_told = !matches!(life.fate(limit), Fate::NoTimeout | Fate::Unborn);
+        Shown { words, of: if is_told { of } else { String::new() }, life }
     });
     let shown: Vec<_> = shown.collect();
     let title = "The same work written in several ways, where it went worst";
-    let pictures = framed(
-        &lanes::picture(results, "styles", title, &shown),
-        "A red bar is work after its answer, for nobody.".to_owned(),
-    )?;
-    let points = all_tied(&headline(results));
+    let picture = lanes::picture(results, "styles", title, &shown);
+    let late = if picture.has_late() { " In an orange one even the 504 is late." } else { "" };
+    let pictures = framed(&picture, format!("A red bar is work after its answer, for nobody.{late}"))?;
+    let points = all_tied(&[headline(results), held(results)].concat());
     Ok(Step {
         id: "step-2",
         title: "2. Who keeps working?",
         told: all_tied(&told.map(str::to_owned)),
         pictures,
         points,
+        table: String::new(),
     })
 }
 
-/// The worst life of a style among all servers, on how many its fate is of the same kind, and of how many.
-fn worst_of_all<'a>(
+/// Returns which servers answered late, because the work kept the thread that answers.
+fn held(results: &Results) -> Vec<String> {
+    let of = |style: &&'static str| {
+        let late = |name: &&str| match worst(results, name, style) {
+            Some(Fate::HeldAnswer(ms)) => Some(ms),
+            _ => None,
+        };
+        let who: Vec<&str> = results.names().into_iter().filter(|name| late(name).is_some()).collect();
+        let longest = who.iter().filter_map(late).fold(0.0, f64::max);
+        (!who.is_empty()).then(|| {
+            format!(
+                "{}: in {style} work even the 504 came late, by up to {}: the work keeps the thread that answers.",
+                list(&who),
+                span(longest)
+            )
+        })
+    };
+    STYLES.iter().filter_map(of).collect()
+}
+
+/// The worst life of a style among all servers, on how many its fate is of the same kind, and of how many. A late answer
+/// has an entry of its own where it is not the worst.
+fn fates_of<'a>(
     measured: &'a Measured,
     names: &[&str],
     style: &str,
     limit: f64,
-) -> Option<(&'a Life, usize, usize)> {
+) -> Vec<(&'a Life, usize, usize)> {
     // A server whose requests are not timed out at all says nothing of a style.
     let is_told = |life: &&Life| !matches!(life.fate(limit), Fate::NoTimeout | Fate::Unborn);
     let lives = names.iter().filter_map(|name| measured.worst_of(name, style, limit)).filter(is_told);
-    let lives: Vec<&Life> = lives.collect();
+    let mut lives: Vec<&Life> = lives.collect();
     let severity = |life: &Life| life.fate(limit).severity();
-    let life = lives.iter().copied().max_by(|a, b| severity(a).total_cmp(&severity(b)))?;
+    lives.sort_by(|a, b| severity(b).total_cmp(&severity(a)));
     let kind = |life: &Life| std::mem::discriminant(&life.fate(limit));
-    Some((life, lives.iter().filter(|other| kind(other) == kind(life)).count(), lives.len()))
+    let is_held = |life: &&Life| matches!(life.fate(limit), Fate::HeldAnswer(_));
+    let (first, held) = (lives.first().copied(), lives.iter().copied().find(is_held));
+    let held = held.filter(|held| first.is_some_and(|first| kind(first) != kind(held)));
+    let counted =
+        |life: &'a Life| (life, lives.iter().filter(|other| kind(other) == kind(life)).count(), lives.len());
+    first.into_iter().chain(held).map(counted).collect()
 }
 
 /// Returns the sentences with their numbers tied to their units.

@@ -1,21 +1,37 @@
 //! The last step: what to do about the work that went on in this run, and that it helps.
 
-use measure::disconnect::ACTIONS;
 use measure::results::Results;
+use measure::table::{Cell, Column, Table};
 use measure::text::list;
-use measure::zombie::summary::worst;
-use measure::zombie::{Fate, STYLES};
 
 use super::{Step, all_tied, framed, opening, plain};
+use crate::advice::{self, Advice};
+use crate::html;
+use crate::page::gantt::capital;
 use crate::page::lanes::{self, Shown};
 
-pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
-    let points = advice(results);
-    let told = if points.is_empty() {
+/// Returns the remedies as code.
+fn code(advice: &[Advice<'_>]) -> Table {
+    let columns = ["Rust", "Go", "Python"].map(Column::words);
+    let mut table = Table::new("What to do, as code", "to do", columns);
+    table.note = "The same as code. In Rust ctx is this project's context; in Python canceled is a threading.Event that is set when \
+                  the request ends."
+        .to_owned();
+    for one in advice {
+        table.line(one.remedy.brief(), one.remedy.code().map(Cell::plain).into());
+    }
+    table
+}
+
+pub(super) fn step(results: &Results) -> Result<Step, String> {
+    let advice = advice::of(results);
+    let told = if advice.is_empty() {
         "In this run no work went on after its answer or its client, so there is nothing to mend."
     } else {
-        "For what went on in this run:"
+        "Work stops if its code is told to. In brackets: what needed it in this run."
     };
+    let say = |one: &Advice<'_>| format!("{} ({})", one.remedy.sentence(), list(&one.needed));
+    let points: Vec<String> = advice.iter().map(say).collect();
     // The same server, so that nothing differs but the code.
     let same = ["detached", "blocking", "drop", "spin"].iter().find_map(|style| {
         let bad = opening::zombie(results, style, |_| true)?;
@@ -25,59 +41,20 @@ pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
     let pictures = match same {
         Some((bad, good)) => {
             let shown = [bad, good].map(|life| Shown {
-                words: format!("Work that {} ({})", plain(&life.style), life.style),
+                words: format!("{} ({})", capital(plain(&life.style)), life.style),
                 of: String::new(),
                 life,
             });
             let title = "The same server without and with the question";
             let caption = format!("Both on the server {}; only the code of the work differs.", bad.server);
-            framed(&lanes::picture(results, "remedy", title, &shown), caption)?
+            framed(&lanes::picture(results, "remedy", title, &shown), caption)
+                .map_err(|error| error.to_string())?
         }
         None => String::new(),
     };
-    Ok(Step { id: "step-5", title: "5. What to do?", told: all_tied(&[told.to_owned()]), pictures, points })
-}
-
-/// Returns what to do, for the kinds of work that went on.
-fn advice(results: &Results) -> Vec<String> {
-    let names = results.names();
-    let with = |wanted: fn(Fate) -> bool| -> Vec<&'static str> {
-        let fate = |style: &str| names.iter().filter_map(move |name| worst(results, name, style)).any(wanted);
-        STYLES.iter().copied().filter(|style| fate(style)).collect()
-    };
-    let zombies = with(|fate| matches!(fate, Fate::Zombie(_) | Fate::Endless(_)));
-    let held = with(|fate| matches!(fate, Fate::HeldAnswer(_)));
-    let unheard = |name: &&str| {
-        let missed = |way: &measure::disconnect::Action| {
-            results.measured.heard_of(name, way.name).is_some_and(|heard| heard.canceled < heard.tries)
-        };
-        ACTIONS.iter().any(missed)
-    };
-    let unheard: Vec<&str> = names.iter().copied().filter(|name| unheard(name)).collect();
-    let mut advice = Vec::new();
-    let asking: Vec<&str> = zombies.iter().copied().filter(|style| *style != "detached").collect();
-    if !asking.is_empty() {
-        advice.push(format!(
-            "Hand the context into the work and ask it at every step ({}). Nothing stops a thread from outside.",
-            list(&asking)
-        ));
-    }
-    if zombies.contains(&"detached") {
-        advice.push("Keep the handle of what you start on the side, and cancel it (detached).".to_owned());
-    }
-    if !held.is_empty() {
-        advice.push(format!(
-            "Keep loops that burn CPU off the threads that answer, or let them yield ({}).",
-            list(&held)
-        ));
-    }
-    if !unheard.is_empty() {
-        advice.push(format!(
-            "Watch the connection while the work runs, and cancel the work when the connection ends ({}).",
-            list(&unheard)
-        ));
-    }
-    advice
+    let told = all_tied(&[told.to_owned()]);
+    let table = if advice.is_empty() { String::new() } else { html::table(&code(&advice), true)? };
+    Ok(Step { id: "step-5", title: "5. What to do?", told, pictures, points, table })
 }
 
 #[cfg(test)]
@@ -98,6 +75,7 @@ mod tests {
         let step = step(&results).unwrap();
         assert_eq!(step.points.len(), 2, "{:?}", step.points);
         assert!(step.points[0].contains("(drop)") && step.points[1].contains("(detached)"));
+        assert_eq!(step.table.matches("<td").count(), 6, "two remedies in three languages: {}", step.table);
         assert!(step.pictures.contains("Both on the server tokio"), "{}", step.pictures);
     }
 

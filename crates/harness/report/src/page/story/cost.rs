@@ -16,7 +16,14 @@ pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
         styles.map(|style| (style, summary::shown(results, style))).find(|(_, storms)| !storms.is_empty())
     else {
         let told = vec!["This run did not measure it: no storm of timeouts was sent.".to_owned()];
-        return Ok(Step { id, title, told, pictures: String::new(), points: Vec::new() });
+        return Ok(Step {
+            id,
+            title,
+            told,
+            pictures: String::new(),
+            points: Vec::new(),
+            table: String::new(),
+        });
     };
     let cost = |storm: &Storm| (storm.zombie_area(), storm.peak().threads as f64);
     let by = |a: &&Storm, b: &&Storm| {
@@ -40,7 +47,7 @@ pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
     let pictures = curves::storms(results).into_iter().filter(|picture| is_shown(&picture.name));
     let pictures = Storms { prefix: "cost", has_intro: false, pictures: pictures.collect() }.render()?;
     let points: Vec<String> = shown.into_iter().map(said).collect();
-    Ok(Step { id, title, told: all_tied(&told), pictures, points: all_tied(&points) })
+    Ok(Step { id, title, told: all_tied(&told), pictures, points: all_tied(&points), table: String::new() })
 }
 
 /// The cost of one storm, in a sentence.

@@ -3,9 +3,11 @@
 use askama::Template;
 use measure::disconnect::ACTIONS;
 use measure::results::Results;
+use measure::table::{Cell, Column, Table, Tone};
 use measure::text::{list, span};
 
 use super::{Step, all_tied};
+use crate::html;
 
 const CHARACTER: f64 = 6.2;
 const WIDTH: f64 = 360.0;
@@ -42,22 +44,53 @@ struct Heard<'a> {
     missed: Vec<(usize, usize, &'a str)>,
 }
 
-pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
+pub(super) fn step(results: &Results) -> Result<Step, String> {
     let (id, title) = ("step-4", "4. What if the client leaves?");
     let measured = |name: &&str| results.measured.disconnect.iter().any(|one| one.server == **name);
     let names: Vec<&str> = results.names().into_iter().filter(measured).collect();
     if names.is_empty() {
         let told = vec!["This run did not measure it: no client disconnected.".to_owned()];
-        return Ok(Step { id, title, told, pictures: String::new(), points: Vec::new() });
+        return Ok(Step {
+            id,
+            title,
+            told,
+            pictures: String::new(),
+            points: Vec::new(),
+            table: String::new(),
+        });
     }
     let told = [
         "A client that closes its connection waits no longer either, and here no timer helps the server. It hears of it only if it \
          watches the connection while the work runs; then it can tell the work, which here asks at every step whether to stop \
          (context).",
     ];
-    let pictures = grid(results, &names).render()?;
-    let points = said(&heard(results, &names));
-    Ok(Step { id, title, told: all_tied(&told.map(str::to_owned)), pictures, points: all_tied(&points) })
+    let heard = heard(results, &names);
+    let mut pictures = html::table(&counts(results, &names), true)?;
+    // Squares of one color say no more than the table does.
+    if !heard.missed.is_empty() {
+        pictures += &grid(results, &names).render().map_err(|error| error.to_string())?;
+    }
+    let told = all_tied(&told.map(str::to_owned));
+    Ok(Step { id, title, told, pictures, points: all_tied(&said(&heard)), table: String::new() })
+}
+
+/// The ways to leave of each server in which its work was canceled, and the longest time that took.
+fn counts(results: &Results, names: &[&str]) -> Table {
+    let columns = [Column::of("work was canceled in", ""), Column::of("at most after", "")];
+    let mut table = Table::new("Is work canceled when its client leaves?", "server", columns);
+    table.note = "Clients leave in several ways: they close their connection, reset it, or close its sending side alone, with or without \
+                  more bytes underway. The reference part lists them all."
+        .to_owned();
+    for name in names {
+        let ways: Vec<_> =
+            ACTIONS.iter().filter_map(|way| results.measured.heard_of(name, way.name)).collect();
+        let canceled = ways.iter().filter(|way| way.canceled == way.tries).count();
+        let tone = if canceled == ways.len() { Tone::Good } else { Tone::Bad };
+        let worst = ways.iter().filter(|way| way.canceled > 0).map(|way| way.worst_ms).reduce(f64::max);
+        let worst = worst.map_or_else(Cell::none, |ms| Cell::plain(span(ms)));
+        table.line(*name, vec![Cell::new(tone, format!("{canceled} of {} ways", ways.len())), worst]);
+    }
+    table
 }
 
 fn grid(results: &Results, names: &[&str]) -> Grid {
@@ -153,10 +186,22 @@ mod tests {
             "However its client left, work was canceled on tokio, within 0.7\u{a0}ms."
         );
         assert_eq!(step.points[1], "In 2 of 2 ways to leave, work ran to its end for nobody on python.");
+        assert!(step.pictures.contains("2 of 2") && step.pictures.contains("0 of 2"), "{}", step.pictures);
+        assert!(step.pictures.contains("<svg class=\"picture\""), "what is missed is drawn");
         let drawn = grid(&results, &["tokio", "python"]);
         let classes = |row: &Row| row.squares.iter().map(|(_, class)| *class).take(3).collect::<Vec<_>>();
         assert_eq!(classes(&drawn.rows[0]), ["good", "good", "none"]);
         assert_eq!(classes(&drawn.rows[1]), ["bad", "bad", "none"]);
+    }
+
+    #[test]
+    fn where_every_client_was_heard_a_table_says_it_without_squares() {
+        let mut results = empty(&["tokio"]);
+        let (server, action) = ("tokio".to_owned(), "FIN".to_owned());
+        results.measured.disconnect =
+            vec![Disconnect { server, action, round: 0, last_ms: 0.7, how: Some(How::Canceled) }];
+        let step = step(&results).unwrap();
+        assert!(step.pictures.contains("1 of 1") && !step.pictures.contains("<svg"), "{}", step.pictures);
     }
 
     #[test]

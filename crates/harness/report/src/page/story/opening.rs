@@ -4,7 +4,7 @@ use measure::results::Results;
 use measure::text::{span, tied};
 use measure::zombie::{Fate, Life, STYLES};
 
-use super::plain;
+use super::{about, plain};
 use crate::page::lanes::{self, LanesPicture, Shown};
 
 /// The top of the page: a sentence and a picture.
@@ -110,6 +110,10 @@ impl<'a> Pair<'a> {
     /// Returns what followed, in a sentence.
     fn told(&self, results: &Results) -> Option<String> {
         let limit = results.limits.zombie_ms;
+        let named = |life: &Life| match about(results, &life.server) {
+            Some(about) => format!("{} ({about})", life.server),
+            None => life.server.clone(),
+        };
         let went_on = |life: &Life| match life.fate(limit) {
             Fate::Endless(ms) => format!("went on for more than {}", span(ms)),
             _ => format!("went on for another {}", span(life.tail_ms().unwrap_or(0.0))),
@@ -118,20 +122,20 @@ impl<'a> Pair<'a> {
         Some(match (self.good, self.bad) {
             (Some(good), Some(bad)) if good.server == bad.server => format!(
                 "{error} On the server {}, work that {} has stopped; work that {} {}, for nobody.",
-                good.server,
+                named(good),
                 brief(&good.style),
                 brief(&bad.style),
                 went_on(bad)
             ),
             (Some(good), Some(bad)) => format!(
                 "{error} The server {} stopped working; on the server {} the work {}, for nobody.",
-                good.server,
-                bad.server,
+                named(good),
+                named(bad),
                 went_on(bad)
             ),
             (Some(_), None) => format!("{error} No server worked on for longer than {}.", span(limit)),
             (None, Some(bad)) => {
-                format!("{error} On the server {} the work {}, for nobody.", bad.server, went_on(bad))
+                format!("{error} On the server {} the work {}, for nobody.", named(bad), went_on(bad))
             }
             (None, None) => return None,
         })

@@ -1,4 +1,5 @@
 use measure::fixtures::{empty, everything, life};
+use measure::zombie::How;
 
 use super::*;
 
@@ -9,7 +10,11 @@ fn the_story_has_five_steps_each_with_a_picture_where_everything_was_measured() 
     let steps = steps(&results).unwrap();
     assert_eq!(steps.len(), 5);
     for step in &steps {
-        assert!(!step.told.is_empty() && step.pictures.contains("<svg class=\"picture\""), "{step:?}");
+        assert!(!step.told.is_empty(), "{step:?}");
+        assert!(
+            step.pictures.contains("<svg class=\"picture\"") || step.pictures.contains("<table"),
+            "{step:?}"
+        );
     }
 }
 
@@ -28,7 +33,7 @@ fn every_style_is_explained_before_it_is_named() {
     );
     for style in STYLES {
         assert_ne!(plain(style), plain("another"), "{style}");
-        assert!(steps[1].pictures.contains(&format!("{} ({style})", plain(style))), "{style}");
+        assert!(steps[1].pictures.contains(&format!("{} ({style})", capital(plain(style)))), "{style}");
     }
 }
 
@@ -38,6 +43,27 @@ fn the_worst_server_of_a_style_is_shown_with_the_number_of_its_kind() {
     results.measured.zombie =
         vec![life("a", "drop", 0.1), life("b", "drop", 900.0), life("c", "drop", 2000.0)];
     let names = results.names();
-    let (life, alike, all) = worst_of_all(&results.measured, &names, "drop", 25.0).unwrap();
+    let fates = fates_of(&results.measured, &names, "drop", 25.0);
+    let [(life, alike, all)] = fates[..] else { panic!("{fates:?}") };
     assert_eq!((life.server.as_str(), alike, all), ("c", 2, 3));
+}
+
+#[test]
+fn a_late_504_is_shown_beside_the_zombies_of_its_style() {
+    let mut results = empty(&["a", "b"]);
+    let held = Life {
+        answered_ms: Some(3000.0),
+        ended_ms: Some(2999.0),
+        how: Some(How::Completed),
+        ..life("a", "spin", 0.1)
+    };
+    results.measured.zombie = vec![held, life("b", "spin", 2000.0)];
+    let fates = fates_of(&results.measured, &results.names(), "spin", 25.0);
+    let who: Vec<_> = fates.iter().map(|(life, alike, all)| (life.server.as_str(), *alike, *all)).collect();
+    assert_eq!(who, [("b", 1, 2), ("a", 1, 2)]);
+    let step = zombies(&results).unwrap();
+    assert!(
+        step.points.iter().any(|point| point.starts_with("a: in spin work even the 504 came late")),
+        "{step:?}"
+    );
 }
