@@ -80,7 +80,9 @@ fn sentence(results: &Results, names: &[&str], style: &Style, end: End) -> Optio
         clauses.push(format!("stopped on {who}, at most {most} after its request{why}"));
     }
     if !zombies.is_empty() {
-        let (who, why) = (those(&zombies, everybody), why_not(style.name));
+        let found: Vec<&Outside> = zombies.iter().flat_map(|name| of(name)).collect();
+        let found: Vec<&Outside> = found.into_iter().filter(|one| one.is_zombie()).collect();
+        let (who, why) = (those(&zombies, everybody), seen(style, &found, results.plan.outside.work_ms));
         let most = span(zombie_ms.into_iter().fold(0.0, f64::max));
         clauses.push(format!("a zombie on {who}, for up to {most} after its request{why}"));
     }
@@ -98,12 +100,21 @@ fn why_stopped(style: &str) -> &'static str {
     }
 }
 
-/// Returns the reason why work of a style goes on; empty where it should not.
-fn why_not(style: &str) -> &'static str {
-    match style {
-        "process-unkilled" => " (a child process does not end with what waits for it)",
-        "query-dropped" => " (PostgreSQL looks at its client when it has something to write)",
-        _ => "",
+/// Returns what the witness saw of zombies of a style; empty when it did not see each of them to its end.
+fn seen(style: &Style, zombies: &[&Outside], work_ms: u64) -> &'static str {
+    let to_its_end = |one: &&Outside| {
+        let lasted = one.began_ms.zip(one.over_ms).map(|(began, over)| over + one.outlived_ms - began);
+        // The witness looks at intervals, and the work may have begun before its first look.
+        !one.endless && lasted.is_some_and(|lasted| lasted >= 0.9 * work_ms as f64)
+    };
+    if !zombies.iter().all(to_its_end) {
+        return "";
+    }
+    match style.kind {
+        Kind::Process => " (/proc shows the child process to the end of its work)",
+        Kind::Query => " (pg_stat_activity shows the query to its own end: no cancel reached it)",
+        Kind::Upstream => " (the server that is called worked to the end)",
+        Kind::Permit => "",
     }
 }
 
@@ -141,7 +152,7 @@ mod tests {
         assert_eq!(
             told[0],
             "process: stopped on a, at most 3.0 ms after its request (it is killed, and waited for); a zombie on b, for up to \
-             600 ms after its request."
+             600 ms after its request (/proc shows the child process to the end of its work)."
         );
         assert_eq!(told.len(), 1, "styles that nobody has are not told");
         assert!(disconnect.sentences[0].contains("at most 1.0 ms"), "each end has figures of its own");
@@ -149,6 +160,19 @@ mod tests {
             disconnect.sentences[1].contains("a zombie on b, for up to 880 ms"),
             "{:?}",
             disconnect.sentences
+        );
+    }
+
+    #[test]
+    fn a_zombie_is_said_to_have_run_to_its_end_where_the_witness_saw_it() {
+        let mut results = run();
+        let told = |results: &Results| tables(results)[1].sentences[1].clone();
+        assert!(told(&results).ends_with("shows the query to its own end: no cancel reached it)."));
+        let query = results.measured.outside.last_mut().unwrap();
+        (query.over_ms, query.outlived_ms) = (Some(301.0), 200.0);
+        assert!(
+            told(&results).ends_with("a zombie on b, for up to 200 ms after its request."),
+            "it was ended before"
         );
     }
 
