@@ -58,3 +58,8 @@ pub use params::{BodyUse, Fanout, Outside, Panic, Slow, Stream, Style, Ticks};
 pub use reason::Reason;
 pub use settings::{OnDisconnect, Settings};
 pub use slots::{Slot, Slots};
+
+/// Compiles the Rust of the repository's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
