@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,33 +35,14 @@ impl Machine {
         let rustc = Command::new("rustc").arg("-V").current_dir(root).output().ok();
         let rustc = rustc.filter(|output| output.status.success());
         Self {
-            kernel: kernel(),
-            cpu: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| field(&text, "model name")),
+            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            cpu: CpuInfo::current().ok().and_then(|cpus| cpus.model_name(0).map(str::to_owned)),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory: fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-                let kilobytes = field(&text, "MemTotal")?;
-                Some(kilobytes.strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
-            }),
-            load: fs::read_to_string("/proc/loadavg")
-                .ok()
-                .and_then(|text| text.split(' ').next()?.parse().ok()),
+            memory: Meminfo::current().ok().map(|memory| memory.mem_total),
+            load: LoadAverage::current().ok().map(|load| load.one),
             rustc: rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()),
         }
     }
-}
-
-/// The kernel's release, from `/proc`.
-pub fn kernel() -> String {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
-    release.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
-}
-
-/// The value of the first line `name : value`.
-fn field(text: &str, name: &str) -> Option<String> {
-    text.lines().find_map(|line| {
-        let (have, value) = line.split_once(':')?;
-        (have.trim() == name).then(|| value.trim().to_owned())
-    })
 }
 
 /// The file that a server is.
@@ -100,10 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_found_by_its_whole_name() {
-        let text = "MemTotalX: 1\nMemTotal:       24 kB\nMemFree: 3 kB";
-        assert_eq!(field(text, "MemTotal").as_deref(), Some("24 kB"));
-        assert_eq!(field(text, "Mem"), None);
+    fn this_machine_has_a_kernel_cores_and_memory_in_bytes() {
+        let machine = Machine::here(Path::new("."));
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        assert_eq!((machine.kernel.as_str(), machine.cores > 0), (release.trim(), true));
+        let text = fs::read_to_string("/proc/meminfo").unwrap();
+        let kilobytes = text.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap();
+        assert_eq!(machine.memory, Some(kilobytes * 1024));
+        assert!(machine.load.is_some_and(|load| load >= 0.0), "{machine:?}");
     }
 
     #[test]
