@@ -107,7 +107,7 @@ impl Node {
 
     /// Returns the earliest moving deadline from here outward that is on no clock of these flags.
     #[cold]
-    pub(super) fn earliest_moving(&self, clocks: u8) -> u64 {
+    pub(super) fn earliest_moving(&self, clocks: u64) -> u64 {
         let (mut earliest, mut next) = (NEVER, Some(self));
         while let Some(node) = next.filter(|node| node.is(UNLINKED)) {
             if let Some(moving) = node.moving().filter(|_| node.parent.flags & clocks == 0) {

@@ -1,21 +1,49 @@
 //! Where a context stands in its tree, and the layers that carry values.
 
 use std::any::{Any, TypeId};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::release::{Remains, release};
 use super::{Node, Watched, Watcher};
 
 /// The root is `todo`, not `background`.
-pub(crate) const TODO: u8 = 1;
+pub(crate) const TODO: u64 = 1;
 /// A layer outward carries a [`Watcher`], which lists every deadline set from here on.
-pub(crate) const WATCHER: u8 = 2;
+pub(crate) const WATCHER: u64 = 2;
 /// That watcher is a clock turned by hand: no deadline set from here on passes by the system's clock.
-pub(crate) const MANUAL: u8 = 4;
+pub(crate) const MANUAL: u64 = 4;
 /// A layer outward carries a [`Timer`](crate::Timer), from whose present timeouts are counted.
-pub(crate) const CLOCKED: u8 = 8;
+pub(crate) const CLOCKED: u64 = 8;
 /// A deadline outward may move.
-pub(crate) const MOVABLE: u8 = 16;
+pub(crate) const MOVABLE: u64 = 16;
+/// The first of the bits that say which values there may be; those below are the flags.
+const FIRST_MARK: u32 = 8;
+
+/// Returns the bit that every position inward of a value of type `T` has. Types share bits, so it only tells where there
+/// is none: what is not there is then not looked for layer by layer.
+fn mark<T: 'static>() -> u64 {
+    let mut hash = Fold(0);
+    TypeId::of::<T>().hash(&mut hash);
+    1 << (FIRST_MARK + (hash.finish() % u64::from(u64::BITS - FIRST_MARK)) as u32)
+}
+
+/// The hash of what is a hash already.
+struct Fold(u64);
+
+impl Hasher for Fold {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 ^= hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// The nearest node and the nearest layer; a root has neither.
 #[derive(Clone, Default)]
@@ -23,18 +51,20 @@ pub(crate) struct Position {
     pub(crate) node: Option<Arc<Node>>,
     /// The innermost layer, if it is further in than the node; so most clones count up one pointer only.
     pub(crate) layer: Option<Arc<AnyLayer>>,
-    pub(crate) flags: u8,
+    /// Flags, and a mark for the type of each value outward.
+    pub(crate) flags: u64,
 }
 
 impl Position {
     /// Returns the position of a root.
-    pub(crate) const fn root(flags: u8) -> Self {
+    pub(crate) const fn root(flags: u64) -> Self {
         Self { node: None, layer: None, flags }
     }
 
     /// Returns the position of a new layer with `value`, next inward.
     pub(crate) fn with_layer<T: Send + Sync + 'static>(&self, value: T) -> Self {
-        Self { node: self.node.clone(), layer: Some(Layer::new(self.clone(), value)), flags: self.flags }
+        let flags = self.flags | mark::<T>();
+        Self { node: self.node.clone(), layer: Some(Layer::new(self.clone(), value)), flags }
     }
 
     /// Returns the position that this one was derived from.
@@ -48,6 +78,9 @@ impl Position {
 
     /// Returns the nearest value of type `T` outward.
     pub(crate) fn value<T: 'static>(&self) -> Option<&T> {
+        if self.flags & mark::<T>() == 0 {
+            return None;
+        }
         let mut position = self;
         loop {
             if let Some(value) = position.layer.as_ref().and_then(|layer| layer.get::<T>()) {

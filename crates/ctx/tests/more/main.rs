@@ -12,6 +12,7 @@ mod panics;
 mod runs;
 mod stages;
 mod timer;
+mod values;
 mod wire;
 mod within;
 
