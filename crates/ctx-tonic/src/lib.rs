@@ -33,8 +33,7 @@ use std::time::{Duration, Instant};
 use ctx::{Context, DoneOwned, Ended, Scope, wire};
 use http_body::{Body, Frame};
 use tokio::time::{Sleep, sleep_until};
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, metadata::MetadataMap};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -113,11 +112,8 @@ impl ContextLayer {
 
     /// Returns the status for the end of a call's context.
     fn end(&self, ended: &Ended) -> Status {
-        if self.root.err().is_some() {
-            Status::unavailable("the server is going away")
-        } else {
-            status(ended)
-        }
+        let leaving = self.root.err().map(|_| Status::unavailable("the server is going away"));
+        leaving.unwrap_or_else(|| status(ended))
     }
 }
 
@@ -163,9 +159,7 @@ where
         let work = self.inner.call(request);
         Box::pin(async move {
             match scope.run(work, sleep).await {
-                Ok(answer) => {
-                    answer.map(|answer| answer.map(|body| Under(Some(Live::new(body, scope, layer)))))
-                }
+                Ok(answer) => answer.map(|answer| answer.map(|body| Under::live(body, scope, layer))),
                 Err(kind) => Ok(Under::only(layer.end(&scope.ended().unwrap_or_else(|| kind.into())))),
             }
         })
@@ -187,14 +181,12 @@ struct Live<R> {
     layer: ContextLayer,
 }
 
-impl<R> Live<R> {
-    fn new(body: R, scope: Scope, layer: ContextLayer) -> Self {
-        let end = scope.done_owned(sleep as fn(Instant) -> Sleep);
-        Self { body: Box::pin(body), end: Box::pin(end), scope, layer }
-    }
-}
-
 impl<R> Under<R> {
+    fn live(body: R, scope: Scope, layer: ContextLayer) -> Self {
+        let end = scope.done_owned(sleep as fn(Instant) -> Sleep);
+        Self(Some(Live { body: Box::pin(body), end: Box::pin(end), scope, layer }))
+    }
+
     /// Makes an answer that is a status alone.
     fn only(status: Status) -> http::Response<Self> {
         status.into_http::<()>().map(|()| Self(None))
