@@ -149,7 +149,8 @@ pub(crate) struct Check {
     /// Where that server serves its census, if it has one
     #[arg(long, value_name = "http://HOST:PORT", requires = "url")]
     pub(crate) admin: Option<String>,
-    /// Judge the server that this command starts; `{port}` stands for a free port, `{witness}` for where heartbeats go
+    /// Judge the server that this command starts; `{port}` stands for a free port, `{witness}` for where heartbeats go, and
+    /// `{database}`, `{upstream}`, `{request-timeout}`, … for the value of that flag, where a scenario gives one
     #[arg(long, value_name = "COMMAND")]
     pub(crate) run: Option<String>,
     /// Longest time until that command serves

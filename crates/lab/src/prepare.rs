@@ -10,9 +10,10 @@ use suite::expect::Expectations;
 use suite::verdict::Verdict;
 use suite::{probe, reach};
 use testbed::build;
-use testbed::capability::Supports;
+use testbed::capability::{Capability, Supports};
 use testbed::catalog::Stanza;
 use testbed::machine::Binary;
+use testbed::postgres;
 use testbed::subject::{Setup, Subject};
 use testbed::toolchains;
 
@@ -71,7 +72,10 @@ fn built(stanza: &Stanza, root: &Path, no_build: bool) -> Result<Ready, String> 
 
 /// Finds out what an unknown server supports.
 pub(crate) fn probed(subject: &Subject) -> Result<Ready, String> {
-    let server = subject.start(Setup::default())?;
+    let named = subject.named_flags();
+    let values = values(&named);
+    let flags: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let server = subject.start(Setup { flags: &flags, ..Setup::default() })?;
     TcpStream::connect_timeout(&server.address(), REACH)
         .map_err(|error| format!("nothing answers at http://{}: {error}", server.address()))
         .map_err(|error| server.died().unwrap_or(error))?;
@@ -81,7 +85,8 @@ pub(crate) fn probed(subject: &Subject) -> Result<Ready, String> {
         say(&format!("{}: {why}; what is about /slow is not tried", subject.name()));
     }
     // Most of its questions are for /slow.
-    let found = if unanswered.is_none() { probe::supports(&server) } else { BTreeSet::new() };
+    let mut found = if unanswered.is_none() { probe::supports(&server) } else { BTreeSet::new() };
+    found.extend(named);
     let list: Vec<_> = found.iter().map(|one| one.word()).collect();
     say(&format!(
         "{}: supports {}",
@@ -93,6 +98,22 @@ pub(crate) fn probed(subject: &Subject) -> Result<Ready, String> {
         expectations: Expectations::default(),
         unanswered,
     })
+}
+
+/// Returns the values of the flags without which a style is refused, so that the probe finds the style: a database, and
+/// an upstream that need not answer.
+fn values(named: &BTreeSet<Capability>) -> Vec<(&'static str, String)> {
+    let mut values = Vec::new();
+    if named.contains(&Capability::FlagDatabase) {
+        match postgres::shared() {
+            Ok(postgres) => values.push(("--database", postgres.url().to_owned())),
+            Err(error) => say(&format!("{error}; what is about a database is not tried")),
+        }
+    }
+    if named.contains(&Capability::FlagUpstream) {
+        values.extend(postgres::closed().ok().map(|closed| ("--upstream", closed.to_string())));
+    }
+    values
 }
 
 /// The row of a server that cannot be run; none of one that can.

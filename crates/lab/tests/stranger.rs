@@ -154,3 +154,27 @@ fn a_server_of_the_users_own_has_a_row_beside_the_others_and_a_series_in_every_f
     let page = std::fs::read_to_string(folder.0.join("out/report.html")).expect("it was written");
     assert!(page.contains(">run<"), "no bar of the server in the report");
 }
+
+#[test]
+fn a_command_that_names_flags_is_given_them_by_the_scenarios_that_need_them() {
+    let file = format!("{}/tests/stranger/flags.py", env!("CARGO_MANIFEST_DIR"));
+    let verdicts = |flags: &str| {
+        let run = format!("python3 '{file}' {{port}} {flags}");
+        let only = "outside/upstream-unset,outside/upstream-no-budget,outside/upstream-shutdown";
+        let output =
+            lab(&["check", "--run", &run, "--only", only, "--start-timeout", "1m", "--format", "json"]);
+        let run: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        let rows = run["results"].as_array().expect("there are results").iter();
+        let mut rows: Vec<String> = rows.map(|row| format!("{} {}", row["id"], row["verdict"])).collect();
+        rows.sort();
+        rows.join(", ").replace("outside/upstream-", "").replace('"', "")
+    };
+    assert_eq!(
+        verdicts("--upstream={upstream} --reserve={reserve} --request-timeout={request-timeout}"),
+        "no-budget pass, shutdown unsupported, unset pass"
+    );
+    assert_eq!(
+        verdicts("--upstream={upstream} --reserve={reserve}"),
+        "no-budget unsupported, shutdown unsupported, unset unsupported"
+    );
+}

@@ -208,8 +208,14 @@ impl Bench {
     /// Starts one more server like the one under test, and waits until it serves or has ended.
     ///
     /// # Errors
-    /// When it does neither, or we cannot start it.
+    /// When it does neither, we cannot start it, or its command does not name a flag of the trial.
     pub fn try_start(&self, trial: &Trial<'_>) -> Result<Started, Failure> {
+        if let Some(flag) = self.subject.lacks_flag(trial.args) {
+            return Err(Failure::unsupported(format!(
+                "its command does not name the flag {}",
+                flag.display()
+            )));
+        }
         self.subject.try_start(trial, self.patience()).map_err(Failure::broken)
     }
 

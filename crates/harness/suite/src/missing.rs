@@ -90,7 +90,11 @@ pub fn takes(need: Capability) -> String {
                 );
             }
             (_, Some(path), _) => return format!("it serves `{path}`, and answers 404 for a path that it does not have"),
-            (.., Some(flag)) => return format!("only servers of the list take flags, such as `{flag}`"),
+            (.., Some("--listen" | "--admin" | "--witness")) => "only servers of the list take it",
+            (.., Some(flag)) => {
+                let place = flag.trim_start_matches('-');
+                return format!("its command names it, as in `serve {flag}={{{place}}}`");
+            }
             _ => "it is not asked for",
         },
     }

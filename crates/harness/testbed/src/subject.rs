@@ -1,7 +1,7 @@
 //! Servers to judge: a server of the list, a command, or an address.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use crate::capability::{Capability, Supports};
 use crate::catalog::{self, Stanza};
 use crate::floor;
 use crate::guard::{Launch, Stderr};
-use crate::port;
 use crate::proxies::{Proxy, start};
 use crate::server::{self, Ready, Server, Started};
 use crate::url::Url;
 use crate::witness::Witness;
+
+mod command;
 
 /// The most servers that a chain may have: `hops` counts the calls between them, and goes to 8.
 pub const LONGEST: usize = 9;
@@ -58,7 +59,7 @@ pub struct Trial<'a> {
 pub struct Home {
     /// The folder.
     pub folder: Option<PathBuf>,
-    /// Variables on top of the environment; `{port}` and `{witness}` are replaced in them.
+    /// Variables on top of the environment, with the placeholders of a command.
     pub env: Vec<(String, String)>,
 }
 
@@ -120,8 +121,9 @@ impl Subject {
     /// A command that starts a server of any kind; what it supports is to be probed.
     ///
     /// `{port}` in it stands for a free port: the server is ready when that accepts. Without it, the server prints
-    /// `listening on http://ADDR`. `{witness}` stands for where heartbeats go; `LAB_WITNESS` always says so too. The start
-    /// may take as long as `within`.
+    /// `listening on http://ADDR`. `{witness}` stands for where heartbeats go; `LAB_WITNESS` always says so too. The name of
+    /// a flag of the contract in braces, such as `{database}`, stands for its value; where a scenario gives none, the word
+    /// that names it is left out. The start may take as long as `within`.
     ///
     /// # Errors
     /// When the command cannot be split into words.
@@ -226,7 +228,7 @@ impl Subject {
     /// # Errors
     /// A sentence that says what it did instead of starting.
     pub fn start(&self, setup: Setup<'_>) -> Result<Arc<Server>, String> {
-        let listen = || Witness::listen().map_err(|error| format!("failed to open a witness: {error}"));
+        let listen = || Witness::listen().map_err(unopened);
         match &self.source {
             Source::Fixed(server) => Ok(Arc::clone(server)),
             Source::Through { proxy, root } => start::start(proxy, root).map(Arc::new),
@@ -243,12 +245,8 @@ impl Subject {
             }
             Source::Command { words, home, within } => {
                 let witness = listen()?;
-                let (words, env, port) = filled(words, &home.env, witness.address())?;
-                let mut launch = setup.launch(words, home.folder.clone());
-                launch.env.extend(env);
-                // The contract's other way to say it: a server that knows no witness ignores the variable.
-                launch.env.push(("LAB_WITNESS".into(), witness.address().to_string().into()));
-                let ready = Ready { port, with_admin: self.supports(Capability::Admin), within: *within };
+                let launch = setup.launch(words.clone(), home.folder.clone());
+                let (launch, ready) = self.filled(launch, home, setup.flags, &witness, *within)?;
                 Server::start(launch, Some(witness), ready).map(Arc::new)
             }
         }
@@ -261,18 +259,57 @@ impl Subject {
     /// # Errors
     /// A sentence that says what it did instead.
     pub fn try_start(&self, trial: &Trial<'_>, within: Duration) -> Result<Started, String> {
-        let Source::Listed { words, folder } = &self.source else {
-            return Err("only a server of the list takes flags".into());
-        };
-        let launch = Launch {
-            words: words.iter().cloned().chain(trial.args.iter().map(Into::into)).collect(),
-            folder: Some(folder.clone()),
-            env: trial.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            threads: trial.threads,
-            stderr: trial.stderr,
-            ..Launch::default()
-        };
-        Server::try_start(launch, None, self.prints(within))
+        let env = trial.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let launch = Launch { env, threads: trial.threads, stderr: trial.stderr, ..Launch::default() };
+        match &self.source {
+            Source::Listed { words, folder } => {
+                let words = words.iter().cloned().chain(trial.args.iter().map(Into::into)).collect();
+                let launch = Launch { words, folder: Some(folder.clone()), ..launch };
+                Server::try_start(launch, None, self.prints(within))
+            }
+            Source::Command { words, home, within } => {
+                let witness = Witness::listen().map_err(unopened)?;
+                let launch = Launch { words: words.clone(), folder: home.folder.clone(), ..launch };
+                let flags = command::pairs(trial.args)?;
+                let (launch, ready) = self.filled(launch, home, &flags, &witness, *within)?;
+                Server::try_start(launch, Some(witness), ready)
+            }
+            _ => Err("only a server that the lab starts by itself takes flags".into()),
+        }
+    }
+
+    /// Returns the flags of the contract that its command names, which are those that it takes; of a server of the list
+    /// none, because the list says what that takes.
+    pub fn named_flags(&self) -> BTreeSet<Capability> {
+        match &self.source {
+            Source::Command { words, home, .. } => command::flags(words, &home.env),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Returns the first flag of these arguments that its command does not name; of a server that is no command, none.
+    pub fn lacks_flag<'a>(&self, args: &[&'a OsStr]) -> Option<&'a OsStr> {
+        let named = matches!(self.source, Source::Command { .. }).then(|| self.named_flags())?;
+        let is_named =
+            |arg: &OsStr| arg.to_str().and_then(Capability::flag).is_some_and(|flag| named.contains(&flag));
+        args.iter().copied().step_by(2).find(|arg| !is_named(arg))
+    }
+
+    /// Fills in the placeholders of a command, and says when it is ready.
+    fn filled(
+        &self,
+        mut launch: Launch,
+        home: &Home,
+        flags: &[(&str, &str)],
+        witness: &Witness,
+        within: Duration,
+    ) -> Result<(Launch, Ready), String> {
+        let filled = command::fill(&launch.words, &home.env, flags, witness.address())?;
+        launch.words = filled.words;
+        launch.env.extend(filled.env);
+        // The contract's other way to say it: a server that knows no witness ignores the variable.
+        launch.env.push(("LAB_WITNESS".into(), witness.address().to_string().into()));
+        Ok((launch, Ready { port: filled.port, with_admin: self.supports(Capability::Admin), within }))
     }
 
     /// The way in which a server of the list says that it is ready: it prints where it listens.
@@ -281,28 +318,8 @@ impl Subject {
     }
 }
 
-/// A variable of the environment.
-type Pair = (OsString, OsString);
-
-/// A command's words, its variables, and the port that one of them names.
-type Filled = (Vec<OsString>, Vec<Pair>, Option<u16>);
-
-/// Fills in the `{witness}` and the `{port}` of a command and its variables; the port, if one is named, is free now.
-fn filled(words: &[OsString], env: &[(String, String)], witness: SocketAddr) -> Result<Filled, String> {
-    let given = words.iter().filter_map(|word| word.to_str());
-    let names = given.chain(env.iter().map(|(_, value)| value.as_str())).any(|word| word.contains("{port}"));
-    let port = names.then(free_port).transpose()?;
-    let fill = |word: &str| {
-        let word = word.replace("{witness}", &witness.to_string());
-        OsString::from(port.map_or(word.clone(), |port| word.replace("{port}", &port.to_string())))
-    };
-    // A word that is no UTF-8 holds no placeholder.
-    let words = words.iter().map(|word| word.to_str().map_or_else(|| word.clone(), fill)).collect();
-    Ok((words, env.iter().map(|(name, value)| (name.into(), fill(value))).collect(), port))
-}
-
-fn free_port() -> Result<u16, String> {
-    port::free().map_err(|error| format!("failed to find a free port: {error}"))
+fn unopened(error: std::io::Error) -> String {
+    format!("failed to open a witness: {error}")
 }
 
 fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {
@@ -333,21 +350,5 @@ mod tests {
         assert_eq!(Subject::chain(vec![link()]).unwrap_err(), "a chain has 2 to 9 servers, and this has 1");
         let own = Subject::at("http://127.0.0.1:9", None).unwrap();
         assert!(Subject::chain(vec![link(), own]).unwrap_err().starts_with("`url` is no server of the list"));
-    }
-
-    #[test]
-    fn a_commands_port_and_witness_are_filled_in_everywhere() {
-        let words: Vec<OsString> =
-            ["serve", "--bind=127.0.0.1:{port}", "{port}", "{witness}"].map(Into::into).into();
-        let witness: SocketAddr = "127.0.0.1:9".parse().unwrap();
-        let env = [("PORT".to_owned(), "{port}".to_owned())];
-        let (words, env, port) = filled(&words, &env, witness).unwrap();
-        let port = port.expect("it names a port");
-        assert_eq!(
-            words[1..],
-            [format!("--bind=127.0.0.1:{port}"), port.to_string(), "127.0.0.1:9".into()].map(OsString::from)
-        );
-        assert_eq!(env, [("PORT".into(), port.to_string().into())]);
-        assert_eq!(filled(&["serve".into()], &[], witness).unwrap(), (vec!["serve".into()], vec![], None));
     }
 }

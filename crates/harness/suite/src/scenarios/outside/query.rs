@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use testbed::capability::Capability::{
-    EndpointPanic, FlagDatabase, FlagRequestTimeout, Process, StyleQuery, StyleQueryDropped,
+    EndpointPanic, FlagDatabase, FlagRequestTimeout, FlagShutdownTimeout, Process, StyleQuery,
+    StyleQueryDropped,
 };
 use testbed::postgres::{self, Client, Postgres};
 use testbed::server::Server;
@@ -88,6 +89,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "outside/query-shutdown",
         promise: "a shutdown cancels a query with its request: 503, exit 0, and no query is left",
         judges: &[Judges::Answer, Judges::Work],
+        needs: &[Process, StyleQuery, FlagDatabase, FlagRequestTimeout, FlagShutdownTimeout],
         sent: "`GET /slow?style=query&work=8000ms`, then SIGTERM; `--shutdown-timeout 400ms`",
         wrong: "a process that ends before its cancel is sent leaves the query to the database",
         run: shutdown,

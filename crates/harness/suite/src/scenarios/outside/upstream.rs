@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use testbed::capability::Capability::{EndpointPanic, FlagReserve, FlagUpstream, Process, StyleUpstream};
+use testbed::capability::Capability::{
+    EndpointPanic, FlagRequestTimeout, FlagReserve, FlagShutdownTimeout, FlagUpstream, Process, StyleUpstream,
+};
 use testbed::server::{Server, Started};
 use testbed::subject::Trial;
 use wire::{Answer, Leave, Request, Wire};
@@ -28,7 +30,7 @@ const GRPC: &str = "https://grpc.io/docs/guides/deadlines/ (deadline propagation
 /// The base of these scenarios: a server that is started for the purpose, with an upstream of the harness's.
 const BASE: Scenario = Scenario {
     judges: &[Judges::Work, Judges::Connection],
-    needs: &[Process, StyleUpstream, FlagUpstream, FlagReserve],
+    needs: &[Process, StyleUpstream, FlagUpstream, FlagReserve, FlagRequestTimeout],
     limit: Duration::from_secs(20),
     why: WASTE,
     ..Scenario::BASE
@@ -87,7 +89,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "outside/upstream-panic",
         promise: "a handler that panics ends the call that it had begun",
-        needs: &[Process, StyleUpstream, FlagUpstream, FlagReserve, EndpointPanic],
+        needs: &[Process, StyleUpstream, FlagUpstream, FlagReserve, FlagRequestTimeout, EndpointPanic],
         sent: "`GET /panic?style=upstream`; the upstream waits for the end of its connection",
         wrong: "a call on a task of its own, which a panic does not reach",
         run: panics,
@@ -97,6 +99,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "outside/upstream-shutdown",
         promise: "a shutdown ends the call with its request: 503",
         judges: &[Judges::Answer, Judges::Connection],
+        needs: &[Process, StyleUpstream, FlagUpstream, FlagReserve, FlagRequestTimeout, FlagShutdownTimeout],
         sent: "`GET /slow?style=upstream`, then SIGTERM; `--shutdown-timeout 300ms`",
         wrong: "a call that holds up the end of the process until its own timeout",
         run: shutdown,
