@@ -1,4 +1,4 @@
-//! The picture of a run for chats and READMEs: what its report opens with, as an SVG that stands alone.
+//! Pictures of a run that stand alone, as SVG: what its report opens with, for chats, and the picture in the README.
 
 use askama::Template;
 use measure::results::Results;
@@ -35,23 +35,24 @@ struct Preview<'a> {
 /// When the template cannot be filled.
 pub fn svg(results: &Results) -> Result<Option<String>, String> {
     let Some(opening) = story::opening(results) else { return Ok(None) };
-    let lines: Vec<_> = wrapped(&opening.sentence)
+    document(results, &opening.sentence, opening.picture).map(Some)
+}
+
+/// Draws a sentence and lanes as a document of their own.
+///
+/// # Errors
+/// When the template cannot be filled.
+pub(crate) fn document(results: &Results, sentence: &str, picture: LanesPicture) -> Result<String, String> {
+    let lines: Vec<_> = wrapped(sentence)
         .into_iter()
         .zip(0u8..)
         .map(|(line, n)| (FIRST + f64::from(n) * LEADING, line))
         .collect();
     let top = FIRST + lines.len() as f64 * LEADING - 4.0;
-    let legend = top + opening.picture.height * SCALE + 22.0;
-    let preview = Preview {
-        results,
-        lines,
-        picture: opening.picture,
-        top,
-        scale: SCALE,
-        legend,
-        height: legend + BELOW - 22.0,
-    };
-    preview.render().map(Some).map_err(|error| format!("failed to draw the preview: {error}"))
+    let legend = top + picture.height * SCALE + 22.0;
+    let preview =
+        Preview { results, lines, picture, top, scale: SCALE, legend, height: legend + BELOW - 22.0 };
+    preview.render().map_err(|error| format!("failed to draw the preview: {error}"))
 }
 
 /// Breaks a sentence into lines, between words.

@@ -117,7 +117,7 @@ pub enum Question {
     Deadline,
     /// Does the work stop when its client leaves?
     Disconnect,
-    /// Is the work left alone while its client waits?
+    /// Is no work canceled by mistake, while its client waits?
     Spared,
 }
 
@@ -152,7 +152,7 @@ impl Question {
             Self::Answers => "answered in time?",
             Self::Deadline => "stops at its deadline?",
             Self::Disconnect => "stops when its client leaves?",
-            Self::Spared => "left alone while its client waits?",
+            Self::Spared => "never canceled by mistake?",
         }
     }
 
@@ -162,7 +162,7 @@ impl Question {
             Self::Answers => "answer in time",
             Self::Deadline => "stop at the deadline",
             Self::Disconnect => "stop whenever their client leaves",
-            Self::Spared => "leave work alone while its client waits",
+            Self::Spared => "never cancel work whose client still waits",
         }
     }
 }

@@ -64,16 +64,22 @@ impl Gallery {
     /// Returns the table: a line a server, which says in its note what it is, and a column a question; a cell that misses opens its reason.
     pub(super) fn table(&self, adapters: &[Adapter]) -> Table {
         let heads: Vec<&str> = Question::ALL.iter().map(|question| question.heading()).collect();
-        let columns = [&heads[..], &["judged"]].concat();
+        let day_of = |(adapter, variant): (&Adapter, &Variant)| match self
+            .servers
+            .get(&format!("{}/{}", adapter.name, variant.name))
+        {
+            None => "not run",
+            Some(shown) if shown.absent.is_some() => "absent",
+            Some(shown) => day(&shown.taken_at),
+        };
+        // One day is said above the table, and not once more in each line.
+        let days: BTreeSet<&str> = variants(adapters).map(day_of).collect();
+        let dated: &[&str] = if days.len() > 1 { &["judged"] } else { &[] };
+        let columns = [&heads[..], dated].concat();
         let mut table = Table::new("", "server", columns.into_iter().map(Column::words));
         for (adapter, variant) in variants(adapters) {
             let name = format!("{}/{}", adapter.name, variant.name);
             let shown = self.servers.get(&name);
-            let when = match shown {
-                None => "not run",
-                Some(shown) if shown.absent.is_some() => "absent",
-                Some(shown) => day(&shown.taken_at),
-            };
             let cell = |question: &Question| {
                 let Some(cell) = shown.and_then(|shown| shown.cell(*question)) else {
                     return table::Cell::none();
@@ -82,7 +88,7 @@ impl Gallery {
                 table::Cell { opens, ..table::Cell::new(cell.tone(), cell.answer()) }
             };
             let mut cells = Question::ALL.iter().map(cell).collect::<Vec<_>>();
-            cells.push(table::Cell::new(Tone::Plain, when));
+            cells.extend(dated.iter().map(|_| table::Cell::new(Tone::Plain, day_of((adapter, variant)))));
             table.line(name, cells);
             let about = format!("{}, {}: {}", adapter.language, adapter.framework, variant.about);
             table.lines.last_mut().expect("a line was added").note = about;

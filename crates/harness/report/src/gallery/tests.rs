@@ -79,10 +79,8 @@ fn a_cell_counts_what_was_judged_and_neither_lacks_nor_errors() {
 #[test]
 fn a_red_cell_has_its_cause_and_a_mend_that_is_green() {
     let page = gallery(Verdict::Fail, Verdict::Pass).page(&adapters());
-    assert!(
-        line(&page, "| `frame/plain` |").contains("| yes | yes | **in 1 of 2** | – | 26 Nov 2026 |"),
-        "{page}"
-    );
+    // One day stands above the table, and in none of its lines.
+    assert!(line(&page, "| `frame/plain` |").ends_with("| yes | yes | **in 1 of 2** | – |"), "{page}");
     assert!(
         line(&page, "**stops when its client leaves?**").contains("fails 1 of 2: `disconnect/fin`: seen")
     );
