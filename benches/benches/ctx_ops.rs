@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Waker};
 use std::time::{Duration, Instant};
 
+use benches::on_all_cores;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use ctx::{Cancel, Context, Driver};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,9 @@ fn create(c: &mut Criterion) {
         });
     }
     c.bench_function("create/with_value", |b| b.iter(|| black_box(parent.with_value(7_u64))));
+    c.bench_function("create/with_value/get", |b| {
+        b.iter(|| black_box(black_box(parent.with_value(7_u64)).value::<u64>().copied()))
+    });
     let token = CancellationToken::new();
     c.bench_function("token/create/with_cancel/background", |b| {
         b.iter(|| black_box(CancellationToken::new()).cancel())
@@ -44,6 +48,9 @@ fn driven(c: &mut Criterion) {
     let (root, _cancel) = driver.attach(&Context::background()).with_cancel();
     c.bench_function("create/with_timeout/parent/driven", |b| {
         b.iter(|| drop(black_box(root.with_timeout(HOUR))))
+    });
+    c.bench_function("create/with_timeout/parent/driven/all_cores", |b| {
+        b.iter_custom(|n| on_all_cores(n, || (), |()| drop(black_box(root.with_timeout(HOUR)))));
     });
     let (ctx, _c) = root.with_timeout(HOUR);
     c.bench_function("err/deadline/driven", |b| b.iter(|| black_box(&ctx).err()));

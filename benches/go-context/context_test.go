@@ -13,7 +13,7 @@ import (
 
 type key int
 
-var sink any
+var sink, found any
 
 func BenchmarkCtx(b *testing.B) {
 	b.Run("create", create)
@@ -50,6 +50,19 @@ func create(b *testing.B) {
 			}
 		})
 	}
+	b.Run("with_timeout/parent/all_cores", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				_, cancel := context.WithTimeout(parent, time.Hour)
+				cancel()
+			}
+		})
+	})
+	b.Run("with_value/get", func(b *testing.B) {
+		for i := 0; i < b.N; i++ {
+			found = context.WithValue(parent, key(0), 7).Value(key(0))
+		}
+	})
 	b.Run("with_value", func(b *testing.B) {
 		for i := 0; i < b.N; i++ {
 			sink = context.WithValue(parent, key(0), 7)
@@ -244,6 +257,15 @@ func deepValueSame(b *testing.B) {
 			ctx := deep(depth)
 			for i := 0; i < b.N; i++ {
 				ctx.Value(key(-1))
+			}
+		})
+		b.Run(fmt.Sprintf("%d/found", depth), func(b *testing.B) {
+			ctx := context.WithValue(context.Background(), key(-1), 7)
+			for i := 0; i < depth; i++ {
+				ctx = context.WithValue(ctx, key(i+10), i)
+			}
+			for i := 0; i < b.N; i++ {
+				found = ctx.Value(key(-1))
 			}
 		})
 	}
