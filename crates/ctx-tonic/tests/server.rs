@@ -143,7 +143,7 @@ async fn lines(timeout: Duration) -> Lines {
 async fn unary(channel: &Channel, method: &'static str, request: Request<Bytes>) -> Result<Bytes, Status> {
     let mut client = client::Grpc::new(channel.clone());
     client.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
-    client.unary(request, PathAndQuery::from_static(method), Raw).await.map(Response::into_inner)
+    soon(client.unary(request, PathAndQuery::from_static(method), Raw)).await.map(Response::into_inner)
 }
 
 async fn stream(channel: &Channel, request: Request<Bytes>) -> Result<Streaming<Bytes>, Status> {
@@ -157,9 +157,14 @@ fn hello() -> Request<Bytes> {
     Request::new(Bytes::from_static(b"hello"))
 }
 
+/// Waits for what comes soon, so that a test fails where it does not come.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes within 20 s")
+}
+
 /// Waits for the end of a context that the server saw.
 async fn end(ctx: &Context) -> Error {
-    ctx.done(|at| tokio::time::sleep_until(at.into())).await
+    soon(ctx.done(|at| tokio::time::sleep_until(at.into()))).await
 }
 
 #[tokio::test]
@@ -227,7 +232,7 @@ async fn a_cancel_resets_the_call_and_the_work_there_is_canceled() {
     let (there, _) = lines.seen.recv().await.expect("it was called");
     assert_eq!(there.err(), None);
     cancel.cancel();
-    let status = call.await.expect("it does not panic").expect_err("it was canceled");
+    let status = soon(call).await.expect("it does not panic").expect_err("it was canceled");
     assert_eq!(status.code(), Code::Cancelled);
     assert_eq!(Ended::find(&status).expect("it is the context's").kind(), Error::Canceled);
     assert_eq!(end(&there).await, Error::Canceled);
@@ -253,8 +258,8 @@ async fn the_layers_own_timeout_is_a_status_and_in_the_middle_of_a_stream_too() 
     assert_eq!(status.code(), Code::DeadlineExceeded);
     lines.seen.recv().await.expect("it was called");
     let mut messages = stream(&lines.channel, hello()).await.expect("it begins");
-    assert_eq!(messages.message().await.expect("it comes").expect("it is the first"), "hello");
-    let status = messages.message().await.expect_err("time ran out");
+    assert_eq!(soon(messages.message()).await.expect("it comes").expect("it is the first"), "hello");
+    let status = soon(messages.message()).await.expect_err("time ran out");
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(end(&lines.seen.recv().await.expect("it was called").0).await, Error::DeadlineExceeded);
 }
@@ -263,7 +268,7 @@ async fn the_layers_own_timeout_is_a_status_and_in_the_middle_of_a_stream_too() 
 async fn a_stream_keeps_its_context_until_it_is_dropped() {
     let mut lines = lines(HOUR).await;
     let mut messages = stream(&lines.channel, hello()).await.expect("it begins");
-    messages.message().await.expect("it comes");
+    soon(messages.message()).await.expect("it comes");
     let (there, _) = lines.seen.recv().await.expect("it was called");
     assert_eq!(there.err(), None);
     drop(messages);
@@ -277,11 +282,11 @@ async fn the_end_of_the_root_makes_calls_and_streams_unavailable() {
     let call = tokio::spawn(async move { unary(&channel, "/lab.Lab/Hang", hello()).await });
     lines.seen.recv().await.expect("it was called");
     let mut messages = stream(&lines.channel, hello()).await.expect("it begins");
-    messages.message().await.expect("it comes");
+    soon(messages.message()).await.expect("it comes");
     lines.stop.cancel();
-    let status = call.await.expect("it does not panic").expect_err("the server goes");
+    let status = soon(call).await.expect("it does not panic").expect_err("the server goes");
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(messages.message().await.expect_err("the server goes").code(), Code::Unavailable);
+    assert_eq!(soon(messages.message()).await.expect_err("the server goes").code(), Code::Unavailable);
 }
 
 #[tokio::test]
