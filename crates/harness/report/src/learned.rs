@@ -17,6 +17,8 @@ mod work;
 pub use areas::{Area, areas};
 pub use markdown::{FOLDER, area, page};
 
+/// The most findings of a page: the first of those that a run shows.
+pub const FINDINGS: usize = 10;
 /// The most columns of a finding's table, the first among them.
 pub const COLUMNS: usize = 6;
 /// The most lines of a finding's table.
@@ -54,7 +56,7 @@ struct Question {
 }
 
 /// The questions, in the order of the page.
-const QUESTIONS: [Question; 10] = [
+const QUESTIONS: [Question; 11] = [
     Question { about: "the styles of work", read: work::styles },
     Question { about: "the cost of a zombie", read: work::storm },
     Question { about: "work that never yields", read: work::spin },
@@ -65,6 +67,7 @@ const QUESTIONS: [Question; 10] = [
     Question { about: "work outside the process", read: beyond::outside },
     Question { about: "HTTP/2", read: beyond::streams },
     Question { about: "the cost of a deadline", read: beyond::cost },
+    Question { about: "the memory of a request", read: beyond::memory },
 ];
 
 /// The findings of a run, and those that it does not show: what each is about, and why it is left out.
@@ -81,6 +84,7 @@ pub fn learn(results: &Results) -> Learned {
     let mut learned = Learned { findings: Vec::new(), left_out: Vec::new() };
     for question in QUESTIONS {
         match (question.read)(results) {
+            Ok(_) if learned.findings.len() == FINDINGS => {}
             Ok(mut finding) => {
                 without_empty_columns(&mut finding.table);
                 learned.findings.push(finding);

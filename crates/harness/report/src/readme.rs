@@ -26,8 +26,22 @@ const SECTIONS: [&str; 4] = [
 /// When the markers are missing, or the run lacks a section.
 pub fn put(readme: &str, results: &Results) -> Result<String, String> {
     let (before, _, after) = parts(readme)?;
-    let readme = format!("{before}{BEGIN}{}{END}{after}", block(results));
+    let readme = format!("{before}{BEGIN}{}{END}{after}", block(&of_siblings(results)));
     check(&readme).map(|()| readme)
+}
+
+/// Returns the run without the peers, where it has all four of the lab's own servers.
+fn of_siblings(results: &Results) -> Results {
+    const OWN: [&str; 4] = ["tokio", "async-std", "smol", "threads"];
+    let mut own = results.clone();
+    let names = results.names();
+    if OWN.iter().all(|name| names.contains(name)) {
+        let is_own = |name: &str| OWN.contains(&name);
+        own.servers.retain(|server| is_own(&server.name));
+        own.results.retain(|row| is_own(&row.server));
+        own.measured.gaps.retain(|gap| is_own(&gap.server));
+    }
+    own
 }
 
 /// Checks the shape of the block: a date, the conclusion in at most ten lines, the sections in order, each with a table, and columns of verdicts that add up to the
@@ -227,6 +241,19 @@ mod tests {
         ] {
             assert!(check(&whole.replace(part, other)).is_err(), "{part}");
         }
+    }
+
+    #[test]
+    fn a_run_with_peers_puts_the_four_servers_of_the_lab_into_the_readme() {
+        let names = ["tokio", "async-std", "smol", "threads", "go-context"];
+        let own = of_siblings(&measure::fixtures::empty(&names));
+        assert_eq!(own.names(), names[..4]);
+        let two = ["tokio", "go-context"];
+        assert_eq!(
+            of_siblings(&measure::fixtures::empty(&two)).names(),
+            two,
+            "a run of others is shown whole"
+        );
     }
 
     #[test]

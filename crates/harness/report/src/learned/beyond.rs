@@ -1,7 +1,9 @@
 //! Findings beyond a handler and its connection: work outside the process, streams of HTTP/2, and the cost of it all.
 
+use measure::footprint::{State, summary as footprint};
 use measure::outside::{End, Outside, STYLES};
 use measure::results::Results;
+use measure::stats::Summary;
 use measure::table::{Cell, Column, Table};
 use measure::text::{number, span};
 use measure::throughput::standings;
@@ -156,5 +158,44 @@ pub(super) fn cost(results: &Results) -> Result<Finding, String> {
                  `plain-hyper` is the guide's example with `tokio::time::timeout` around the work.",
         source: Source { name: "the figures of `ctx` alone", at: "results/2026-11-26-ctx-figures.md" },
         more: "servers",
+    })
+}
+
+/// The memory of a request in flight.
+pub(super) fn memory(results: &Results) -> Result<Finding, String> {
+    let mut slopes: Vec<(&str, Summary)> = footprint::by_server(results, State::InFlight)
+        .into_iter()
+        .filter_map(|(name, rounds)| Some((name, footprint::slopes(&rounds)?)))
+        .collect();
+    slopes.sort_by(|a, b| a.1.p50.total_cmp(&b.1.p50));
+    let ([least, .., most], false) = (&slopes[..], slopes.is_empty()) else {
+        return Err("the memory of fewer than two servers was read".to_owned());
+    };
+    let kilobytes = |bytes: f64| format!("{:.1} kB", bytes / 1e3);
+    let title = format!(
+        "A request that is at work costs {} of memory on {}, and {} on {}",
+        kilobytes(least.1.p50),
+        least.0,
+        kilobytes(most.1.p50),
+        most.0
+    );
+    let columns = ["memory of a request, median", "least", "most"].map(|name| Column::of(name, ""));
+    let mut table = Table::new("", "server", columns);
+    // Both ends are in the title, and so in the table.
+    let shown = slopes.iter().take(LINES - 1).chain(slopes.iter().skip(LINES - 1).last());
+    for (name, slope) in shown {
+        let cells = [slope.p50, slope.min, slope.max].map(|bytes| Cell::plain(kilobytes(bytes)));
+        table.line(*name, cells.into());
+    }
+    Ok(Finding {
+        title,
+        table,
+        reason: "A task is as large as the state of its future, and a thread as the pages of its stack that it has touched. The \
+                 socket's buffers in the kernel are not in these figures.",
+        source: Source {
+            name: "what a request in flight costs, and what ends first on the way to a million",
+            at: "scale.md",
+        },
+        more: "cost",
     })
 }

@@ -1,11 +1,9 @@
 //! The shape of the pages, checked without a run: findings that can be read at a glance, each with its reason and source.
 
-use super::{COLUMNS, LINES};
+use super::{COLUMNS, FINDINGS, LINES};
 
 /// The fewest findings of a page.
 const FEWEST: usize = 7;
-/// The most findings of a page.
-const MOST: usize = 10;
 
 /// Checks the page of the findings: a date and a machine; each finding is numbered, has one small table, one reason and one
 /// source; and the page says what the run does not show.
@@ -20,8 +18,8 @@ pub fn page(text: &str) -> Result<(), String> {
         return Err("the limits are empty".to_owned());
     }
     let findings: Vec<&str> = findings.split("\n## ").skip(1).collect();
-    if !(FEWEST..=MOST).contains(&findings.len()) {
-        return Err(format!("{} findings, and not {FEWEST} to {MOST}", findings.len()));
+    if !(FEWEST..=FINDINGS).contains(&findings.len()) {
+        return Err(format!("{} findings, and not {FEWEST} to {FINDINGS}", findings.len()));
     }
     for (number, finding) in (1..).zip(&findings) {
         if !finding.starts_with(&format!("{number}. ")) {

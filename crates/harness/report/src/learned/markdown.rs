@@ -1,6 +1,7 @@
 //! The findings and the pages of all figures as Markdown.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use measure::results::Results;
 use measure::table::{Reason, Table};
@@ -84,18 +85,37 @@ fn origin(results: &Results) -> String {
     let (machine, chosen) = (&results.machine, &results.scenarios);
     let load = machine.load.map_or_else(String::new, |load| format!(", load {load:.1}"));
     format!(
-        "From `lab compare` on {}: {} servers, {} of {} scenarios ({}), profile {}. {} cores, Linux {}, {}{load}; {}.",
+        "From `lab compare` on {}: {} servers, {} of {} scenarios ({}), limits of profile {}, {}. {} cores, Linux {}, {}{load}; {}.",
         results.taken_at,
         results.servers.len(),
         chosen.chosen,
         chosen.of,
         chosen.which,
         results.profile,
+        build(results),
         machine.cores,
         machine.kernel,
         machine.rustc.as_deref().unwrap_or("no rustc"),
         results.noise
     )
+}
+
+/// Returns the profile of cargo by which the lab and its servers were built, as their paths say it.
+fn build(results: &Results) -> String {
+    let profile = |path: &Path| match path.parent().and_then(Path::file_name)?.to_str()? {
+        profile @ ("release" | "debug") => Some(profile.to_owned()),
+        _ => None,
+    };
+    let lab = results.command.first().and_then(|path| profile(Path::new(path)));
+    let binaries = results.servers.iter().filter_map(|server| server.binary.as_ref());
+    let mut servers: Vec<String> = binaries.filter_map(|binary| profile(&binary.path)).collect();
+    servers.sort();
+    servers.dedup();
+    let (lab, servers) = (lab.as_deref().unwrap_or("unknown"), servers.join(" and "));
+    match &servers[..] {
+        "" => format!("the lab's build: {lab}"),
+        servers => format!("the lab's build: {lab}, the Rust servers': {servers}"),
+    }
 }
 
 /// Returns a heading as words of a sentence.

@@ -1,5 +1,7 @@
 use measure::fixtures::{empty, life, outside, storm};
+use measure::footprint::{Footprint, State};
 use measure::outside::End;
+use measure::stats::Line;
 use suite::document::{Row, Status};
 use suite::verdict::Verdict;
 
@@ -124,4 +126,32 @@ fn the_shape_of_a_page_is_checked() {
     assert_eq!(wrong(" cores, Linux ", " "), "the machine is not named");
     assert_eq!(wrong("\n## 7. A finding", "\n"), "6 findings, and not 7 to 10");
     assert_eq!(check::paths(&good), vec!["y.md"; 7]);
+}
+
+#[test]
+fn a_page_says_how_the_lab_and_its_servers_were_built() {
+    let mut results = run();
+    results.command = vec!["/anywhere/target/release/lab".into(), "compare".into()];
+    let page = markdown::page(&results, &learn(&results), &areas(&results));
+    assert!(page.contains("the lab's build: release"), "{page}");
+    assert!(!page.contains("/anywhere"), "{page}");
+    results.command = vec!["target/debug/lab".into()];
+    assert!(markdown::page(&results, &learn(&results), &areas(&results)).contains("the lab's build: debug"));
+}
+
+#[test]
+fn the_memory_of_a_request_is_told_of_the_server_that_needs_least_and_most() {
+    let record = |server: &str, slope| Footprint {
+        pss: Some(Line { slope, base: 1e6, r2: 1.0 }),
+        ..Footprint::of(server, State::InFlight, 0, Vec::new())
+    };
+    let mut results = run();
+    assert!(finding(&results, "costs 9.0 kB of memory").is_none());
+    results.measured.footprint = vec![record("threads", 30_000.0), record("go", 9_000.0)];
+    let memory = finding(&results, "costs 9.0 kB of memory").unwrap();
+    assert_eq!(
+        memory.title,
+        "A request that is at work costs 9.0 kB of memory on go, and 30.0 kB on threads"
+    );
+    assert_eq!(memory.table.lines.len(), 2);
 }
