@@ -31,7 +31,7 @@ built() {
     folder=$1
     shift
     (cd "$folder" && cargo bench -q -p benches --no-run --message-format=json "$@") |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
+        sed -n 's/.*"executable":"\([^"]*\/ctx_[^"]*\)".*/\1/p'
 }
 
 echo "building the benches" >&2
