@@ -76,6 +76,19 @@ def traceparent(headers):
     return given[0] if len(given) == 1 and re.fullmatch(form, given[0]) else None
 
 
+def tracestate(headers):
+    """The `tracestate` beside a `traceparent`, its fields as one list; one with a malformed member counts as none."""
+    if not traceparent(headers):
+        return None
+    text, keys = ",".join(headers.get("tracestate", [])), set()
+    for member in filter(None, (member.strip(" \t") for member in text.split(","))):
+        match = re.fullmatch("([a-z0-9][a-z0-9_*/@-]{0,255})=[ -+\\--<>-~]{1,256}", member)
+        if not match or match[1] in keys or len(keys) == 32:
+            return None
+        keys.add(match[1])
+    return text
+
+
 def params(query, **takes):
     """The parameters as `takes` reads them: for each a default, and a function or the words there are."""
     found = {name: default for name, (default, _) in takes.items()}

@@ -9,7 +9,7 @@ import lab
 LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r]")
 
 
-def ask(settings, request_id, given, traceparent, deadline, work, tick, hops):
+def ask(settings, request_id, given, trace, deadline, work, tick, hops):
     """The bytes of the request, with what is left of the budget less the reserve; None when nothing is left."""
     budget = int((deadline - time.monotonic() - settings.reserve) * 1e6)
     if budget < 1:
@@ -19,9 +19,12 @@ def ask(settings, request_id, given, traceparent, deadline, work, tick, hops):
     fields = [f"Host: {host}:{port}", "Connection: close", f"grpc-timeout: {grpc_timeout(budget)}"]
     if given:
         fields.append(f"X-Request-Id: {request_id}")
+    traceparent, tracestate = trace
     if traceparent:
         # The same trace and flags, with a number of the call's own.
         fields.append(f"traceparent: {traceparent[:36]}{secrets.token_hex(8)}{traceparent[52:]}")
+    if tracestate:
+        fields.append(f"tracestate: {tracestate}")
     target = f"/slow?work={round(work * 1e6)}us&tick={round(tick * 1e6)}us&style={style}"
     return "\r\n".join([f"GET {target} HTTP/1.1", *fields, "", ""]).encode("latin-1")
 

@@ -158,6 +158,7 @@ table! {
     OrphansProcesses => &["outside/process-server-killed"],
     WaitsForProcesses => WAITS_FOR_PROCESSES,
     PassesTraceOn => &["hops/traceparent"],
+    PassesStateOn => &["hops/tracestate"],
     PassesBudgetOn =>
         &["hops/answers", "hops/budgets", "outside/upstream-head", "outside/upstream-no-budget"],
     LeavesCalls => LEAVES_CALLS,

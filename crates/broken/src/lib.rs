@@ -233,6 +233,8 @@ pub enum Fault {
     PassesBudgetOn,
     /// Passes the `traceparent` on as it came.
     PassesTraceOn,
+    /// Passes the `tracestate` on as it came, malformed or not, and with no `traceparent` beside it.
+    PassesStateOn,
     /// Keeps the connection of a call whose request has ended.
     LeavesCalls,
     /// Answers 200 whatever became of its call.

@@ -84,6 +84,9 @@ impl Conn<'_> {
         {
             ask.request.headers_mut().insert("traceparent", place.clone());
         }
+        if let (Fault::PassesStateOn, Some(state)) = (self.server.fault, job.head.headers.get("tracestate")) {
+            ask.request.headers_mut().insert("tracestate", state.clone());
+        }
         let connected = TcpStream::connect(ask.to).and_then(|mut stream| {
             stream.write_all(&upstream::bytes(&ask.request))?;
             stream.set_nonblocking(true)?;

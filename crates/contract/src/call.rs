@@ -98,7 +98,7 @@ impl Call {
         if announced(&fields)? > limits::BODY as u64 {
             return Err(Refusal::BodyTooLarge);
         }
-        let identity = Identity::of(&fields, made)?;
+        let identity = Identity::of(&fields, &head.headers, made)?;
         let budget = budget::read(&fields)?;
         let endpoint = match path {
             "/fast" => params::none(query).map(|()| Endpoint::Fast)?,

@@ -24,6 +24,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) request_id: Field<'a>,
     pub(crate) subject: Field<'a>,
     pub(crate) traceparent: Field<'a>,
+    pub(crate) tracestate: Field<'a>,
     pub(crate) grpc_timeout: Field<'a>,
     pub(crate) envoy_timeout: Field<'a>,
 }
@@ -39,7 +40,8 @@ impl<'a> Fields<'a> {
                 "content-length" => &mut fields.content_length,
                 "x-request-id" => &mut fields.request_id,
                 "x-subject" => &mut fields.subject,
-                "traceparent" => &mut fields.traceparent,
+                wire::TRACEPARENT => &mut fields.traceparent,
+                wire::TRACESTATE => &mut fields.tracestate,
                 wire::GRPC_TIMEOUT => &mut fields.grpc_timeout,
                 wire::ENVOY_TIMEOUT_MS => &mut fields.envoy_timeout,
                 _ => continue,
@@ -60,13 +62,14 @@ mod tests {
 
     #[test]
     fn each_field_is_found_by_its_name_and_not_taken_for_another() {
-        let named: [(&'static str, Place); 8] = [
+        let named: [(&'static str, Place); 9] = [
             ("host", |fields| fields.host),
             ("transfer-encoding", |fields| fields.transfer_encoding),
             ("content-length", |fields| fields.content_length),
             ("x-request-id", |fields| fields.request_id),
             ("x-subject", |fields| fields.subject),
-            ("traceparent", |fields| fields.traceparent),
+            (wire::TRACEPARENT, |fields| fields.traceparent),
+            (wire::TRACESTATE, |fields| fields.tracestate),
             (wire::GRPC_TIMEOUT, |fields| fields.grpc_timeout),
             (wire::ENVOY_TIMEOUT_MS, |fields| fields.envoy_timeout),
         ];

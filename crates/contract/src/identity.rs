@@ -1,6 +1,6 @@
 //! A request's identity: the values that its context carries.
 
-use ctx::wire::Traceparent;
+use ctx::wire::{self, Traceparent, Tracestate};
 use http::{HeaderMap, HeaderName};
 
 use crate::fields::{Field, Fields};
@@ -8,7 +8,8 @@ use crate::{Refusal, limits};
 
 /// The header that names a request, and its answer.
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static(wire::TRACEPARENT);
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static(wire::TRACESTATE);
 
 /// The request-scoped values, carried in the context and never passed beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub struct Identity {
     /// The place of the request in a trace, by its `traceparent`; one that is malformed counts as none, as the W3C's
     /// recommendation on trace context has it.
     pub traceparent: Option<Traceparent>,
+    /// What tracing systems say of that place, by the request's `tracestate`; one that is malformed counts as none, and so
+    /// does one without a `traceparent`.
+    pub tracestate: Option<Tracestate>,
 }
 
 impl Identity {
@@ -30,23 +34,45 @@ impl Identity {
     /// # Errors
     /// An id or a subject that is duplicated, empty, too long or not printable is refused with its name, never reflected.
     pub fn read(headers: &HeaderMap, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
-        Self::of(&Fields::of(headers), made)
+        Self::of(&Fields::of(headers), headers, made)
     }
 
     /// Reads the identity from fields that were found before, as [`read`](Self::read) does.
-    pub(crate) fn of(fields: &Fields<'_>, made: impl FnOnce() -> String) -> Result<Self, Refusal> {
+    pub(crate) fn of(
+        fields: &Fields<'_>,
+        headers: &HeaderMap,
+        made: impl FnOnce() -> String,
+    ) -> Result<Self, Refusal> {
         let name = "x-request-id";
         let given = single(fields.request_id, name, limits::REQUEST_ID, |byte| byte.is_ascii_graphic())?;
         let fit = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
         let subject = single(fields.subject, "x-subject", limits::SUBJECT, fit)?;
         let traceparent = traceparent(fields.traceparent);
-        Ok(Self { given: given.is_some(), request_id: given.unwrap_or_else(made), subject, traceparent })
+        let tracestate = traceparent.and_then(|_| tracestate(fields.tracestate, headers));
+        Ok(Self {
+            given: given.is_some(),
+            request_id: given.unwrap_or_else(made),
+            subject,
+            traceparent,
+            tracestate,
+        })
     }
 }
 
 /// Returns the one value of `traceparent`, if it is well formed.
 fn traceparent(field: Field<'_>) -> Option<Traceparent> {
     field.first.filter(|_| !field.repeated)?.to_str().ok()?.parse().ok()
+}
+
+/// Returns the value of `tracestate`, if it is well formed. Several fields of that name are one list.
+fn tracestate(field: Field<'_>, headers: &HeaderMap) -> Option<Tracestate> {
+    let first = field.first?.to_str().ok()?;
+    if !field.repeated {
+        return first.parse().ok();
+    }
+    let all: Option<Vec<&str>> =
+        headers.get_all(&TRACESTATE).iter().map(|value| value.to_str().ok()).collect();
+    all?.join(",").parse().ok()
 }
 
 /// Returns the one value of a field, which may have up to `most` bytes, each of them `fit`.
@@ -100,6 +126,27 @@ mod tests {
         for malformed in [&b"00-0af7"[..], &whole.to_ascii_uppercase(), b"", &[b'-'; 55], nowhere] {
             assert_eq!(kept(malformed), Ok(None));
         }
+    }
+
+    #[test]
+    fn a_tracestate_is_kept_beside_a_traceparent_alone_and_several_are_one_list() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let kept = |parent: &'static str, states: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.append(&TRACEPARENT, HeaderValue::from_static(parent));
+            for state in states {
+                headers.append(&TRACESTATE, HeaderValue::from_static(state));
+            }
+            let identity = Identity::read(&headers, || "made".into()).expect("its id is made");
+            (identity.traceparent.is_some(), identity.tracestate.map(|state| state.to_string()))
+        };
+        assert_eq!(kept(parent, &["rojo=1,congo=2"]), (true, Some("rojo=1,congo=2".into())));
+        assert_eq!(kept(parent, &["rojo=1", "congo=2"]), (true, Some("rojo=1,congo=2".into())));
+        for malformed in [&["rojo"][..], &["ROJO=1"], &[""], &["rojo=1", "rojo=2"], &["rojo=a=b"]] {
+            assert_eq!(kept(parent, malformed), (true, None), "the traceparent stays");
+        }
+        assert_eq!(kept("00-0af7", &["rojo=1"]), (false, None));
+        assert_eq!(kept(parent, &[]), (true, None));
     }
 
     #[test]

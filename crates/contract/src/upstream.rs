@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use http::header::{CONNECTION, HOST};
 use http::{Request, StatusCode, request};
 
-use crate::identity::{REQUEST_ID, TRACEPARENT};
+use crate::identity::{REQUEST_ID, TRACEPARENT, TRACESTATE};
 use crate::{Failure, Identity, Reason, Refusal, Settings, Slow, limits};
 
 /// A request to an upstream, and the address to send it to.
@@ -59,6 +59,9 @@ fn named(mut request: request::Builder, identity: &Identity, now: Instant) -> re
     }
     if let Some(place) = identity.traceparent.and_then(|place| place.child(number(identity, now))) {
         request = request.header(&TRACEPARENT, place.to_string());
+        if let Some(state) = &identity.tracestate {
+            request = request.header(&TRACESTATE, state.as_str());
+        }
     }
     request
 }
@@ -155,7 +158,9 @@ mod tests {
         let settings = Settings::parse_from([&["server"], args].concat());
         let slow = Slow { work: 300 * MS, style: Style::Context, tick: 10 * MS, body: BodyUse::Read, hops };
         let traceparent = Some(TRACE.parse().expect("it is well formed"));
-        let identity = Identity { request_id: "r-1".into(), given: true, subject: None, traceparent };
+        let tracestate = Some("rojo=1".parse().expect("it is well formed"));
+        let identity =
+            Identity { request_id: "r-1".into(), given: true, subject: None, traceparent, tracestate };
         let now = Instant::now();
         ask(&settings, &identity, &slow, now, Some(now + left))
     }
@@ -167,6 +172,7 @@ mod tests {
         assert_eq!(ask.request.uri(), "/slow?work=300000us&tick=10000us&style=upstream&hops=2");
         assert_eq!(ask.request.headers()["grpc-timeout"], "80000u");
         assert_eq!(ask.request.headers()["x-request-id"], "r-1");
+        assert_eq!(ask.request.headers()["tracestate"], "rojo=1");
         let last = asked(&["--upstream", "127.0.0.1:9"], 1, 100 * MS).expect("it may call");
         assert!(last.request.uri().to_string().ends_with("&style=context"));
     }

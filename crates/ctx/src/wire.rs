@@ -25,6 +25,8 @@ pub const GRPC_TIMEOUT: &str = "grpc-timeout";
 pub const ENVOY_TIMEOUT_MS: &str = "x-envoy-expected-rq-timeout-ms";
 /// The name of W3C's header for the place in a trace.
 pub const TRACEPARENT: &str = "traceparent";
+/// The name of W3C's header for what tracing systems say of that place.
+pub const TRACESTATE: &str = "tracestate";
 
 /// gRPC allows this many digits.
 const GRPC_MOST: u128 = 99_999_999;
@@ -177,5 +179,83 @@ impl FromStr for Traceparent {
 impl fmt::Display for Traceparent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.parent, self.flags)
+    }
+}
+
+/// The most members of a `tracestate`.
+const MEMBERS: usize = 32;
+/// The most characters of a key in it, and of a value.
+const MEMBER: usize = 256;
+
+/// A list of what tracing systems say of a place in a trace, of W3C's Trace Context. It is passed on as it came, and never without
+/// the [`Traceparent`] beside which it came.
+///
+/// ```
+/// use ctx::wire::Tracestate;
+///
+/// let state: Tracestate = "rojo=00f067aa0ba902b7, congo=t61rcWkgMzE".parse().unwrap();
+/// assert_eq!(state.to_string(), "rojo=00f067aa0ba902b7, congo=t61rcWkgMzE");
+/// assert!("ROJO=1".parse::<Tracestate>().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tracestate(Box<str>);
+
+impl Tracestate {
+    /// Returns the list as it came.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that is no `tracestate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoTracestate;
+
+impl fmt::Display for NoTracestate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "`tracestate` takes 1 to 32 members like `key=value`, with commas between and no key twice",
+        )
+    }
+}
+
+impl std::error::Error for NoTracestate {}
+
+impl FromStr for Tracestate {
+    type Err = NoTracestate;
+
+    /// Reads 1 to 32 members; empty ones, and spaces around each, are allowed and not counted.
+    fn from_str(text: &str) -> Result<Self, NoTracestate> {
+        let mut keys: Vec<&str> = Vec::new();
+        let members = text.split(',').map(|member| member.trim_matches([' ', '\t']));
+        for member in members.filter(|member| !member.is_empty()) {
+            let (key, value) = member.split_once('=').ok_or(NoTracestate)?;
+            if !is_key(key) || !is_value(value) || keys.contains(&key) || keys.len() == MEMBERS {
+                return Err(NoTracestate);
+            }
+            keys.push(key);
+        }
+        if keys.is_empty() { Err(NoTracestate) } else { Ok(Self(text.into())) }
+    }
+}
+
+/// True for a lowercase letter or a digit, and up to 255 of these and of `_-*/@` behind it.
+fn is_key(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=MEMBER).contains(&text.len())
+        && plain(text.as_bytes()[0])
+        && text.bytes().all(|byte| plain(byte) || b"_-*/@".contains(&byte))
+}
+
+/// True for 1 to 256 printable characters without `,` and `=`.
+fn is_value(text: &str) -> bool {
+    (1..=MEMBER).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b',' && byte != b'=')
+}
+
+impl fmt::Display for Tracestate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }

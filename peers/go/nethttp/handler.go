@@ -14,9 +14,9 @@ type identityKey struct{}
 
 // identity is who asks, carried by the request's context.
 type identity struct {
-	id, subject, traceparent string
-	given                    bool // whether the client named the id
-	counted                  *request
+	id, subject, traceparent, tracestate string
+	given                                bool // whether the client named the id
+	counted                              *request
 }
 
 func of(ctx context.Context) *identity { return ctx.Value(identityKey{}).(*identity) }
@@ -47,6 +47,7 @@ func identified(c *census, next http.Handler) http.Handler {
 		who.given = heard != ""
 		if given := r.Header.Values("traceparent"); len(given) == 1 && traceparents.MatchString(given[0]) {
 			who.traceparent = given[0]
+			who.tracestate = tracestate(r.Header.Values("tracestate"))
 		}
 		who.counted = c.request(heard)
 		recorded := &recorder{w, 0}

@@ -23,6 +23,7 @@ var (
 	subjects  = regexp.MustCompile(`^[ -~]{1,256}$`)
 	// A traceparent that is malformed counts as none.
 	traceparents = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+	members      = regexp.MustCompile(`^([a-z0-9][a-z0-9_*/@-]{0,255})=[ -+\--<>-~]{1,256}$`)
 	units        = map[byte]time.Duration{
 		'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
 	}
@@ -53,6 +54,22 @@ func budget(header http.Header, fallback time.Duration) (time.Duration, error) {
 		})
 	}
 	return shortest, err
+}
+
+// tracestate returns the fields of that name as one list, or nothing when a member of it is malformed.
+func tracestate(fields []string) string {
+	list, keys := strings.Join(fields, ","), make(map[string]bool)
+	for _, member := range strings.Split(list, ",") {
+		if member = strings.Trim(member, " \t"); member == "" {
+			continue
+		}
+		match := members.FindStringSubmatch(member)
+		if match == nil || keys[match[1]] || len(keys) == 32 {
+			return ""
+		}
+		keys[match[1]] = true
+	}
+	return list
 }
 
 // query reads the parameters of one request; the first thing wrong with them is kept.

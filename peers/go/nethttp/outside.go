@@ -87,6 +87,9 @@ func (p slow) ask(ctx context.Context, s settings, budget time.Duration) (*http.
 	if who.traceparent != "" {
 		// The same trace and flags, with a number of the call's own.
 		ask.Header.Set("traceparent", fmt.Sprintf("%s%016x%s", who.traceparent[:36], rand.Uint64()|1, who.traceparent[52:]))
+		if who.tracestate != "" {
+			ask.Header.Set("tracestate", who.tracestate)
+		}
 	}
 	return ask, nil
 }

@@ -90,8 +90,8 @@ async def process(counted, work, tick):
 
 async def call(exchange, work, tick, hops):
     """Lets the upstream do the work. The connection is closed whichever way this ends, and that is its cancel."""
-    traceparent = lab.traceparent(exchange.headers)
-    asked = upstream.ask(settings, exchange.id, exchange.given, traceparent, exchange.deadline, work, tick, hops)
+    trace = lab.traceparent(exchange.headers), lab.tracestate(exchange.headers)
+    asked = upstream.ask(settings, exchange.id, exchange.given, trace, exchange.deadline, work, tick, hops)
     if asked is None:
         # The timeout around this task raises at the deadline.
         await asyncio.Future()

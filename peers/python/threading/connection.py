@@ -28,7 +28,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
         headers = {name.lower(): self.headers.get_all(name) for name in self.headers}
         request_id, given = lab.identity(headers, next(numbers))
         self.counted, self.status, self.length = Request(self.census, request_id, given), 500, 1
-        self.given, self.traceparent = given, lab.traceparent(headers)
+        self.given, self.trace = given, (lab.traceparent(headers), lab.tracestate(headers))
         try:
             self.length, self.subject = lab.length(headers), lab.subject(headers)
             path, query = lab.target(self.path)

@@ -145,7 +145,7 @@ def process(handler, deadline, work, tick, _hops):
 def call(handler, deadline, work, tick, hops):
     """Lets the upstream do the work. The timeout of the socket is of each single read."""
     counted = handler.counted
-    asked = upstream.ask(settings, counted.id, handler.given, handler.traceparent, deadline, work, tick, hops)
+    asked = upstream.ask(settings, counted.id, handler.given, handler.trace, deadline, work, tick, hops)
     try:
         if asked is None:
             raise TimeoutError

@@ -26,6 +26,8 @@ pub struct Exchange {
     pub budget: Option<Duration>,
     /// Its `traceparent`.
     pub traceparent: Option<String>,
+    /// Its `tracestate`; several fields of that name are one list.
+    pub tracestate: Option<String>,
     /// When the caller closed or reset its connection.
     pub left_at: Option<Instant>,
     /// When the first byte of the answer went by.
@@ -212,15 +214,19 @@ fn head(caller: &mut TcpStream) -> io::Result<Vec<u8>> {
 /// Returns the id of the request with this head, and its account as it begins.
 fn read(head: &[u8]) -> Option<(String, Exchange)> {
     let text = String::from_utf8_lossy(head);
-    let field = |wanted: &str| {
+    let fields = |wanted: &str| {
+        let wanted = wanted.to_owned();
         let fields = text.lines().skip(1).filter_map(|line| line.split_once(':'));
-        let mut values = fields.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        values.next().map(|(_, value)| value.trim().to_owned())
+        let values = fields.filter(move |(name, _)| name.eq_ignore_ascii_case(&wanted));
+        values.map(|(_, value)| value.trim().to_owned())
     };
+    let field = |wanted: &str| fields(wanted).next();
+    let states: Vec<String> = fields("tracestate").collect();
     let exchange = Exchange {
         asked_at: Instant::now(),
         budget: field("grpc-timeout").as_deref().and_then(budget),
         traceparent: field("traceparent"),
+        tracestate: (!states.is_empty()).then(|| states.join(",")),
         left_at: None,
         answered_at: None,
         status: None,

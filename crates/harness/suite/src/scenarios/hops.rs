@@ -3,6 +3,7 @@
 use crate::scenario::Scenario;
 
 mod chain;
+mod state;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] = &[chain::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[chain::SCENARIOS, state::SCENARIOS];

@@ -23,13 +23,13 @@ const STYLE: &str = "style=upstream&tick=10ms";
 const RESERVE: Duration = Duration::from_millis(50);
 /// A link in Python takes its time to start beside others.
 const START: Duration = Duration::from_secs(10);
-const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+pub(super) const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const SERVICES: &str =
     "a request to one service is a request to a dozen, and each of them works for the first one's client";
 const GRPC: &str = "https://grpc.io/docs/guides/cancellation/";
 
 /// The base of these scenarios.
-const BASE: Scenario = Scenario {
+pub(super) const BASE: Scenario = Scenario {
     judges: &[Judges::Work],
     needs: &[Process, HasWitness, StyleContext, StyleUpstream, FlagUpstream, FlagReserve],
     limit: Duration::from_secs(30),
@@ -101,7 +101,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Starts the chain under test: the first is asked, each asks the next.
-fn chain(bench: &Bench) -> Result<Vec<Link>, Failure> {
+pub(super) fn chain(bench: &Bench) -> Result<Vec<Link>, Failure> {
     let subjects: Vec<&Subject> = match bench.subject.links() {
         [] => vec![&bench.subject; LENGTH],
         links => links.iter().collect(),
@@ -116,12 +116,13 @@ fn request(bench: &Bench, links: &[Link], work: u64, timeout: u64) -> Request {
     bench.slow_for(bench.ms(work), bench.ms(timeout), &more).header("traceparent", TRACEPARENT)
 }
 
-fn id(request: &Request) -> String {
+/// Returns the id of a request that is named.
+pub(super) fn id(request: &Request) -> String {
     request.id_given().expect("slow requests are named").to_owned()
 }
 
 /// Connects to the first server of the chain.
-fn connect(bench: &Bench, links: &[Link]) -> Result<Wire, Failure> {
+pub(super) fn connect(bench: &Bench, links: &[Link]) -> Result<Wire, Failure> {
     let address = links.first().ok_or_else(|| Failure::harness("a chain of no servers"))?.tap.address();
     Ok(Wire::connect(address, bench.give_up_at, bench.trace())?.with_host(&address.to_string()))
 }
