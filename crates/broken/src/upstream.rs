@@ -84,8 +84,11 @@ impl Conn<'_> {
         {
             ask.request.headers_mut().insert("traceparent", place.clone());
         }
-        if let (Fault::PassesStateOn, Some(state)) = (self.server.fault, job.head.headers.get("tracestate")) {
-            ask.request.headers_mut().insert("tracestate", state.clone());
+        if self.server.fault == Fault::PassesStateOn {
+            ask.request.headers_mut().remove("tracestate");
+            for state in job.head.headers.get_all("tracestate") {
+                ask.request.headers_mut().append("tracestate", state.clone());
+            }
         }
         let connected = TcpStream::connect(ask.to).and_then(|mut stream| {
             stream.write_all(&upstream::bytes(&ask.request))?;

@@ -23,7 +23,7 @@ pub struct Identity {
     /// The place of the request in a trace, by its `traceparent`; one that is malformed counts as none, as the W3C's
     /// recommendation on trace context has it.
     pub traceparent: Option<Traceparent>,
-    /// What tracing systems say of that place, by the request's `tracestate`; one that is malformed counts as none, and so
+    /// The list that tracing systems keep beside that place, by the request's `tracestate`; one that is malformed counts as none, and so
     /// does one without a `traceparent`.
     pub tracestate: Option<Tracestate>,
 }
