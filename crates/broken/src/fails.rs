@@ -162,6 +162,9 @@ table! {
     PassesBudgetOn =>
         &["hops/answers", "hops/budgets", "outside/upstream-head", "outside/upstream-no-budget"],
     LeavesCalls => LEAVES_CALLS,
+    WaitsToConnect => &["outside/upstream-accepts-never"],
+    HurriesToConnect => &["outside/upstream-accepts-late", "outside/upstream-accepts-never"],
+    DropsEarlyAnswers => &["outside/upstream-answers-early"],
     AnswersForUpstreams => ANSWERS_FOR_UPSTREAMS,
     LeavesQueries => LEAVES_QUERIES,
     LosesConnections => &["outside/query-slots", "outside/query-neighbors"],

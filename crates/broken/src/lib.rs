@@ -237,6 +237,12 @@ pub enum Fault {
     PassesStateOn,
     /// Keeps the connection of a call whose request has ended.
     LeavesCalls,
+    /// Connects to its upstream with no timeout.
+    WaitsToConnect,
+    /// Gives its upstream a tenth of a second to accept.
+    HurriesToConnect,
+    /// Throws away what its upstream has sent before the request is out.
+    DropsEarlyAnswers,
     /// Answers 200 whatever became of its call.
     AnswersForUpstreams,
     /// Closes the connection of a query whose request has ended, and does not cancel it.

@@ -90,12 +90,33 @@ impl Conn<'_> {
                 ask.request.headers_mut().append("tracestate", state.clone());
             }
         }
-        let connected = TcpStream::connect(ask.to).and_then(|mut stream| {
-            stream.write_all(&upstream::bytes(&ask.request))?;
-            stream.set_nonblocking(true)?;
-            Ok(stream)
-        });
-        let stream = connected.map_err(|_| Failure::Upstream)?;
+        let mut stream = self.connect(job, &ask)?;
+        if self.server.fault == Fault::DropsEarlyAnswers {
+            thread::sleep(limits::TICK);
+            let _ = stream.set_nonblocking(true);
+            let _ = stream.read(&mut [0; 1024]);
+        }
+        stream
+            .write_all(&upstream::bytes(&ask.request))
+            .and_then(|()| stream.set_nonblocking(true))
+            .map_err(|_| Failure::Upstream)?;
         Ok(Call { stream: Some(stream), fault: self.server.fault })
+    }
+
+    /// Connects to the upstream.
+    fn connect(&self, job: &Job<'_>, ask: &upstream::Ask) -> Result<TcpStream, Failure> {
+        let left =
+            job.ctx.deadline().map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
+        let stream = match self.server.fault {
+            Fault::WaitsToConnect => TcpStream::connect(ask.to),
+            Fault::HurriesToConnect => TcpStream::connect_timeout(&ask.to, Duration::from_millis(100)),
+            _ => TcpStream::connect_timeout(&ask.to, left.max(Duration::from_nanos(1))),
+        };
+        stream.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut if self.server.fault != Fault::HurriesToConnect => {
+                Reason::Deadline.into()
+            }
+            _ => Failure::Upstream,
+        })
     }
 }

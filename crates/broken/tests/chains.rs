@@ -44,6 +44,13 @@ const CASES: &[Case] = &[
         says: "which is no number of the call's own",
         places: &[1, 2],
     },
+    Case {
+        fault: Fault::PassesStateOn,
+        scenario: "hops/tracestate",
+        says: "passed on the tracestate",
+        // The second one is given none that is malformed.
+        places: &[1],
+    },
     Case { fault: Fault::LeavesCalls, scenario: "hops/fin", says: "left its call open", places: &[1, 2] },
     Case { fault: Fault::LeavesCalls, scenario: "hops/rst", says: "left its call open", places: &[1, 2] },
     Case {

@@ -178,8 +178,8 @@ fn call(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked,
 fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worked, Failure> {
     let ask = request(server, ctx, slow)?;
     let (_counted, work, began) = (job.call(), job.start(), Instant::now());
-    let call = upstream::call(&ask, ctx.deadline())?;
-    work::race(server, ctx, call.answer()?)??;
+    let call = upstream::call(&ask)?;
+    work::race(server, ctx, call.answer(&ask)?)??;
     Ok(work::worked(work, began))
 }
 
@@ -187,7 +187,8 @@ fn called(server: &Server, ctx: &Context, job: Job, slow: &Slow) -> Result<Worke
 /// Begins a call and gives it a tick to be sent.
 fn begin(server: &Server, ctx: &Context, slow: &Slow) -> Result<upstream::Call, Failure> {
     let ask = request(server, ctx, slow)?;
-    let call = upstream::call(&ask, ctx.deadline())?;
+    let call = upstream::call(&ask)?;
+    work::race(server, ctx, call.sent(&ask)?)??;
     ctx.wait_until(Instant::now() + slow.tick);
     Ok(call)
 }

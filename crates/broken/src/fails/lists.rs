@@ -222,6 +222,7 @@ pub(super) const LEAVES_CHILDREN: &[&str] = &[
 ];
 
 pub(super) const FAILS_EASY_REQUESTS: &[&str] = &[
+    "h2/statuses",
     "h2/values-apart",
     "probe/body",
     "probe/fanout",

@@ -59,6 +59,7 @@ pub(super) const LEAVES_CALLS: &[&str] = &[
 
 pub(super) const ANSWERS_FOR_UPSTREAMS: &[&str] = &[
     "hops/deadline",
+    "outside/upstream-accepts-never",
     "outside/upstream-answers",
     "outside/upstream-deadline",
     "outside/upstream-no-budget",

@@ -2,6 +2,7 @@
 
 use crate::scenario::Scenario;
 
+mod accept;
 mod permit;
 mod pool;
 mod process;
@@ -9,5 +10,11 @@ mod query;
 pub(super) mod upstream;
 
 /// The area's scenarios, by topic.
-pub(super) const SCENARIOS: &[&[Scenario]] =
-    &[permit::SCENARIOS, process::SCENARIOS, upstream::SCENARIOS, query::SCENARIOS, pool::SCENARIOS];
+pub(super) const SCENARIOS: &[&[Scenario]] = &[
+    permit::SCENARIOS,
+    process::SCENARIOS,
+    upstream::SCENARIOS,
+    accept::SCENARIOS,
+    query::SCENARIOS,
+    pool::SCENARIOS,
+];

@@ -128,7 +128,7 @@ pub(super) fn connect(bench: &Bench, links: &[Link]) -> Result<Wire, Failure> {
 }
 
 /// Returns the accounts of the request `id`, and keeps them for the run's document.
-fn account(bench: &Bench, links: &[Link], id: &str, sent_at: Instant) -> Vec<Hop> {
+pub(super) fn account(bench: &Bench, links: &[Link], id: &str, sent_at: Instant) -> Vec<Hop> {
     let hops = hops::of(links, id, sent_at);
     bench.note_hops(&hops);
     hops

@@ -2,7 +2,7 @@
 
 use wire::Request;
 
-use super::chain::{BASE, TRACEPARENT, chain, connect, id};
+use super::chain::{BASE, TRACEPARENT, account, chain, connect, id};
 use crate::ensure;
 use crate::hops;
 use crate::said::or_none;
@@ -59,9 +59,9 @@ fn tracestate(bench: &Bench) -> Outcome {
         for state in case.states {
             request = request.header("tracestate", *state);
         }
-        let seen = through(bench, &links, &request)?;
+        let (seen, hops) = through(bench, &links, &request)?;
         for (at, exchange) in seen.iter().enumerate().skip(1) {
-            let who = hops::named(&seen_as_hops(&links), at - 1);
+            let who = hops::named(&hops, at - 1);
             let state = exchange.tracestate.as_deref().map(|state| state.replace([' ', '\t'], ""));
             ensure!(
                 state.as_deref() == case.passed,
@@ -81,18 +81,18 @@ fn tracestate(bench: &Bench) -> Outcome {
     Ok(format!("{} requests through {} servers", CASES.len(), links.len()).into())
 }
 
-/// The links under their names alone.
-fn seen_as_hops(links: &[Link]) -> Vec<hops::Hop> {
-    links.iter().map(|link| hops::Hop { server: link.name.clone(), ..hops::Hop::default() }).collect()
-}
-
-/// Sends the request through the chain, and returns what went by in front of each link.
-fn through(bench: &Bench, links: &[Link], request: &Request) -> Result<Vec<Exchange>, Failure> {
+/// Sends the request through the chain, and returns what went by in front of each link, and the account of each.
+fn through(
+    bench: &Bench,
+    links: &[Link],
+    request: &Request,
+) -> Result<(Vec<Exchange>, Vec<hops::Hop>), Failure> {
     let mut wire = connect(bench, links)?;
-    wire.send_request(request)?;
+    let sent_at = wire.send_request(request)?;
     is_200(&wire.answer()?)?;
     let id = id(request);
+    let hops = account(bench, links, &id, sent_at);
     let seen: Vec<Exchange> = links.iter().filter_map(|link| link.tap.seen(&id).into_iter().next()).collect();
     ensure!(seen.len() == links.len(), "only {} of {} servers were asked", seen.len(), links.len());
-    Ok(seen)
+    Ok((seen, hops))
 }

@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         id: "outside/upstream-answers",
         promise: "an upstream's 200 is a 200, its 504 a 504, and anything else a 502 with reason `upstream`",
         judges: &[Judges::Answer],
-        sent: "`GET /slow?style=upstream` to upstreams that answer 200, 504, 503, garbage and nothing, and to a port that is closed",
+        sent: "`GET /slow?style=upstream` to upstreams that answer 200, 504, 503, twice, garbage and nothing, and to a port that is closed",
         why: "who is told 504 may try again with more time, who is told 502 elsewhere",
         wrong: "an error of the call is a panic of the handler, or a 500",
         sources: &["RFC 9110, sections 15.6.3 and 15.6.5"],
@@ -284,10 +284,12 @@ pub(in crate::scenarios) fn budget(text: &str) -> Option<Duration> {
 }
 
 fn answers(bench: &Bench) -> Outcome {
-    let cases: [(&str, &'static [u8], u16, Option<&str>); 5] = [
+    let cases: [(&str, &'static [u8], u16, Option<&str>); 7] = [
         ("200", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, None),
         ("504", b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n", 504, Some("deadline")),
         ("503", b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 502, Some("upstream")),
+        ("200, then 503", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 200, None),
+        ("503, then 200", b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 502, Some("upstream")),
         ("garbage", b"SSH-2.0-OpenSSH_9.9\r\n\r\n", 502, Some("upstream")),
         ("nothing", b"", 502, Some("upstream")),
     ];
@@ -303,7 +305,7 @@ fn answers(bench: &Bench) -> Outcome {
     let server = front(bench, closed, &[])?;
     let answer = connect(bench, &server)?.ask(&request(bench, 9000))?;
     is(bench, &answer, "a closed port", 502, Some("upstream"))?;
-    Ok("200, 504 and four times 502".into())
+    Ok("twice 200, 504 and five times 502".into())
 }
 
 /// Checks that the answer to an upstream's `what` has this status and reason, and comes at once.
