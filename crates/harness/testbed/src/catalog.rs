@@ -200,6 +200,32 @@ mod tests {
         );
     }
 
+    /// Returns an executable that two servers build by different commands: who is built last is what both run.
+    fn built_twice(catalog: &Catalog) -> Option<String> {
+        let mut built = std::collections::BTreeMap::new();
+        let all = catalog.servers.iter().flat_map(|server| {
+            let extra = server.with.as_ref().map(|with| {
+                (with.build.as_ref().or(server.build.as_ref()), with.run.as_ref().unwrap_or(&server.run))
+            });
+            [Some((server.build.as_ref(), &server.run)), extra].into_iter().flatten()
+        });
+        all.filter_map(|(build, run)| Some((build?, run.split(' ').next()?)))
+            .find(|(build, executable)| *built.entry(*executable).or_insert(*build) != *build)
+            .map(|(_, executable)| executable.to_owned())
+    }
+
+    #[test]
+    fn no_two_commands_build_the_same_executable() {
+        let catalog = Catalog::read(&root().unwrap()).unwrap();
+        let plain = Catalog::parse(&std::fs::read_to_string(root().unwrap().join(FILE)).unwrap()).unwrap();
+        assert_eq!((built_twice(&catalog), built_twice(&plain)), (None, None));
+        let twice = LIST.replace(
+            "run = \"python3 two.py\"",
+            "build = \"cargo build --features x\"\nrun = \"target/release/one\"",
+        );
+        assert_eq!(built_twice(&Catalog::parse(&twice).unwrap()).unwrap(), "target/release/one");
+    }
+
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = Catalog::parse(LIST).unwrap().find("three").unwrap_err();
