@@ -207,8 +207,11 @@ fn chosen(args: &Compare) -> (Vec<&'static Scenario>, Chosen) {
     let quick = args.quick;
     let wanted = |scenario: &&&Scenario| !quick || is_quick(scenario);
     let chosen: Vec<_> = all.iter().filter(wanted).copied().collect();
-    let which =
-        if quick { "the quick ones of baseline, deadline, work and disconnect" } else { "the whole table" };
+    let which = if quick {
+        "the quick ones of baseline, deadline, work and disconnect"
+    } else {
+        "all that there are"
+    };
     let which = Chosen { chosen: chosen.len(), of: all.len(), which: which.to_owned() };
     (chosen, which)
 }

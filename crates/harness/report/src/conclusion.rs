@@ -112,7 +112,8 @@ fn fates(results: &Results, names: &Names<'_>) -> Vec<Point> {
     }
     let held = of(|fate| if let Fate::HeldAnswer(ms) = fate { Some(ms) } else { None });
     if !held.styles.is_empty() {
-        let text = format!("the 504 itself, by up to {}: {}.", span(held.longest), held.said(names));
+        let text =
+            format!("the 504 itself, up to {} after the deadline: {}.", span(held.longest), held.said(names));
         points.push(point(Tone::Odd, "late", text));
     }
     let ended = of(|fate| if let Fate::Stopped(ms) = fate { Some(ms) } else { None });
@@ -247,7 +248,9 @@ impl<'a> Group<'a> {
             let work: Vec<&str> = work.iter().map(String::as_str).collect();
             match names.said(who) {
                 said if said.is_empty() => list(&work),
-                said if !self.is_rest(styles, who, names) => format!("{} on {said}", list(&work)),
+                said if said.starts_with("all but") || !self.is_rest(styles, who, names) => {
+                    format!("{} on {said}", list(&work))
+                }
                 _ if who.len() == names.all().len() => list(&work),
                 _ => format!("all other {}", list(&work)),
             }
@@ -267,11 +270,6 @@ fn cost(results: &Results, length: Length) -> Option<Point> {
     let (most, least) = (shown.iter().rev().max_by_key(by_cost)?, shown.iter().min_by_key(by_cost)?);
     let requests = most.requests as u64;
     let took = |storm: &Storm| {
-        let threads = match storm.more_threads() {
-            0 => "no more threads".to_owned(),
-            1 => "1 more thread".to_owned(),
-            more => format!("{} more threads", number(more)),
-        };
         let left = match storm.left_behind() {
             0 => "none ran on".to_owned(),
             left => {
@@ -282,8 +280,8 @@ fn cost(results: &Results, length: Length) -> Option<Point> {
                 format!("{left} ran on {longest}")
             }
         };
-        let on = if shown.len() > 1 { format!("on {} ", storm.server) } else { String::new() };
-        format!("{on}{threads}, {} more memory, and {left}", megabytes(storm.grown()))
+        let took = if shown.len() > 1 { format!("{} took ", storm.server) } else { String::new() };
+        format!("{took}{}, {} more memory, and {left}", storm.threads_taken(), megabytes(storm.grown()))
     };
     let mut text = format!("{} timeouts at once: {}", number(requests), took(most));
     if by_cost(&most) != by_cost(&least) && length == Length::Full {

@@ -22,8 +22,13 @@ pub fn tone(verdict: Verdict) -> Tone {
 /// Areas by servers: the number of scenarios that were passed, of how many.
 pub fn areas(results: &Results) -> Table {
     let chosen = &results.scenarios;
-    let run = if results.plan.size == Size::Quick { "quick run" } else { "run" };
-    let title = format!("Scenarios passed ({run}: {} of {}, {})", chosen.chosen, chosen.of, chosen.which);
+    let title = match results.plan.size {
+        Size::Quick => {
+            format!("Scenarios passed (quick run: {} of {}, {})", chosen.chosen, chosen.of, chosen.which)
+        }
+        _ if chosen.chosen == chosen.of => format!("Scenarios passed (all {} were tried)", chosen.of),
+        _ => format!("Scenarios passed ({} of {} were tried: {})", chosen.chosen, chosen.of, chosen.which),
+    };
     let servers: Vec<&str> = results.servers.iter().map(|server| server.name.as_str()).collect();
     let mut table = Table::by_server(title, "area", &servers);
     table.note =

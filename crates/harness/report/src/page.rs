@@ -224,8 +224,9 @@ fn counted(table: &Table) -> String {
     let is_kept = |cell: &measure::table::Cell| matches!(cell.tone, Tone::Good | Tone::None);
     let missed = table.lines.iter().filter(|line| !line.cells.iter().all(is_kept)).count();
     match missed {
-        0 => format!("Every server passed all of {} scenarios.", table.lines.len()),
-        missed => format!("{missed} of {} scenarios were not passed by every server.", table.lines.len()),
+        0 if table.lines.len() == 1 => "Every server passed the one scenario.".to_owned(),
+        0 => format!("Every server passed all {} scenarios.", table.lines.len()),
+        missed => format!("{missed} of {} scenarios did not pass on every server.", table.lines.len()),
     }
 }
 

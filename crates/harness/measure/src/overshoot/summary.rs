@@ -70,7 +70,7 @@ fn sentences(results: &Results) -> Vec<String> {
     let (load, cores) = (results.machine.load.unwrap_or(0.0), results.machine.cores);
     if load > cores as f32 {
         told.push(format!(
-            "Other work kept the machine busy (a load of {load:.1} on {cores} cores): most of the lateness is its doing."
+            "Other work kept the machine busy (a load of {load:.1} on {cores} cores): it caused most of the lateness."
         ));
     }
     told

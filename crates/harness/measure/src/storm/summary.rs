@@ -25,6 +25,15 @@ impl Storm {
         self.peak().threads.saturating_sub(self.before().threads)
     }
 
+    /// Returns the threads that it took, in words.
+    pub fn threads_taken(&self) -> String {
+        match self.more_threads() {
+            0 => "no more threads".to_owned(),
+            1 => "1 more thread".to_owned(),
+            more => format!("{} more threads", number(more)),
+        }
+    }
+
     /// Returns the memory that it took on top, in bytes.
     pub fn grown(&self) -> u64 {
         self.peak().pss.saturating_sub(self.before().pss)
@@ -88,8 +97,9 @@ pub(super) fn tables(results: &Results) -> Vec<Table> {
 
 fn table(results: &Results, style: &str) -> Table {
     let requests = number(results.plan.storm.requests as u64);
+    let work = span(results.plan.storm.work_ms as f64);
     let title = format!(
-        "A storm of {requests} requests that time out, work in style {style} (before → peak → after)"
+        "A storm of {requests} requests that time out, {work} of work in style {style} each (before → peak → after)"
     );
     let columns = ["work left after the 504s", "the last ended after"].map(Column::from).into_iter();
     let columns = columns.chain([Column::of("work for nobody", "s"), "threads".into(), "descriptors".into()]);

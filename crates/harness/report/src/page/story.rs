@@ -48,7 +48,7 @@ fn plain(style: &str) -> &'static str {
     match style {
         "context" => "asks at every step whether to stop",
         "polling" => "blocks a thread, but asks at every step",
-        "drop" => "never asks; the server waits no longer",
+        "drop" => "never asks; the server gives it up",
         "detached" => "never asks; it was started and let go",
         "blocking" => "never asks, and blocks a thread",
         "spin" => "never asks, and keeps a processor busy",
@@ -90,11 +90,11 @@ fn timeout(results: &Results) -> Result<Step, askama::Error> {
         format!(
             "A client sends a request and says how long it will wait: its deadline, here {deadline}. The request asks for \
              {work} of work. When the time is up, the server answers with an error (HTTP 504, “deadline exceeded”), and \
-             nobody waits any longer. The work should stop too. It sends a signal at each step, so that the moment when it \
-             really stops is seen from outside."
+             nobody waits any longer. The work should stop too. It reports each step to the lab, so that the moment when \
+             it really stops is seen from outside."
         ),
         format!(
-            "In this run {timely} of {} such requests ended by {} after their deadline.",
+            "In this run {timely} of {} such requests were answered within {} of their deadline.",
             answered.len(),
             span(limit)
         ),

@@ -61,9 +61,9 @@ fn said(storm: &Storm) -> String {
         ),
     };
     format!(
-        "{} needed up to {} threads and {} more memory; {left}.",
+        "{} took {} and {} more memory; {left}.",
         storm.server,
-        number(storm.peak().threads),
+        storm.threads_taken(),
         megabytes(storm.grown())
     )
 }

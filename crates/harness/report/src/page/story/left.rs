@@ -76,7 +76,7 @@ pub(super) fn step(results: &Results) -> Result<Step, String> {
 
 /// The ways to leave of each server in which its work was canceled, and the longest time that took.
 fn counts(results: &Results, names: &[&str]) -> Table {
-    let columns = [Column::of("work was canceled in", ""), Column::of("at most after", "")];
+    let columns = [Column::of("work was canceled in", ""), Column::of("the slowest took", "")];
     let mut table = Table::new("Is work canceled when its client leaves?", "server", columns);
     table.note = "Clients leave in several ways: they close their connection, reset it, or close its sending side alone, with or without \
                   more bytes underway. The reference part lists them all."

@@ -111,8 +111,8 @@ impl<'a> Pair<'a> {
     fn told(&self, results: &Results) -> Option<String> {
         let limit = results.limits.zombie_ms;
         let named = |life: &Life| match about(results, &life.server) {
-            Some(about) => format!("{} ({about})", life.server),
-            None => life.server.clone(),
+            Some(about) => format!("“{}” ({about})", life.server),
+            None => format!("“{}”", life.server),
         };
         let went_on = |life: &Life| match life.fate(limit) {
             Fate::Endless(ms) => format!("went on for more than {}", span(ms)),
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(words, ["Server tokio", "Server threads"]);
         assert!(
             opening.sentence.ends_with(
-                "The server tokio stopped working; on the server threads the work went on for another 2.50\u{a0}s, for nobody."
+                "The server “tokio” stopped working; on the server “threads” the work went on for another 2.50\u{a0}s, for nobody."
             ),
             "{}",
             opening.sentence
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn of_one_server_two_ways_to_write_the_work_are_compared() {
         let opening = told(&[("tokio", "context", 0.2), ("tokio", "detached", 2699.0)]);
-        assert!(opening.sentence.contains("On the server tokio, work that asks"), "{}", opening.sentence);
+        assert!(opening.sentence.contains("On the server “tokio”, work that asks"), "{}", opening.sentence);
         assert_eq!(opening.picture.lanes.len(), 2);
     }
 
