@@ -48,17 +48,21 @@ impl Permits {
         Ok(Permit { permits: self.clone() })
     }
 
-    /// Waits in line for a permit, for as long as `ctx` lives.
+    /// Waits in line for a permit, for as long as `ctx` lives. Of both at once the end of `ctx` counts, and a permit that is
+    /// dropped goes to the next in line.
     pub(crate) fn wait(self: &Arc<Self>, ctx: &Context) -> Result<Permit, Reason> {
-        if let Ok(permit) = self.take() {
-            return Ok(permit);
-        }
+        let permit = self.take().ok().or_else(|| self.granted(ctx));
+        permit.filter(|_| ctx.err().is_none()).ok_or_else(|| Reason::why(ctx))
+    }
+
+    /// Waits until it is given a permit; gives none when `ctx` has ended first.
+    fn granted(self: &Arc<Self>, ctx: &Context) -> Option<Permit> {
         let (turn, give) = ctx.with_cancel();
         let ticket = self.enqueue(give);
         turn.wait();
         // Whoever is still in line was not given a permit: its context ended.
         let left = self.lock().line.remove(&ticket);
-        if left.is_some() { Err(Reason::why(ctx)) } else { Ok(Permit { permits: self.clone() }) }
+        left.is_none().then(|| Permit { permits: self.clone() })
     }
 
     /// Joins the line, or takes what has become free meanwhile.
@@ -127,7 +131,18 @@ fn run<T>(_permit: Permit, work: impl FnOnce() -> T) -> T {
 
 #[cfg(test)]
 mod tests {
+    use ctx::Context;
+
     use super::*;
+
+    #[test]
+    fn a_permit_that_comes_when_the_context_has_ended_is_passed_on() {
+        let permits = Permits::new(1);
+        let (ctx, cancel) = Context::background().with_cancel();
+        cancel.cancel();
+        assert!(permits.wait(&ctx).is_err());
+        assert!(permits.take().is_ok());
+    }
 
     #[test]
     fn no_more_permits_are_taken_than_there_are() {
