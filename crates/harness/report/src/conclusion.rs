@@ -248,7 +248,7 @@ impl<'a> Group<'a> {
             let work: Vec<&str> = work.iter().map(String::as_str).collect();
             match names.said(who) {
                 said if said.is_empty() => list(&work),
-                said if said.starts_with("all but") || !self.is_rest(styles, who, names) => {
+                said if !self.is_rest(styles, who, names) => {
                     format!("{} on {said}", list(&work))
                 }
                 _ if who.len() == names.all().len() => list(&work),

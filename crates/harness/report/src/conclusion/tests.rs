@@ -79,7 +79,7 @@ fn work_that_stopped_is_told_as_the_rest_once_what_ran_on_is_named() {
         results.measured.zombie.push(life(name, "drop", 0.1));
     }
     let told = said(&results, "stopped").unwrap();
-    assert!(told.ends_with("work that asks its context (context); dropped work on all but z."), "{told}");
+    assert!(told.ends_with("work that asks its context (context); all other dropped work."), "{told}");
 }
 
 #[test]
