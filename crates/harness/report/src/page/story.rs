@@ -35,6 +35,13 @@ pub struct Step {
     pub table: String,
 }
 
+impl Step {
+    /// A step of sentences alone.
+    fn said(id: &'static str, title: &'static str, told: Vec<String>) -> Self {
+        Self { id, title, told, pictures: String::new(), points: Vec::new(), table: String::new() }
+    }
+}
+
 /// Lanes in a frame, with their legend.
 #[derive(Template)]
 #[template(path = "story/lanes.html")]

@@ -16,14 +16,7 @@ pub(super) fn step(results: &Results) -> Result<Step, askama::Error> {
         styles.map(|style| (style, summary::shown(results, style))).find(|(_, storms)| !storms.is_empty())
     else {
         let told = vec!["This run did not measure it: no storm of timeouts was sent.".to_owned()];
-        return Ok(Step {
-            id,
-            title,
-            told,
-            pictures: String::new(),
-            points: Vec::new(),
-            table: String::new(),
-        });
+        return Ok(Step::said(id, title, told));
     };
     let cost = |storm: &Storm| (storm.zombie_area(), storm.peak().threads as f64);
     let by = |a: &&Storm, b: &&Storm| {

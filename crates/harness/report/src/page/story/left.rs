@@ -50,14 +50,7 @@ pub(super) fn step(results: &Results) -> Result<Step, String> {
     let names: Vec<&str> = results.names().into_iter().filter(measured).collect();
     if names.is_empty() {
         let told = vec!["This run did not measure it: no client disconnected.".to_owned()];
-        return Ok(Step {
-            id,
-            title,
-            told,
-            pictures: String::new(),
-            points: Vec::new(),
-            table: String::new(),
-        });
+        return Ok(Step::said(id, title, told));
     }
     let told = [
         "A client that closes its connection waits no longer either, and here no timer helps the server. It hears of it only if it \
