@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a script or a folder that is not there fails the test")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -18,10 +18,16 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Writes a script that can be run.
+///
+/// A process of its own writes it. Were the file open for writing in this one, a child that another test starts at that moment
+/// would inherit it, and until that child runs its own program the system refuses to run the script: "text file busy".
 fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut install = Command::new("install");
+    let mut child =
+        install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{} was not written", path.display());
 }
 
 fn complaint(output: &Output) -> String {
@@ -34,7 +40,10 @@ fn long(root: &Path, line: &str, status: i32) -> Output {
         &root.join("scripts/long/one.sh"),
         &format!("#!/bin/sh\n# Prints a line.\necho {line}\nexit {status}\n"),
     );
-    fs::copy(Path::new(ROOT).join("scripts/long.sh"), root.join("scripts/long.sh")).unwrap();
+    script(
+        &root.join("scripts/long.sh"),
+        &fs::read_to_string(Path::new(ROOT).join("scripts/long.sh")).unwrap(),
+    );
     Command::new(root.join("scripts/long.sh")).arg("one").output().unwrap()
 }
 
