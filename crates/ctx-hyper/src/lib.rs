@@ -1,5 +1,5 @@
-//! A call over hyper's HTTP/1 client under a [`Context`]: it sends the time left, and closes its connection when the
-//! context ends.
+//! A call over hyper's HTTP/1 client under a [`Context`]: it sends the time left and the trace, and closes its connection
+//! when the context ends.
 //!
 //! hyper's `send_request`, dropped, leaves its connection open, and the server at work. Here the connection is part of
 //! the call and of the answer's body: nothing is spawned, and what is dropped is closed.
@@ -23,8 +23,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context as Task, Poll};
 use std::time::Instant;
 
-use ctx::{Context, Ended, wire};
-use http::{HeaderValue, Request, Response};
+use ctx::wire::{self, Traceparent, Tracestate};
+use ctx::{Context, Ended};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, Connection};
@@ -64,6 +65,9 @@ impl From<hyper::Error> for Error {
 /// Sends a request over a connection of its own, with what is left of the time in `grpc-timeout` and
 /// `x-envoy-expected-rq-timeout-ms`, and returns the answer, whose body is under the context too.
 ///
+/// The context's values [`Traceparent`] and [`Tracestate`] go out as headers, as they are. A request that has a `traceparent`
+/// keeps its own, with the `tracestate` that it has.
+///
 /// `sleep` is the runtime's own sleep-until.
 ///
 /// # Errors
@@ -87,13 +91,7 @@ where
     S: FnMut(Instant) -> F + Send + 'static,
     F: Future + Send + 'static,
 {
-    for (name, value) in
-        [(wire::GRPC_TIMEOUT, ctx.grpc_timeout()), (wire::ENVOY_TIMEOUT_MS, ctx.envoy_timeout())]
-    {
-        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
-            request.headers_mut().insert(name, value);
-        }
-    }
+    announce(ctx, request.headers_mut());
     let work = async {
         let (mut sender, connection) = http1::handshake(io).await?;
         let mut line = Line::new(connection);
@@ -111,6 +109,25 @@ where
     let end = Box::pin(ctx.done_owned(sleep));
     let ctx = ctx.clone();
     Ok(answer.map(|body| Under { body, line, end, ctx }))
+}
+
+/// Writes the time left and the trace into the headers of a request.
+fn announce(ctx: &Context, headers: &mut HeaderMap) {
+    let mut lines =
+        vec![(wire::GRPC_TIMEOUT, ctx.grpc_timeout()), (wire::ENVOY_TIMEOUT_MS, ctx.envoy_timeout())];
+    if let Some(place) = ctx.value::<Traceparent>()
+        && !headers.contains_key(wire::TRACEPARENT)
+    {
+        // One that stands there alone belongs to no trace.
+        headers.remove(wire::TRACESTATE);
+        lines.push((wire::TRACEPARENT, Some(place.to_string())));
+        lines.push((wire::TRACESTATE, ctx.value::<Tracestate>().map(ToString::to_string)));
+    }
+    for (name, value) in lines {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// A connection that is polled by whoever waits for its answer.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ctx::{Context, Ended, wire};
+use ctx::wire::{self, Traceparent, Tracestate};
+use ctx::{Context, Ended};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -11,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep_until};
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn sleep(at: std::time::Instant) -> Sleep {
@@ -61,6 +64,51 @@ async fn the_peer_is_told_the_time_left_and_its_answer_comes_back() {
         [grpc, envoy].iter().all(|left| *left <= HOUR && *left > HOUR - Duration::from_secs(60)),
         "{head}"
     );
+}
+
+/// Calls a peer, and returns the values of the header as the peer reads them.
+async fn sent(ctx: &Context, request: Request<Empty<Bytes>>, name: &str) -> Vec<String> {
+    let (client, mut peer) = pair().await;
+    let peer = tokio::spawn(async move {
+        let head = read_head(&mut peer).await;
+        peer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("loopback works");
+        head
+    });
+    ctx_hyper::send(ctx, client, request, sleep).await.expect("loopback works");
+    let head = peer.await.expect("loopback works");
+    let values = head.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    values.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_trace_of_the_context_goes_out_unless_the_request_has_its_own() {
+    let ctx = Context::background().with_value(TRACE.parse::<Traceparent>().unwrap());
+    let with_state = ctx.with_value("rojo=1,congo=2".parse::<Tracestate>().unwrap());
+    let stale = || {
+        let mut request = request();
+        request.headers_mut().insert(wire::TRACESTATE, "old=1".parse().unwrap());
+        request
+    };
+    let own = || {
+        let mut request = stale();
+        request.headers_mut().insert(wire::TRACEPARENT, OTHER.parse().unwrap());
+        request
+    };
+    let cases = [
+        (&Context::background(), request(), None, None),
+        (&ctx, request(), Some(TRACE), None),
+        (&ctx, stale(), Some(TRACE), None),
+        (&with_state, request(), Some(TRACE), Some("rojo=1,congo=2")),
+        (&with_state, stale(), Some(TRACE), Some("rojo=1,congo=2")),
+        (&with_state, own(), Some(OTHER), Some("old=1")),
+    ];
+    for (ctx, request, place, state) in cases {
+        assert_eq!(sent(ctx, request.clone(), wire::TRACEPARENT).await, Vec::from_iter(place));
+        assert_eq!(sent(ctx, request, wire::TRACESTATE).await, Vec::from_iter(state));
+    }
+    // A state without a place is no trace.
+    let alone = Context::background().with_value("rojo=1".parse::<Tracestate>().unwrap());
+    assert_eq!(sent(&alone, request(), wire::TRACESTATE).await, [""; 0]);
 }
 
 #[tokio::test]

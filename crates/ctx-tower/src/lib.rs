@@ -5,7 +5,7 @@
 //! | deadline | the smaller of the layer's timeout and the caller's `grpc-timeout` or `x-envoy-expected-rq-timeout-ms`; then 504 |
 //! | disconnect | the server drops the answer's future or body, and with it the context is canceled |
 //! | shutdown | the end of the layer's root ends every request with 503 |
-//! | trace | a `traceparent` is a value of the context |
+//! | trace | a `traceparent`, and the `tracestate` beside it, are values of the context; what is malformed counts as absent |
 //!
 //! The body of an answer keeps its context until it has ended or is dropped.
 //!
@@ -23,11 +23,10 @@
 //! ```
 
 use std::pin::Pin;
-use std::str::FromStr;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use ctx::wire::{self, Traceparent};
+use ctx::wire::{self, Traceparent, Tracestate};
 use ctx::{Context, Error, Scope};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
@@ -87,8 +86,11 @@ where
             return Box::pin(async { Ok(status(StatusCode::BAD_REQUEST, false)) });
         };
         let mut root = self.layer.root.clone();
-        if let Some(place) = header::<Traceparent>(request.headers(), wire::TRACEPARENT) {
+        if let Some(place) = traceparent(request.headers()) {
             root = root.with_value(place);
+            if let Some(state) = tracestate(request.headers()) {
+                root = root.with_value(state);
+            }
         }
         let timeout = budget.map_or(self.layer.timeout, |budget| budget.min(self.layer.timeout));
         let scope = Scope::from(root.with_timeout(timeout));
@@ -128,8 +130,17 @@ fn budget(headers: &HeaderMap) -> Option<Option<Duration>> {
     Some(grpc.into_iter().chain(envoy).min())
 }
 
-fn header<T: FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
-    headers.get(name)?.to_str().ok()?.parse().ok()
+/// Returns the one value of `traceparent`, if it is well formed.
+fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
+    let mut values = headers.get_all(wire::TRACEPARENT).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok()?.parse().ok() }
+}
+
+/// Returns the value of `tracestate`, if it is well formed. Several headers of that name are one list.
+fn tracestate(headers: &HeaderMap) -> Option<Tracestate> {
+    let values = headers.get_all(wire::TRACESTATE).iter().map(|value| value.to_str().ok());
+    values.collect::<Option<Vec<_>>>()?.join(",").parse().ok()
 }
 
 pin_project! {

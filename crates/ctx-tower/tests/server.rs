@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
-use ctx::wire::Traceparent;
+use ctx::wire::{Traceparent, Tracestate};
 use ctx::{Cancel, Cause, Context, Error};
 use ctx_tower::{ContextLayer, Ctx};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// A server whose `/work` waits for ever; it tells the context of each request.
+/// A server whose `/work` waits for ever; it tells the context of each request. `/call` asks its `/trace` in turn.
 struct Server {
     at: std::net::SocketAddr,
     contexts: mpsc::UnboundedReceiver<Context>,
@@ -30,20 +32,30 @@ async fn server(timeout: Duration) -> Server {
         std::future::pending::<()>().await;
     };
     let trace = |Ctx(ctx): Ctx| async move {
-        ctx.value::<Traceparent>().map(ToString::to_string).unwrap_or_default()
+        let place = ctx.value::<Traceparent>().map(ToString::to_string);
+        let state = ctx.value::<Tracestate>().map(ToString::to_string);
+        format!("{} {}", place.unwrap_or_default(), state.unwrap_or_default())
     };
     let stream = |Ctx(ctx): Ctx| async move {
         let alive = move || Bytes::from(format!("{:?};", ctx.err()));
         let frames = futures_lite::stream::repeat_with(move || Ok::<_, std::io::Error>(alive()));
         Body::from_stream(futures_lite::StreamExt::take(frames, 3)).into_response()
     };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
+    let at = listener.local_addr().expect("loopback works");
+    let call = move |Ctx(ctx): Ctx| async move {
+        let io = TokioIo::new(TcpStream::connect(at).await.expect("loopback works"));
+        let request =
+            Request::get("/trace").header("host", "x").body(Body::empty()).expect("it is a request");
+        let sleep = |at: std::time::Instant| tokio::time::sleep_until(at.into());
+        ctx_hyper::send(&ctx, io, request, sleep).await.expect("it answers").map(Body::new)
+    };
     let app = Router::new()
         .route("/work", any(work))
         .route("/trace", get(trace))
+        .route("/call", get(call))
         .route("/stream", get(stream))
         .layer(ContextLayer::new(&root, timeout));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
-    let at = listener.local_addr().expect("loopback works");
     tokio::spawn(async move { axum::serve(listener, app).await });
     Server { at, contexts, stop }
 }
@@ -100,13 +112,34 @@ async fn a_server_that_stops_answers_503() {
 }
 
 #[tokio::test]
-async fn a_malformed_budget_is_answered_400_and_a_trace_is_a_value() {
+async fn a_malformed_or_repeated_budget_is_answered_400() {
     let server = server(Duration::from_secs(3600)).await;
     for header in ["grpc-timeout: soon\r\n", "grpc-timeout: 1S\r\ngrpc-timeout: 1S\r\n"] {
         assert!(answer(ask(&server, "/work", header).await).await.starts_with("HTTP/1.1 400"));
     }
-    let text = answer(ask(&server, "/trace", &format!("traceparent: {TRACE}\r\n")).await).await;
-    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with(TRACE), "{text}");
+}
+
+#[tokio::test]
+async fn a_trace_is_a_value_here_and_behind_a_call_and_what_is_malformed_is_none() {
+    let server = server(Duration::from_secs(3600)).await;
+    let parent = format!("traceparent: {TRACE}\r\n");
+    for (headers, place, state) in [
+        (String::new(), "", ""),
+        (parent.clone(), TRACE, ""),
+        (format!("{parent}tracestate: rojo=1,congo=2\r\n"), TRACE, "rojo=1,congo=2"),
+        (format!("{parent}tracestate: rojo=1\r\ntracestate: congo=2\r\n"), TRACE, "rojo=1,congo=2"),
+        (format!("{parent}tracestate: ROJO=1,congo\r\n"), TRACE, ""),
+        (format!("{parent}tracestate: rojo=1\r\ntracestate: rojo=2\r\n"), TRACE, ""),
+        ("tracestate: rojo=1\r\n".into(), "", ""),
+        (format!("{parent}{parent}tracestate: rojo=1\r\n"), "", ""),
+        ("traceparent: 00-4bf9\r\ntracestate: rojo=1\r\n".into(), "", ""),
+    ] {
+        for path in ["/trace", "/call"] {
+            let text = answer(ask(&server, path, &headers).await).await;
+            let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
+            assert_eq!(body, Some(format!("{place} {state}").as_str()), "{path} with {headers}: {text}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ impl App {
             (Some("upstream"), Some(at), _) => {
                 let path = format!("/slow?{}", query.replace("style=upstream", "style=context"));
                 let mut request = Request::get(path).body(Body::empty())?;
-                let passed = ["host", "x-request-id", "traceparent"].map(HeaderName::from_static);
+                // The trace goes out with the context.
+                let passed = ["host", "x-request-id"].map(HeaderName::from_static);
                 let passed = passed
                     .into_iter()
                     .filter_map(|name| Some((name.clone(), head.headers.get(&name)?.clone())));
