@@ -1,7 +1,8 @@
 //! Published figures for a million tasks, beside the measured ones.
 
 use benches::tasks::{End, Runtime, Way};
-use comfy_table::{CellAlignment, Table, presets};
+use measure::table::{Cell, Column, Table};
+use report::terminal::render::{Screen, table as rendered};
 
 use crate::Measured;
 use crate::tables;
@@ -35,10 +36,11 @@ pub(crate) fn print(measured: &[Measured]) {
             })
             .map(|row| format!("{:.0}", tables::median(row, |report| report.peak_bytes) / 1e6))
     };
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["source", "runtime", "what one task holds", "peak MB"]);
+    let columns = [Column::words("runtime"), Column::words("what one task holds"), Column::of("peak", "MB")];
+    let mut table = Table::new("", "source", columns);
+    let mut add = |source, cells: [&str; 3]| table.line(source, cells.map(Cell::plain).into());
     for (source, runtime, megabytes) in PUBLISHED {
-        table.add_row([source, runtime, "a sleep", &megabytes.to_string()]);
+        add(source, [runtime, "a sleep", &megabytes.to_string()]);
     }
     let runtimes = [
         (Runtime::Tokio, "tokio 1.54.1"),
@@ -54,13 +56,9 @@ pub(crate) fn print(measured: &[Measured]) {
     for (runtime, name) in runtimes {
         for (way, holds) in ways {
             if let Some(megabytes) = ours(runtime, way) {
-                table.add_row(["this run", name, holds, &megabytes]);
+                add("this run", [name, holds, &megabytes]);
             }
         }
-    }
-    table.column_iter_mut().for_each(|column| _ = column.set_padding((0, 1)));
-    if let Some(column) = table.column_mut(3) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     println!(
         "\nA million tasks beside the published figures (\"How Much Memory Do You Need to Run 1 Million\n\
@@ -68,5 +66,5 @@ pub(crate) fn print(measured: &[Measured]) {
          cancel, and come from other machines and versions; smol is in neither. Ours hold no socket and no\n\
          buffer either."
     );
-    println!("{table}");
+    print!("{}", rendered(&table, Screen::FILE));
 }

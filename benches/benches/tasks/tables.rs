@@ -1,7 +1,8 @@
 //! The figures in print: at most 100 columns.
 
 use benches::tasks::{Case, End, Report, Runtime, Way};
-use comfy_table::{CellAlignment, Table, presets};
+use measure::table::{Cell, Column, Table};
+use report::terminal::render::{Screen, table as rendered};
 
 use crate::Measured;
 
@@ -33,18 +34,18 @@ pub(crate) fn print(measured: &[Measured]) {
          then, and 0 remain). An empty cell: not counted, as it is the same per task for fewer."
     );
     let rows = measured.iter().filter(|row| row.case.end == End::Timeout && !row.reports.is_empty());
-    println!("{}", timeouts(rows));
+    print!("{}", timeouts(rows));
     println!(
         "\nTasks that are canceled, a timeout of an hour armed on each. call: until the call that cancels all\n\
          returned. gone: from that call until the last was gone."
     );
     let rows = measured.iter().filter(|row| row.case.end == End::Cancel && !row.reports.is_empty());
-    println!("{}", cancels(rows));
+    print!("{}", cancels(rows));
     println!("\nOver time, the most tasks of each way: live work (in thousands) / resident bytes per task.");
-    println!("{}", curves(measured));
+    print!("{}", curves(measured));
 }
 
-fn timeouts<'a>(rows: impl Iterator<Item = &'a Measured>) -> Table {
+fn timeouts<'a>(rows: impl Iterator<Item = &'a Measured>) -> String {
     let header =
         ["tasks", "runtime", "way", "peak B", "heap B", "allocs", "kept B", "spawn ns", "late ms", "left"];
     table(
@@ -70,7 +71,7 @@ fn timeouts<'a>(rows: impl Iterator<Item = &'a Measured>) -> Table {
     )
 }
 
-fn cancels<'a>(rows: impl Iterator<Item = &'a Measured>) -> Table {
+fn cancels<'a>(rows: impl Iterator<Item = &'a Measured>) -> String {
     let header =
         ["tasks", "runtime", "way", "peak B", "spawn ns", "call ms", "gone ms", "gone ns/task", "left"];
     table(
@@ -92,7 +93,7 @@ fn cancels<'a>(rows: impl Iterator<Item = &'a Measured>) -> Table {
 }
 
 /// Live tasks and bytes at equal steps between the first spawn and the last task's end.
-fn curves(measured: &[Measured]) -> Table {
+fn curves(measured: &[Measured]) -> String {
     let most = measured.iter().map(|row| row.case.tasks).max().unwrap_or(0);
     let asked = |case: &Case| {
         case.tasks == most
@@ -114,18 +115,19 @@ fn curves(measured: &[Measured]) -> Table {
     table(&["runtime", "way", "s", "0/7", "1/7", "2/7", "3/7", "4/7", "5/7", "6/7", "7/7"], rows)
 }
 
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.to_vec());
-    rows.for_each(|row| _ = table.add_row(row));
-    let names = header.iter().position(|&title| title == "way").unwrap_or(0);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 1));
-        if index > names || header[index] == "tasks" {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+/// Returns a table of rows whose first cell names them; the second and third are words too, up to the way.
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let words = header.iter().position(|&title| title == "way").unwrap_or(0);
+    let column = |(index, title): (usize, &&str)| {
+        if index <= words { Column::words(title) } else { Column::of(title, "") }
+    };
+    let mut table = Table::new("", header[0], header.iter().enumerate().skip(1).map(column));
+    for row in rows {
+        let mut cells = row.into_iter();
+        let head = cells.next().unwrap_or_default();
+        table.line(head, cells.map(Cell::plain).collect());
     }
-    table
+    rendered(&table, Screen::FILE)
 }
 
 pub(crate) fn runtime(case: &Case) -> String {

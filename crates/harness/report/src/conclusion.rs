@@ -34,7 +34,7 @@ pub enum Length {
     Full,
     /// Costs are not compared.
     Short,
-    /// And long lists of servers become their number.
+    /// And of a long list of servers the first are named, or those that it leaves out.
     Shortest,
 }
 
@@ -57,8 +57,8 @@ pub fn points(results: &Results, length: Length) -> Vec<Point> {
     points
 }
 
-/// Returns the labels of the points that a conclusion can do without, the first to be left out first.
-pub const SPARE: [&str; 5] = ["asked", "late", "no 504", "stopped", "cost"];
+/// The labels of the points that a conclusion can do without, the one that says most first.
+pub const SPARE: [&str; 5] = ["cost", "stopped", "no 504", "late", "asked"];
 
 fn point(tone: Tone, label: &str, text: String) -> Point {
     Point { tone, label: label.to_owned(), text }
@@ -311,26 +311,43 @@ fn disconnects(results: &Results, names: &Names<'_>) -> Option<Point> {
     if !heard.is_empty() {
         let who = names.said(&heard);
         let on = if who.is_empty() { String::new() } else { format!(" on {who}") };
+        let whose = if names.length == Length::Shortest { "the" } else { "the request's" };
         clauses.push(format!(
-            "when it leaves, the request's context is canceled within {}{on}",
+            "when it leaves, {whose} context is canceled within {}{on}",
             span(longest.max(1.0))
         ));
     }
-    if names.length == Length::Shortest && !deaf.is_empty() {
-        clauses.push(format!("on {} it runs to its end in some ways or all", deaf.len()));
+    deaf.sort_by_key(|(missed, of, _)| (*of, std::cmp::Reverse(*missed)));
+    if names.length == Length::Shortest && deaf.len() > 1 {
+        clauses.push(deaf_of_many(&deaf, heard.len(), names));
         deaf.clear();
     }
-    deaf.sort_by_key(|(missed, of, _)| (*of, std::cmp::Reverse(*missed)));
     for group in deaf.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let who: Vec<&str> = group.iter().map(|(_, _, name)| *name).collect();
         let (missed, of, _) = group[0];
         clauses.push(format!(
-            "on {} it runs to its end for nobody in {missed} of {of} ways to leave",
+            "on {} the work runs to its end for nobody in {missed} of {of} ways to leave",
             names.plain(&who)
         ));
     }
     let tone = if is_deaf { Tone::Bad } else { Tone::Good };
     (!clauses.is_empty()).then(|| point(tone, "client", clauses.join("; ") + "."))
+}
+
+/// Returns in how many ways of leaving the work ran on, the servers taken together: each with the ways that its server missed,
+/// and the ways that it was asked.
+fn deaf_of_many(deaf: &[(usize, usize, &str)], heard: usize, names: &Names<'_>) -> String {
+    let missed = || deaf.iter().map(|(missed, ..)| *missed);
+    let (least, most) = (missed().min().unwrap_or(0), missed().max().unwrap_or(0));
+    let of = deaf.iter().map(|(_, of, _)| *of).max().unwrap_or(0);
+    let who: Vec<&str> = deaf.iter().map(|(_, _, name)| *name).collect();
+    // The others have just been named.
+    let who = match heard > 0 && heard + who.len() == names.all().len() {
+        true => format!("the other {}", who.len()),
+        false => names.said(&who),
+    };
+    let missed = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    format!("on {who} the work runs on in {missed} of {of} ways to leave")
 }
 
 /// The points of a run that did not watch work: its checks, and the first sentence of each measurement.

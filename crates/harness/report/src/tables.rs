@@ -29,7 +29,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn no_table_is_built_beside_the_model_and_its_renderers() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["src", "templates", "../../lab/src"].map(|folder| root.join(folder));
+    let folders =
+        ["src", "templates", "../../lab/src", "../../../benches/benches"].map(|folder| root.join(folder));
     for path in folders.iter().flat_map(|folder| sources(folder)) {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();

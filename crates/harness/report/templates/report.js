@@ -6,7 +6,9 @@ let unpacked;
 
 const rows = () => unpacked ??= (async () => {
   const bytes = Uint8Array.from(atob(document.getElementById("rows").textContent.trim()), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  const all = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  // They are packed by scenario, and the cells number them by server.
+  return all.sort((a, b) => a.number - b.number);
 })();
 
 function element(tag, properties, ...children) {
@@ -41,7 +43,7 @@ function show(title, anchor, ...content) {
 
 function openArea(all, server, area) {
   // What failed stands first.
-  const rows = all.map((row, number) => ({ ...row, number })).filter((row) => row.server === server && toArea(row).area === area);
+  const rows = all.filter((row) => row.server === server && toArea(row).area === area);
   rows.sort((a, b) => GRADES.indexOf(a.class) - GRADES.indexOf(b.class) || a.number - b.number);
   const items = rows.map((row) => element("li", {}, verdict(row), " ", link(row.id, { row: row.number }), ` ${row.promise}`));
   show(`${area} on ${server}`, `${server}:${area}`, element("ul", {}, ...items));

@@ -6,8 +6,10 @@ use measure::zombie::STYLES;
 
 use super::Length;
 
-/// The longest list that a short conclusion spells out.
+/// The longest list that a conclusion spells out whatever its length.
 const SHORT: usize = 4;
+/// The longest list that the shortest conclusion spells out; of a longer one it names as many less one, and counts the rest.
+const LONG: usize = 6;
 
 /// The servers of a conclusion.
 pub(super) struct Names<'a> {
@@ -28,26 +30,33 @@ impl<'a> Names<'a> {
         Self { all, styles, length }
     }
 
-    /// Returns the servers as part of a sentence; empty when there is but one server.
+    /// Returns the servers as part of a sentence, by those that it leaves out where these are few; empty when there is but
+    /// one server.
     pub(super) fn said(&self, who: &[&str]) -> String {
         let others: Vec<&str> = self.all.iter().copied().filter(|name| !who.contains(name)).collect();
+        let is_fewer = others.len() < who.len();
         match (others.len(), self.all.len()) {
             (0, 1) => String::new(),
             (0, 2) => "both".to_owned(),
             (0, all) => format!("all {all}"),
             (1, all) if all > 2 => format!("all but {}", others[0]),
             (2, all) if all > 2 * SHORT => format!("all but {}", list(&others)),
-            (_, all) if self.length == Length::Shortest && who.len() > SHORT => {
-                format!("{} of {all}", who.len())
+            (left_out, _)
+                if self.length == Length::Shortest && is_fewer && left_out <= LONG && who.len() > SHORT =>
+            {
+                format!("all but {}", list(&others))
             }
-            _ => list(who),
+            _ => self.plain(who),
         }
     }
 
-    /// Returns the servers by name, or their number where the conclusion is short.
+    /// Returns the servers by name; of many the first, where the conclusion is short, and how many more there are.
     pub(super) fn plain(&self, who: &[&str]) -> String {
-        let long = self.length == Length::Shortest && who.len() > SHORT;
-        if long { format!("{} of {}", who.len(), self.all.len()) } else { list(who) }
+        if self.length != Length::Shortest || who.len() <= LONG {
+            return list(who);
+        }
+        let (named, more) = who.split_at(LONG - 1);
+        format!("{} and {} more", named.join(", "), more.len())
     }
 
     /// Returns the names of all of them.

@@ -101,7 +101,7 @@ fn work_that_ran_on_is_not_said_to_ask_its_context() {
 fn servers_that_do_not_hear_their_client_are_told_apart() {
     let told = said(&run(&["x", "y"], |name| name == "x"), "client").unwrap();
     assert!(told.contains("the request's context is canceled within 2.0 ms on x; "), "{told}");
-    assert!(told.ends_with("on y it runs to its end for nobody in 1 of 1 ways to leave."), "{told}");
+    assert!(told.ends_with("on y the work runs to its end for nobody in 1 of 1 ways to leave."), "{told}");
 }
 
 #[test]
@@ -129,6 +129,56 @@ fn a_server_whose_work_cannot_be_watched_is_told_with_the_reason() {
     assert!(told.starts_with("whether work stops on run: its work sends no heartbeats"), "{told}");
     results.measured.zombie.push(life("tokio", "drop", 0.1));
     assert_eq!(said(&results, "not seen"), Some(told), "beside a server whose work was seen too");
+}
+
+#[test]
+fn of_many_servers_each_is_named_or_is_one_of_all_others() {
+    let names =
+        ["tokio", "async-std", "smol", "threads", "go-context", "go-timeouthandler", "python-threading"];
+    let others =
+        ["python-asyncio", "plain-hyper", "axum", "actix", "actix-no-half-closed", "go-writetimeout"];
+    let names: Vec<&str> = names.into_iter().chain(others).collect();
+    let mut results = run(&names, |name| names[..4].contains(&name));
+    // Work of style drop ran on where the name is one of the last seven, and its pairs with spin on the first six.
+    results
+        .measured
+        .zombie
+        .retain(|life| life.style != "drop" || !names[..6].contains(&life.server.as_str()));
+    results.measured.zombie.extend(names[..6].iter().map(|name| life(name, "spin", 2700.0)));
+    let told = |label: &str| {
+        let points = points(&results, Length::Shortest);
+        points.into_iter().find(|point| point.label == label).map(|point| point.text).unwrap()
+    };
+    assert!(
+        told("ran on").contains(&format!("dropped work on all but {}", list(&names[..6]))),
+        "{}",
+        told("ran on")
+    );
+    assert!(told("ran on").contains(&format!("(spin) on {}", list(&names[..6]))), "{}", told("ran on"));
+    assert_eq!(
+        told("client"),
+        "when it leaves, the context is canceled within 2.0 ms on tokio, async-std, smol and threads; on the other 9 the work \
+         runs on in 1 of 1 ways to leave."
+    );
+    let text = tables::conclusion(&results, Screen::FILE);
+    assert!(!names.iter().any(|_| text.contains(" of 13")), "a number names no server: {text}");
+}
+
+#[test]
+fn of_more_servers_than_a_line_holds_the_first_are_named() {
+    let names = many();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let results = run(&names, |_| false);
+    let names_of = Names::of(&results, Length::Shortest);
+    assert_eq!(names_of.plain(&names[..7]), format!("{} and 2 more", names[..5].join(", ")));
+}
+
+#[test]
+fn a_point_that_one_can_do_without_is_kept_where_it_fits() {
+    let names = many();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let text = tables::conclusion(&run(&names, |name| name.ends_with('3')), Screen::FILE);
+    assert!(text.contains("\n asked "), "one line is left for it: {text}");
 }
 
 #[test]

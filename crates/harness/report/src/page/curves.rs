@@ -39,17 +39,17 @@ pub struct StormPicture {
     pub ys: Vec<Tick>,
 }
 
-/// The storms of each style, those of one style on the same axes.
-pub fn storms(results: &Results) -> Vec<StormPicture> {
-    results.plan.storm.styles.iter().flat_map(|style| of_style(results, style)).collect()
+/// The wanted storms of each style, on the same axes as all others of that style.
+pub fn storms(results: &Results, wanted: impl Fn(&Storm) -> bool) -> Vec<StormPicture> {
+    results.plan.storm.styles.iter().flat_map(|style| of_style(results, style, &wanted)).collect()
 }
 
-fn of_style(results: &Results, style: &str) -> Vec<StormPicture> {
+fn of_style(results: &Results, style: &str, wanted: impl Fn(&Storm) -> bool) -> Vec<StormPicture> {
     let storms = summary::shown(results, style);
     let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
     let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().threads)).max().unwrap_or(1);
     let (time, count) = (Scale::linear(longest, LEFT, RIGHT), Scale::linear(most as f64 * 1.05, BOTTOM, TOP));
-    storms.into_iter().map(|storm| picture(storm, &time, &count)).collect()
+    storms.into_iter().filter(|storm| wanted(storm)).map(|storm| picture(storm, &time, &count)).collect()
 }
 
 fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {

@@ -2,12 +2,14 @@
 
 use askama::Template;
 use measure::results::Results;
+use measure::text::list;
 
 use super::curves::{LatePicture, StormPicture};
 use super::gantt::Gantt;
 use super::heat::HeatPicture;
 use super::memory::MemoryPicture;
 use super::speed::{self, BarPicture};
+use super::story::cost;
 use super::{curves, gantt, heat, memory};
 
 #[derive(Template)]
@@ -21,8 +23,8 @@ struct Gantts {
 pub(super) struct Storms {
     /// The beginning of the ids of the pictures.
     pub(super) prefix: &'static str,
-    /// True when sentences on reading them stand above them.
-    pub(super) has_intro: bool,
+    /// The servers whose pictures stand in the story; empty for the story itself.
+    pub(super) elsewhere: String,
     /// The pictures.
     pub(super) pictures: Vec<StormPicture>,
 }
@@ -58,11 +60,19 @@ fn bars(has_intro: bool, pictures: Vec<BarPicture>) -> Result<String, askama::Er
     if pictures.is_empty() { Ok(String::new()) } else { Bars { has_intro, pictures }.render() }
 }
 
+/// Renders the storms that the story does not show; nothing where it shows all of them.
+fn storms(results: &Results) -> Result<String, askama::Error> {
+    let told = if results.measured.zombie.is_empty() { Vec::new() } else { cost::shown(results) };
+    let pictures = curves::storms(results, |storm| !cost::is_among(storm, &told));
+    let told: Vec<&str> = told.into_iter().map(|storm| storm.server.as_str()).collect();
+    Storms { prefix: "storm", elsewhere: list(&told), pictures }.render()
+}
+
 /// Renders the pictures of a measurement; nothing when it has none.
 pub(super) fn of(name: &str, results: &Results) -> Result<String, askama::Error> {
     match name {
         "zombie" => Gantts { pictures: gantt::all(results) }.render(),
-        "storm" => Storms { prefix: "storm", has_intro: true, pictures: curves::storms(results) }.render(),
+        "storm" => storms(results),
         "overshoot" => Lates { pictures: curves::late(results) }.render(),
         "footprint" => Memories { pictures: memory::all(results) }.render(),
         "interference" => Heats { pictures: heat::all(results) }.render(),

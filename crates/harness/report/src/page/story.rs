@@ -11,7 +11,7 @@ use super::gantt::capital;
 use super::lanes::{self, LanesPicture, Shown};
 
 mod advice;
-mod cost;
+pub(super) mod cost;
 mod left;
 mod opening;
 

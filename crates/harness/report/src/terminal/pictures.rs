@@ -80,7 +80,7 @@ fn storms(results: &Results, style: &str) -> Table {
         let cells = vec![
             curve(|reading| reading.requests),
             curve(|reading| reading.work),
-            Cell::plain(format!("{:.1} task-s", storm.zombie_area())),
+            Cell::plain(format!("{:.1} task-seconds", storm.zombie_area())),
         ];
         table.line(&storm.server, cells);
     }

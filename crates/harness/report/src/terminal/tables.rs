@@ -85,13 +85,26 @@ pub fn conclusion(results: &Results, screen: Screen) -> String {
             break;
         }
     }
-    for spare in conclusion::SPARE {
-        if !fits(&points) {
-            points.retain(|point| point.label != spare);
-        }
+    if !fits(&points) {
+        points = without_spare(&points, fits);
     }
     let title = wrap_to(conclusion::TITLE, "", screen.width);
     format!("\n{}\n{}", bold(&title, screen), lines(&points, screen))
+}
+
+/// Returns the points that a conclusion cannot do without, and of the others those that fit beside them.
+fn without_spare(points: &[Point], fits: impl Fn(&[Point]) -> bool) -> Vec<Point> {
+    let mut left_out: Vec<&str> = conclusion::SPARE.to_vec();
+    let kept = |left_out: &[&str]| -> Vec<Point> {
+        points.iter().filter(|point| !left_out.contains(&point.label.as_str())).cloned().collect()
+    };
+    for spare in conclusion::SPARE {
+        let fewer: Vec<&str> = left_out.iter().copied().filter(|label| *label != spare).collect();
+        if fits(&kept(&fewer)) {
+            left_out = fewer;
+        }
+    }
+    kept(&left_out)
 }
 
 /// Returns the lines of a conclusion: a label, and its sentence beside it.

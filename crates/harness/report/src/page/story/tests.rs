@@ -1,4 +1,4 @@
-use measure::fixtures::{empty, everything, life};
+use measure::fixtures::{empty, everything, life, storm};
 use measure::zombie::How;
 
 use super::*;
@@ -16,6 +16,22 @@ fn the_story_has_five_steps_each_with_a_picture_where_everything_was_measured() 
             "{step:?}"
         );
     }
+}
+
+#[test]
+fn a_storm_is_drawn_once_in_the_story_or_in_its_section() {
+    let mut results = empty(&["x", "y", "z"]);
+    results.measured.zombie = vec![life("x", "drop", 0.1)];
+    results.measured.storm =
+        [("x", 0), ("y", 500), ("z", 20)].map(|(name, left)| storm(name, left, 6)).to_vec();
+    let drawn = |results: &Results| {
+        let page = crate::page::render(results).unwrap();
+        let count = |name: &str| page.matches(&format!(">Storm: {name}, style drop<")).count();
+        (["x", "y", "z"].map(count), page.contains("Those of y and x stand in <a href=\"#step-3\">"))
+    };
+    assert_eq!(drawn(&results), ([1, 1, 1], true));
+    results.measured.zombie.clear();
+    assert_eq!(drawn(&results), ([1, 1, 1], false), "a run without a story has all of them in the section");
 }
 
 #[test]
