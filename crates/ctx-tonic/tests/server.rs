@@ -6,7 +6,7 @@ use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
-use ctx::{Cancel, Context, Ended, Error, wire};
+use ctx::{Cancel, Context, Ended, Error, ManualClock, wire};
 use ctx_tonic::ContextLayer;
 use http::uri::PathAndQuery;
 use tokio::net::TcpListener;
@@ -130,7 +130,11 @@ struct Lines {
 }
 
 async fn lines(timeout: Duration) -> Lines {
-    let (root, stop) = Context::background().with_cancel();
+    lines_below(&Context::background(), timeout).await
+}
+
+async fn lines_below(root: &Context, timeout: Duration) -> Lines {
+    let (root, stop) = root.with_cancel();
     let (tell, seen) = mpsc::unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
     let at = listener.local_addr().expect("loopback works");
@@ -252,16 +256,31 @@ async fn a_deadline_is_exceeded_on_both_sides() {
 }
 
 #[tokio::test]
-async fn the_layers_own_timeout_is_a_status_and_in_the_middle_of_a_stream_too() {
+async fn the_layers_own_timeout_is_a_status_of_calls_and_of_streams() {
     let mut lines = lines(Duration::from_millis(50)).await;
     let status = unary(&lines.channel, "/lab.Lab/Hang", hello()).await.expect_err("time ran out");
     assert_eq!(status.code(), Code::DeadlineExceeded);
     lines.seen.recv().await.expect("it was called");
+    // On a busy machine time may run out before the stream has begun.
+    let whole = async {
+        let mut messages = stream(&lines.channel, hello()).await?;
+        while messages.message().await?.is_some() {}
+        Ok::<_, Status>(())
+    };
+    assert_eq!(soon(whole).await.expect_err("time ran out").code(), Code::DeadlineExceeded);
+    assert_eq!(end(&lines.seen.recv().await.expect("it was called").0).await, Error::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_deadline_in_the_middle_of_a_stream_ends_it_with_a_status() {
+    let clock = ManualClock::new();
+    let mut lines = lines_below(&clock.attach(&Context::background()), HOUR).await;
     let mut messages = stream(&lines.channel, hello()).await.expect("it begins");
     assert_eq!(soon(messages.message()).await.expect("it comes").expect("it is the first"), "hello");
+    clock.advance(HOUR);
     let status = soon(messages.message()).await.expect_err("time ran out");
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert_eq!(end(&lines.seen.recv().await.expect("it was called").0).await, Error::DeadlineExceeded);
+    assert_eq!(lines.seen.recv().await.expect("it was called").0.err(), Some(Error::DeadlineExceeded));
 }
 
 #[tokio::test]
