@@ -4,6 +4,8 @@
 //! first, where the system has one, and the exact one only when the deadline is near: within [`SLACK`] of it.
 
 use std::sync::OnceLock;
+#[cfg(all(target_os = "linux", not(test)))]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// No deadline: later than everything.
@@ -17,42 +19,37 @@ const SLACK: u64 = 100_000_000;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// Where the count of nanoseconds begins.
-struct Epoch {
-    instant: Instant,
-    /// The offset of the coarse clock, to count from there too.
-    #[cfg(all(target_os = "linux", not(test)))]
-    coarse: u64,
-}
+/// The offset of the coarse clock, to count from the epoch too; set before there is a stamp to compare with.
+#[cfg(all(target_os = "linux", not(test)))]
+static COARSE: AtomicU64 = AtomicU64::new(0);
 
-/// Sets the beginning a hundred years back, or as far as the system's clock goes.
-fn epoch() -> &'static Epoch {
-    static EPOCH: OnceLock<Epoch> = OnceLock::new();
-    EPOCH.get_or_init(|| {
+/// Returns where the count of nanoseconds begins: a hundred years back, or as far as the system's clock goes.
+#[inline]
+fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(|| {
         let now = Instant::now();
         let years = (0..64).find_map(|half| now.checked_sub(Duration::from_secs(3_155_760_000 >> half)));
         let instant = years.unwrap_or(now);
-        Epoch {
-            instant,
-            #[cfg(all(target_os = "linux", not(test)))]
-            coarse: {
-                // Read before the exact clock: if anything, the coarse clock seems less late than it is.
-                let raw = nanos(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic));
-                since(instant, Instant::now()).wrapping_sub(raw)
-            },
+        #[cfg(all(target_os = "linux", not(test)))]
+        {
+            // Read before the exact clock: if anything, the coarse clock seems less late than it is.
+            let raw = nanos(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic));
+            COARSE.store(since(instant, Instant::now()).wrapping_sub(raw), Ordering::Relaxed);
         }
+        instant
     })
 }
 
 /// Returns the nanoseconds from the epoch to `at`: zero for what was before, `NEVER` for what is too far.
 #[inline]
 pub(crate) fn stamp(at: Instant) -> u64 {
-    since(epoch().instant, at)
+    since(epoch(), at)
 }
 
 /// Returns the instant of a stamp; `NEVER` has none.
 pub(crate) fn instant(stamp: u64) -> Option<Instant> {
-    if stamp == NEVER { None } else { epoch().instant.checked_add(Duration::from_nanos(stamp)) }
+    if stamp == NEVER { None } else { epoch().checked_add(Duration::from_nanos(stamp)) }
 }
 
 /// Adds a duration; beyond the range it is `NEVER`.
@@ -83,7 +80,7 @@ pub(crate) fn now() -> u64 {
 #[inline]
 fn coarse() -> u64 {
     let raw = nanos(rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse));
-    raw.wrapping_add(epoch().coarse)
+    raw.wrapping_add(COARSE.load(Ordering::Relaxed))
 }
 
 /// Tells that there is no coarse clock, so that the exact one is read.
@@ -100,14 +97,18 @@ fn nanos(time: rustix::time::Timespec) -> u64 {
 
 /// Returns the present if `deadline` has passed; never early, and late by no more than the coarse clock lags
 /// beyond the slack.
-#[inline]
 pub(crate) fn passed(deadline: u64) -> Option<u64> {
-    if coarse().saturating_add(SLACK) < deadline { None } else { passed_exactly(deadline) }
+    if is_far(deadline) { None } else { passed_exactly(deadline) }
 }
 
-/// Kept apart, so that the question far from a deadline needs no registers for it.
-#[cold]
-fn passed_exactly(deadline: u64) -> Option<u64> {
+/// Tells whether `deadline` is further away than the slack, by the coarse clock.
+#[inline]
+pub(crate) fn is_far(deadline: u64) -> bool {
+    coarse() < deadline.saturating_sub(SLACK)
+}
+
+/// Returns the present if `deadline` has passed, by the exact clock.
+pub(crate) fn passed_exactly(deadline: u64) -> Option<u64> {
     let now = now();
     (deadline <= now).then_some(now)
 }

@@ -41,32 +41,40 @@ impl Context {
     }
 
     /// Derives a context that ends when the handle says so, or with this one.
+    #[inline]
     pub fn with_cancel(&self) -> (Self, Cancel) {
-        self.derive(NEVER, None)
+        match self.0.below_ended() {
+            Some(position) => (Self(position), Cancel { node: None }),
+            None => self.handles(self.derive(NEVER, 0)),
+        }
     }
 
     /// Derives a context that also ends at `deadline`; one that has passed makes it born ended.
     ///
     /// A deadline that is not earlier than this context's changes nothing: on a tie the parent's stands.
+    #[inline]
     pub fn with_deadline(&self, deadline: Instant) -> (Self, Cancel) {
-        self.with_deadline_from(self.stamp(), clock::stamp(deadline), None)
+        self.handles(self.derive_until(deadline, None))
     }
 
     /// Derives as [`with_deadline`](Self::with_deadline) does, with the cause its expiry will have.
     ///
     /// When the parent's deadline comes first, or on a tie, the parent's cause shows and not this one.
+    #[inline]
     pub fn with_deadline_cause(&self, deadline: Instant, cause: impl Into<Cause>) -> (Self, Cancel) {
-        self.with_deadline_from(self.stamp(), clock::stamp(deadline), Some(cause.into()))
+        self.handles(self.derive_until(deadline, Some(cause.into())))
     }
 
     /// Derives a context that also ends `timeout` from now; a timeout beyond the clock's range sets no deadline.
+    #[inline]
     pub fn with_timeout(&self, timeout: Duration) -> (Self, Cancel) {
-        self.with_timeout_inner(timeout, None)
+        self.handles(self.derive_for(timeout, None))
     }
 
     /// Derives as [`with_timeout`](Self::with_timeout) does, with the cause its expiry will have.
+    #[inline]
     pub fn with_timeout_cause(&self, timeout: Duration, cause: impl Into<Cause>) -> (Self, Cancel) {
-        self.with_timeout_inner(timeout, Some(cause.into()))
+        self.handles(self.derive_for(timeout, Some(cause.into())))
     }
 
     /// Derives a context that carries `value`; its type is its key. Nothing else changes.
@@ -92,10 +100,10 @@ impl Context {
     #[must_use]
     pub fn without_cancel_keeping_deadline(&self) -> Self {
         let deadline = self.0.node.as_ref().map_or(NEVER, |node| node.deadline_now());
-        let (ctx, cancel) = self.without_cancel().derive_earlier(deadline, 0);
-        ctx.arm();
-        cancel.keep();
-        ctx
+        let detached = self.without_cancel();
+        let node = detached.derive_earlier(deadline, 0);
+        detached.arm(&node);
+        Self(detached.0.inward(node))
     }
 
     /// Returns the earliest deadline from here to the root; it stays the same after the end, unless it is one that its
@@ -261,8 +269,7 @@ impl Context {
         let mut position = self.0.clone();
         if other && position.node.as_ref().is_some_and(|node| node.deadline != NEVER) {
             // A deadline on another clock is that clock's to notice: below, none is set yet.
-            let node = Arc::new(Node::new(position, NEVER, 0, None));
-            position = Position { node: Some(node), layer: None, flags: self.0.flags };
+            position = self.0.inward(Node::new(position, NEVER, 0));
         }
         position = position.with_layer(Watched(watcher));
         position.flags = position.flags & !MANUAL | WATCHER | manual;
@@ -274,8 +281,9 @@ impl Context {
             && self.0.flags & MANUAL != 0
         {
             // Only its own clock knows when `at` is: let it end a child then.
-            let (until, _cancel) = self.derive_earlier(clock::stamp(at), 0);
-            until.arm();
+            let node = self.derive_earlier(clock::stamp(at), 0);
+            self.arm(&node);
+            let (until, _cancel) = self.handles(node);
             until.wait();
             return self.err();
         }
@@ -288,44 +296,53 @@ impl Context {
         }
     }
 
-    #[inline]
-    fn with_timeout_inner(&self, timeout: Duration, cause: Option<Cause>) -> (Self, Cancel) {
+    /// Derives with a deadline.
+    fn derive_until(&self, deadline: Instant, cause: Option<Cause>) -> Arc<Node> {
+        self.derive_due(self.stamp(), clock::stamp(deadline), cause)
+    }
+
+    /// Derives with a deadline that is `timeout` from now.
+    fn derive_for(&self, timeout: Duration, cause: Option<Cause>) -> Arc<Node> {
         let now = self.stamp();
-        self.with_deadline_from(now, clock::after(now, timeout), cause)
+        self.derive_due(now, clock::after(now, timeout), cause)
     }
 
     /// Derives with a deadline; `now` is read by the caller, for reading a clock is half the work.
     #[inline]
-    fn with_deadline_from(&self, now: u64, deadline: u64, cause: Option<Cause>) -> (Self, Cancel) {
+    fn derive_due(&self, now: u64, deadline: u64, cause: Option<Cause>) -> Arc<Node> {
         if self.0.node.as_ref().is_some_and(|node| node.deadline <= deadline) {
-            return self.derive(NEVER, None);
+            return self.derive(NEVER, 0);
         }
         if deadline <= now {
             return self.derive_ended(deadline, now, cause);
         }
-        let derived = self.derive(deadline, cause);
-        if self.0.flags & WATCHER != 0 {
-            derived.0.arm();
+        let node = self.derive(deadline, 0);
+        if let Some(cause) = cause {
+            node.prepare_cause(cause);
         }
-        derived
+        if self.0.flags & WATCHER != 0 {
+            self.arm(&node);
+        }
+        node
     }
 
     /// Derives a context whose deadline has passed: this one's end counts, if it was due before.
     #[cold]
-    fn derive_ended(&self, deadline: u64, now: u64, cause: Option<Cause>) -> (Self, Cancel) {
+    fn derive_ended(&self, deadline: u64, now: u64, cause: Option<Cause>) -> Arc<Node> {
         let before = self.end();
-        let derived = self.derive(deadline, cause);
-        match (&derived.0.0.node, before) {
-            (Some(node), Some(end)) => node.end_quietly(End { at: 0, ..end }),
-            (Some(node), None) => node.expire_quietly(now),
-            (None, _) => (),
+        let node = self.derive(deadline, 0);
+        if let Some(cause) = cause {
+            node.prepare_cause(cause);
         }
-        derived
+        match before {
+            Some(end) => node.end_quietly(End { at: 0, ..end }),
+            None => node.expire_quietly(now),
+        }
+        node
     }
 
-    /// Has the deadline listed by the watcher, if there is one; one that has passed is noticed now.
-    pub(crate) fn arm(&self) {
-        let Some(node) = &self.0.node else { return };
+    /// Has the deadline of a derived node listed by the watcher, if there is one; one that has passed is noticed now.
+    pub(crate) fn arm(&self, node: &Arc<Node>) {
         if let Some(watcher) = self.0.watcher()
             && node.deadline != NEVER
             && node.parent.node.as_ref().is_none_or(|parent| parent.deadline != node.deadline)
@@ -339,19 +356,13 @@ impl Context {
     }
 
     /// Derives with a deadline only if it is earlier than the own one; the caller arms it.
-    pub(crate) fn derive_earlier(&self, deadline: u64, traits: u16) -> (Self, Cancel) {
+    pub(crate) fn derive_earlier(&self, deadline: u64, traits: u16) -> Arc<Node> {
         let own = self.0.node.as_ref().map_or(NEVER, |node| node.deadline);
-        self.derive_with(if deadline < own { deadline } else { NEVER }, traits, None)
+        self.derive(if deadline < own { deadline } else { NEVER }, traits)
     }
 
     /// Makes a node, to be armed by the caller; `deadline` is earlier than this context's, or `NEVER`.
-    #[inline]
-    fn derive(&self, deadline: u64, cause: Option<Cause>) -> (Self, Cancel) {
-        self.derive_with(deadline, 0, cause)
-    }
-
-    #[inline]
-    fn derive_with(&self, deadline: u64, more: u16, cause: Option<Cause>) -> (Self, Cancel) {
+    fn derive(&self, deadline: u64, more: u16) -> Arc<Node> {
         let (deadline, traits) = match &self.0.node {
             _ if deadline != NEVER && self.0.flags & MANUAL != 0 => (deadline, 0),
             parent if deadline != NEVER => {
@@ -363,8 +374,12 @@ impl Context {
             Some(parent) => (parent.deadline, parent.inherited_traits()),
             None => (NEVER, 0),
         };
-        let node = Arc::new(Node::new(self.0.clone(), deadline, traits | more, cause));
-        let derived = Position { node: Some(node.clone()), layer: None, flags: self.0.flags };
-        (Self(derived), Cancel { node: Some(node) })
+        Node::new(self.0.clone(), deadline, traits | more)
+    }
+
+    /// Returns the two handles of a derived node; inlined, so that they stay in the caller's registers.
+    #[inline]
+    pub(crate) fn handles(&self, node: Arc<Node>) -> (Self, Cancel) {
+        (Self(self.0.inward(node.clone())), Cancel { node: Some(node) })
     }
 }

@@ -17,7 +17,10 @@ impl fmt::Debug for Context {
             layers.push(position);
             next = position.outer();
         }
-        layers.iter().rev().try_for_each(|position| self.fmt_layer(position, f))
+        layers.iter().rev().try_for_each(|position| {
+            self.fmt_layer(position, f)?;
+            (0..position.sharers()).try_for_each(|_| f.write_str(".WithCancel"))
+        })
     }
 }
 

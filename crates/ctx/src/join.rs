@@ -87,11 +87,10 @@ impl Context {
             .filter_map(|other| Some((other.0.node.as_ref()?, first.shares_clock(other))))
             .collect();
         let earliest = others.iter().filter(|(_, same)| *same).map(|(other, _)| other.deadline).min();
-        let (merged, cancel) = first.derive_earlier(earliest.unwrap_or(NEVER), MERGED);
-        let Some(node) = &merged.0.node else { return (merged, cancel) };
+        let node = first.derive_earlier(earliest.unwrap_or(NEVER), MERGED);
         if let Some(end) = contexts.iter().find_map(|ctx| ctx.end()) {
             node.end_quietly(End { at: 0, ..end });
-            return (merged, cancel);
+            return first.handles(node);
         }
         let link = |&(other, same_clock): &(&Arc<Node>, bool)| Link::Node {
             node: other.clone(),
@@ -102,8 +101,8 @@ impl Context {
         node.note_timed_below();
         node.link();
         others.iter().enumerate().for_each(|(number, (other, _))| node.follow(other, number));
-        merged.arm();
-        (merged, cancel)
+        first.arm(&node);
+        first.handles(node)
     }
 
     /// Tells whether deadlines of both are on one clock.
@@ -121,17 +120,15 @@ impl Context {
     /// Derives a context that also ends when `foreign` does, by its callback: no task watches it.
     pub fn with_foreign(&self, foreign: &impl Foreign) -> (Self, Cancel) {
         let deadline = foreign.deadline().map_or(NEVER, clock::stamp);
-        let (ctx, cancel) = self.derive_earlier(deadline, 0);
-        if let Some(node) = &ctx.0.node {
-            let weak = Arc::downgrade(node);
-            let stop = foreign.on_end(Box::new(move |error, cause| {
-                if let Some(node) = weak.upgrade() {
-                    node.cancel_as(error, cause);
-                }
-            }));
-            node.add_link(Link::Foreign(Some(stop)));
-        }
-        ctx.arm();
-        (ctx, cancel)
+        let node = self.derive_earlier(deadline, 0);
+        let weak = Arc::downgrade(&node);
+        let stop = foreign.on_end(Box::new(move |error, cause| {
+            if let Some(node) = weak.upgrade() {
+                node.cancel_as(error, cause);
+            }
+        }));
+        node.add_link(Link::Foreign(Some(stop)));
+        self.arm(&node);
+        self.handles(node)
     }
 }

@@ -1,7 +1,6 @@
 //! A deadline that its owner moves, earlier or later.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
@@ -103,7 +102,7 @@ impl Context {
             None => (NEVER, 0),
         };
         let flags = position.flags;
-        let node = Arc::new(Node::new(position, fixed, inherited | MOVES, None));
+        let node = Node::new(position, fixed, inherited | MOVES);
         node.watch_moving(at);
         let ctx = Self(Position { node: Some(node.clone()), layer: None, flags });
         _ = node.err();

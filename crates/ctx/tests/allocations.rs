@@ -48,6 +48,17 @@ fn cancel_and_await(ctx: &Context, timeout: Duration) {
 }
 
 #[test]
+fn a_context_below_a_canceled_one_allocates_nothing() {
+    let (canceled, cancel) = Context::background().with_value(1_u8).with_cancel();
+    cancel.cancel();
+    for ctx in [canceled.clone(), canceled.with_value(2_u16)] {
+        assert_eq!(allocations(|| assert_eq!(ctx.with_cancel().0.err(), Some(Error::Canceled))), 0);
+        let chain = || drop((0..1000).fold(ctx.clone(), |ctx, _| ctx.with_cancel().0));
+        assert_eq!(allocations(chain), 0);
+    }
+}
+
+#[test]
 fn polling_and_asking_allocate_nothing() {
     let (ctx, _c) = Context::background().with_value(1_u8).with_timeout(HOUR);
     assert_eq!(

@@ -114,17 +114,25 @@ pub(crate) struct Watched(pub(crate) Arc<dyn Watcher>);
 impl Node {
     /// Makes a live node; `traits` are of `TIMED`, `WATCHED`, `MERGED` and `MOVES`.
     #[inline]
-    pub(crate) fn new(parent: Position, deadline: u64, traits: u16, cause: Option<Cause>) -> Self {
-        let known = if cause.is_some() { KNOWN } else { 0 };
+    pub(crate) fn new(parent: Position, deadline: u64, traits: u16) -> Arc<Self> {
         let unlinked = if parent.node.is_some() || traits & MOVES != 0 { UNLINKED } else { 0 };
-        Self {
-            state: AtomicU16::new(traits | known | unlinked),
+        // `Arc::new` makes its value on the stack and copies it, and the copy waits for what was just written there.
+        // This makes it in place; there is no cycle.
+        Arc::new_cyclic(|_| Self {
+            state: AtomicU16::new(traits | unlinked),
             list: AtomicU8::new(0),
             place: AtomicU32::new(NOWHERE),
             parent,
             deadline,
-            shared: Mutex::new(Shared { cause, waiter: None, at: 0 }),
+            shared: Mutex::new(Shared { cause: None, waiter: None, at: 0 }),
             lists: OnceBox::new(),
+        })
+    }
+
+    /// Keeps the cause that the deadline of a new node would have.
+    pub(crate) fn prepare_cause(&self, cause: Cause) {
+        if let Some(mut shared) = self.lock_live() {
+            shared.cause = Some(cause);
         }
     }
 
@@ -156,10 +164,23 @@ impl Node {
         Some(error)
     }
 
+    /// Tells whether the node has ended, is marked, and has left nobody to notify: nothing here will change.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.load(Ordering::Acquire) & (ENDED | UNNOTIFIED) == ENDED
+    }
+
     /// Kept apart, so that the question is a load and a jump wherever it is asked.
     #[inline(never)]
     fn look(self: &Arc<Self>, mode: Mode) -> Option<Error> {
-        let passed = if self.is(TIMED) { clock::passed(self.deadline) } else { None };
+        let near = self.is(TIMED) && !clock::is_far(self.deadline);
+        if near || self.is(UNLINKED) { self.look_closer(mode, near) } else { None }
+    }
+
+    /// Kept apart, so that the question far from a deadline needs no registers for it.
+    #[inline(never)]
+    fn look_closer(self: &Arc<Self>, mode: Mode, near: bool) -> Option<Error> {
+        let passed = if near { clock::passed_exactly(self.deadline) } else { None };
         if passed.is_none() && !self.ended_above() {
             return None;
         }
@@ -209,7 +230,8 @@ impl Node {
     #[inline]
     pub(crate) fn cancel(self: &Arc<Self>) {
         let state = self.state.load(Ordering::Acquire);
-        if state & (ENDED | TIMED | UNLINKED) == 0 && self.mark_quietly(CANCELED) {
+        let lives = state & (ENDED | TIMED) == 0 && !self.ended_above();
+        if lives && self.mark_quietly(CANCELED) {
             self.leave();
         } else {
             self.cancel_as(Error::Canceled, None);
@@ -255,9 +277,8 @@ impl Node {
     #[inline]
     pub(crate) fn cancel_dropped(self: &Arc<Self>) {
         let state = self.state.load(Ordering::Acquire);
-        let over = state & ENDED != 0 && state & UNNOTIFIED == 0;
         // No other handle, no waiter, nothing derived; and nothing registered that would have to be notified.
-        if !over && (state & KNOWN != 0 || Arc::strong_count(self) > 1) {
+        if state & (ENDED | UNNOTIFIED) != ENDED && (state & KNOWN != 0 || Arc::strong_count(self) > 1) {
             self.cancel();
         }
     }

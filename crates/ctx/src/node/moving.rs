@@ -74,6 +74,7 @@ impl Node {
     }
 
     /// Returns this node's own moving deadline if it is due at `now`, or by the system's clock; then it stands.
+    #[inline(never)]
     pub(super) fn moved_due(&self, now: u64) -> Option<u64> {
         self.moving()?.come(|at| is_due(&self.parent, at, now))
     }

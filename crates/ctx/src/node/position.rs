@@ -17,8 +17,12 @@ pub(crate) const MANUAL: u64 = 4;
 pub(crate) const CLOCKED: u64 = 8;
 /// A deadline outward may move.
 pub(crate) const MOVABLE: u64 = 16;
-/// The first of the bits that say which values there may be; those below are the flags.
-const FIRST_MARK: u32 = 8;
+/// Counts, in the bits from here to the first mark, the contexts that were derived below an ended node and share its
+/// position.
+const SHARER: u64 = 32;
+const SHARERS: u64 = (1 << FIRST_MARK) - SHARER;
+/// The first of the bits that say which values there may be.
+const FIRST_MARK: u32 = 16;
 
 /// Returns the bit that every position inward of a value of type `T` has. Types share bits, so it only tells where there
 /// is none: what is not there is then not looked for layer by layer.
@@ -51,7 +55,7 @@ pub(crate) struct Position {
     pub(crate) node: Option<Arc<Node>>,
     /// The innermost layer, if it is further in than the node; so most clones count up one pointer only.
     pub(crate) layer: Option<Arc<AnyLayer>>,
-    /// Flags, and a mark for the type of each value outward.
+    /// Flags, the count of [`SHARERS`], and a mark for the type of each value outward.
     pub(crate) flags: u64,
 }
 
@@ -63,8 +67,29 @@ impl Position {
 
     /// Returns the position of a new layer with `value`, next inward.
     pub(crate) fn with_layer<T: Send + Sync + 'static>(&self, value: T) -> Self {
-        let flags = self.flags | mark::<T>();
+        let flags = self.flags & !SHARERS | mark::<T>();
         Self { node: self.node.clone(), layer: Some(Layer::new(self.clone(), value)), flags }
+    }
+
+    /// Returns the position of a node that was derived here.
+    #[inline]
+    pub(crate) fn inward(&self, node: Arc<Node>) -> Self {
+        Self { node: Some(node), layer: None, flags: self.flags & !SHARERS }
+    }
+
+    /// Returns the position of a context that ends with its parent, if the node here has ended: it shares the node, for
+    /// neither can change any more, and only `Debug` tells them apart. `None` if the node lives, has somebody to
+    /// notify, or has been shared as often as is counted.
+    #[inline]
+    pub(crate) fn below_ended(&self) -> Option<Self> {
+        let ended = self.node.as_ref().is_some_and(|node| node.is_over());
+        (ended && self.flags & SHARERS != SHARERS)
+            .then(|| Self { flags: self.flags + SHARER, ..self.clone() })
+    }
+
+    /// Returns the number of contexts on the way to this one that share its node and layer.
+    pub(crate) fn sharers(&self) -> u64 {
+        (self.flags & SHARERS) / SHARER
     }
 
     /// Returns the position that this one was derived from.

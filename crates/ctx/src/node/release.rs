@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::Waker;
 
 use super::lists::Registered;
@@ -11,6 +10,7 @@ use super::state::{ENDED, KNOWN, MOVES, TIMED, WATCHED};
 use super::{Node, Position};
 use crate::clock;
 use crate::error::Cause;
+use crate::few::Few;
 use crate::sync::{Ordering, lock};
 
 /// Runs foreign code; a panic, which the panic hook has reported, goes no further.
@@ -60,56 +60,65 @@ impl Remains {
 
 thread_local! {
     /// The remains that are left to be dropped by the release that runs on this thread.
-    static QUEUE: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
+    static QUEUE: RefCell<Option<Few<Remains>>> = const { RefCell::new(None) };
 }
 
 /// Drops what is left, one after the other: what a destructor leaves in turn waits until it has returned.
 pub(super) fn release(remains: Remains) {
     let queued = QUEUE.try_with(|queue| {
         let mut queue = queue.borrow_mut();
-        match queue.as_mut() {
-            Some(waiting) => {
-                waiting.push(remains);
-                None
-            }
-            None => {
-                *queue = Some(Vec::new());
-                Some(remains)
-            }
-        }
+        let runs = queue.is_some();
+        queue.get_or_insert_default().push(remains);
+        runs
     });
-    let mut next = queued.ok().flatten();
-    while let Some(remains) = next {
-        contain(|| remains.drop_all());
-        let waiting = QUEUE.try_with(|queue| {
-            let mut queue = queue.borrow_mut();
-            let next = queue.as_mut().and_then(Vec::pop);
-            if next.is_none() {
-                *queue = None;
+    let mut rest = queued == Ok(false);
+    while rest {
+        contain(|| {
+            while let Some(remains) = next_remains() {
+                remains.drop_all();
             }
-            next
+            rest = false;
         });
-        next = waiting.ok().flatten();
     }
 }
 
+/// Takes what was left last; where nothing is left, the release is over.
+fn next_remains() -> Option<Remains> {
+    let next = QUEUE.try_with(|queue| {
+        let mut queue = queue.borrow_mut();
+        let next = queue.as_mut().and_then(Few::pop);
+        if next.is_none() {
+            *queue = None;
+        }
+        next
+    });
+    next.ok().flatten()
+}
+
 impl Remains {
-    fn drop_all(mut self) {
-        if let Some(mut own) = self.own.take() {
-            let callbacks = std::mem::take(&mut own.registered.callbacks);
-            if callbacks.len() > 0 {
-                own.keep_promise(&self.parent, callbacks.into_values());
-            }
-            let Own { registered, waiter, cause, .. } = *own;
-            contain_each(registered.links, drop);
-            contain_each(registered.unused.into_iter().chain(cause), drop);
-            contain_each(registered.wakers.into_values().chain(waiter), drop);
+    #[inline]
+    fn drop_all(self) {
+        if let Some(own) = self.own {
+            own.drop_all(&self.parent);
         }
         drop(self.parent);
     }
 }
 
 impl Own {
+    /// Kept apart, because most nodes leave nothing of their own.
+    #[cold]
+    fn drop_all(mut self: Box<Self>, parent: &Position) {
+        let callbacks = std::mem::take(&mut self.registered.callbacks);
+        if callbacks.len() > 0 {
+            self.keep_promise(parent, callbacks.into_values());
+        }
+        let Self { registered, waiter, cause, .. } = *self;
+        contain_each(registered.links, drop);
+        contain_each(registered.unused.into_iter().chain(cause), drop);
+        contain_each(registered.wakers.into_values().chain(waiter), drop);
+    }
+
     /// Runs callbacks that are due, and hands the others over to whatever can still end them: the deadline, if
     /// somebody watches it, else the parent.
     fn keep_promise(&mut self, parent: &Position, callbacks: impl Iterator<Item = super::lists::Callback>) {
@@ -122,7 +131,10 @@ impl Own {
         let heir = match parent.watcher() {
             Some(watcher) if owns && self.deadline != clock::NEVER && watcher.keeps() => {
                 let traits = self.state & (TIMED | WATCHED);
-                let node = Arc::new(Node::new(parent.clone(), self.deadline, traits, self.cause.take()));
+                let node = Node::new(parent.clone(), self.deadline, traits);
+                if let Some(cause) = self.cause.take() {
+                    node.prepare_cause(cause);
+                }
                 watcher.keep(node.clone());
                 Some(node)
             }
@@ -149,11 +161,10 @@ impl Own {
 impl Drop for Node {
     fn drop(&mut self) {
         self.leave();
-        let parent = std::mem::take(&mut self.parent);
         let state = self.state.load(Ordering::Relaxed);
         let own = if state & KNOWN == 0 { None } else { self.take_own(state) };
-        if own.is_some() || !parent.is_shared() {
-            release(Remains { parent, own });
+        if own.is_some() || !self.parent.is_shared() {
+            release(Remains { parent: std::mem::take(&mut self.parent), own });
         }
     }
 }

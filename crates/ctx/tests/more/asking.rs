@@ -14,7 +14,7 @@ use crate::{HOUR, clocked, never};
 /// Derives a context whose deadline has passed, and which nobody has asked or waited for.
 ///
 /// Its callback stands below the deadline; `prepare` does the rest before the deadline passes.
-fn unnoticed<T>(prepare: impl Fn(&Context) -> T) -> (Context, Cancel, T) {
+pub(crate) fn unnoticed<T>(prepare: impl Fn(&Context) -> T) -> (Context, Cancel, T) {
     for millis in 1.. {
         let deadline = Instant::now() + Duration::from_millis(millis);
         let (ctx, cancel) = Context::background().with_deadline(deadline);
@@ -32,7 +32,7 @@ fn unnoticed<T>(prepare: impl Fn(&Context) -> T) -> (Context, Cancel, T) {
 }
 
 /// Registers a callback that counts.
-fn count_calls(ctx: &Context) -> (Arc<AtomicUsize>, ctx::Stop) {
+pub(crate) fn count_calls(ctx: &Context) -> (Arc<AtomicUsize>, ctx::Stop) {
     let calls = Arc::new(AtomicUsize::new(0));
     let inside = calls.clone();
     let stop = ctx.after_func(move || _ = inside.fetch_add(1, Ordering::SeqCst));

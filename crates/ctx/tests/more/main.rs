@@ -2,6 +2,7 @@
 //! code on a context.
 
 mod asking;
+mod below_ended;
 mod check;
 mod drivers;
 mod groups;
