@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ctx::wire::{self, Traceparent, Tracestate};
-use ctx::{Context, Ended};
+use ctx::{Context, Ended, ManualClock};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -36,10 +36,15 @@ async fn pair() -> (TokioIo<TcpStream>, TcpStream) {
     (TokioIo::new(client), listener.accept().await.expect("loopback works").0)
 }
 
+/// Waits for what comes soon, so that a test fails where it does not come.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes within 20 s")
+}
+
 async fn read_head(peer: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(peer.read_u8().await.expect("loopback works"));
+        head.push(soon(peer.read_u8()).await.expect("loopback works"));
     }
     String::from_utf8(head).expect("loopback works")
 }
@@ -53,9 +58,9 @@ async fn the_peer_is_told_the_time_left_and_its_answer_comes_back() {
         peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         head
     });
-    let answer = ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap();
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
-    let head = peer.await.unwrap();
+    let answer = soon(ctx_hyper::send(&ctx, client, request(), sleep)).await.unwrap();
+    assert_eq!(soon(answer.into_body().collect()).await.unwrap().to_bytes(), "ok");
+    let head = soon(peer).await.unwrap();
     let value =
         |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap();
     let grpc = wire::parse_grpc_timeout(value(wire::GRPC_TIMEOUT)).unwrap();
@@ -74,8 +79,8 @@ async fn sent(ctx: &Context, request: Request<Empty<Bytes>>, name: &str) -> Vec<
         peer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("loopback works");
         head
     });
-    ctx_hyper::send(ctx, client, request, sleep).await.expect("loopback works");
-    let head = peer.await.expect("loopback works");
+    soon(ctx_hyper::send(ctx, client, request, sleep)).await.expect("loopback works");
+    let head = soon(peer).await.expect("loopback works");
     let values = head.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     values.map(str::to_owned).collect()
 }
@@ -118,24 +123,46 @@ async fn a_cancel_closes_the_connection_while_the_peer_works() {
     let call = tokio::spawn(async move { ctx_hyper::send(&ctx, client, request(), sleep).await.map(drop) });
     assert!(!read_head(&mut peer).await.contains("\r\ncontext"));
     cancel.cancel();
-    assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
-    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(soon(peer.read(&mut [0])).await.unwrap(), 0);
+    let error = soon(call).await.unwrap().unwrap_err();
     assert_eq!(Ended::find(&error).unwrap().kind(), ctx::Error::Canceled);
 }
 
 #[tokio::test]
 async fn a_deadline_in_the_middle_of_the_body_fails_it_and_closes_the_connection() {
-    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(50));
+    let clock = ManualClock::new();
+    let (ctx, _cancel) = clock.attach(&Context::background()).with_timeout(HOUR);
     let (client, mut peer) = pair().await;
     let peer = tokio::spawn(async move {
         read_head(&mut peer).await;
         peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await.unwrap();
-        peer.read(&mut [0]).await.unwrap()
+        soon(peer.read(&mut [0])).await.unwrap()
     });
-    let answer = ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap();
-    let error = answer.into_body().collect().await.unwrap_err();
+    let answer = soon(ctx_hyper::send(&ctx, client, request(), sleep)).await.unwrap();
+    let mut body = answer.into_body();
+    assert!(soon(body.frame()).await.is_some_and(|frame| frame.is_ok()));
+    clock.advance(HOUR);
+    let error = soon(body.collect()).await.unwrap_err();
     assert!(Ended::find(&error).unwrap().is_timeout());
-    assert_eq!(peer.await.unwrap(), 0);
+    assert_eq!(soon(peer).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_deadline_that_nobody_asks_about_fails_the_call_or_its_body() {
+    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(50));
+    let (client, mut peer) = pair().await;
+    let peer = tokio::spawn(async move {
+        let (mut head, mut read) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && soon(peer.read(&mut read)).await.is_ok_and(|count| count > 0) {
+            head.push(read[0]);
+        }
+        _ = peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await;
+        soon(peer.read(&mut read)).await.unwrap_or(0)
+    });
+    // On a busy machine time may run out before the answer has begun.
+    let whole = async { ctx_hyper::send(&ctx, client, request(), sleep).await?.into_body().collect().await };
+    assert!(Ended::find(&soon(whole).await.unwrap_err()).unwrap().is_timeout());
+    assert_eq!(soon(peer).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -145,12 +172,12 @@ async fn an_answer_that_is_dropped_closes_the_connection_and_a_peer_that_leaves_
     let peer = tokio::spawn(async move {
         read_head(&mut peer).await;
         peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await.unwrap();
-        peer.read(&mut [0]).await.unwrap()
+        soon(peer.read(&mut [0])).await.unwrap()
     });
-    drop(ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap());
-    assert_eq!(peer.await.unwrap(), 0);
+    drop(soon(ctx_hyper::send(&ctx, client, request(), sleep)).await.unwrap());
+    assert_eq!(soon(peer).await.unwrap(), 0);
     let (client, peer) = pair().await;
     drop(peer);
-    let error = ctx_hyper::send(&ctx, client, request(), sleep).await.unwrap_err();
+    let error = soon(ctx_hyper::send(&ctx, client, request(), sleep)).await.unwrap_err();
     assert!(matches!(error, ctx_hyper::Error::Hyper(_)), "{error:?}");
 }

@@ -9,13 +9,18 @@ use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Waits for what comes soon, so that a test fails where it does not come.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes within 20 s")
+}
+
 #[tokio::test]
 async fn a_parent_token_ends_the_context_with_its_cause() {
     let parent = CancellationToken::new();
     let (ctx, _cancel) = with_token(&Context::background(), &parent.child_token());
     let (below, _below) = ctx.with_cancel();
     parent.cancel();
-    assert_eq!(below.done(|_| std::future::pending::<()>()).await, Error::Canceled);
+    assert_eq!(soon(below.done(|_| std::future::pending::<()>())).await, Error::Canceled);
     assert!(below.cause().is_some_and(|cause| cause.is::<TokenCanceled>()));
     assert_eq!(with_token(&Context::background(), &parent).0.err(), Some(Error::Canceled));
 }
@@ -41,7 +46,7 @@ async fn a_context_cancels_its_token_by_hand_and_at_its_deadline() {
     assert!(by_hand.is_cancelled());
     let (ctx, _cancel) = Context::background().with_timeout(HOUR);
     let (in_time, _mirror) = token(&ctx);
-    in_time.cancelled().await;
+    tokio::time::timeout(2 * HOUR, in_time.cancelled()).await.expect("its deadline is earlier");
     assert_eq!(ctx.err(), Some(Error::DeadlineExceeded));
 }
 

@@ -22,6 +22,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tower::{Service, service_fn};
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Long enough for a call to reach its server on a busy machine.
+const BRIEF: Duration = Duration::from_millis(500);
 
 /// A codec of messages that are bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -178,7 +180,7 @@ async fn the_time_left_goes_out_and_is_the_deadline_there_rounded_down() {
     let answer =
         ctx_tonic::call(&ctx, hello(), |request| unary(&lines.channel, "/lab.Lab/Echo", request)).await;
     assert_eq!(answer.expect("it is answered"), "hello");
-    let (there, header) = lines.seen.recv().await.expect("it was called");
+    let (there, header) = soon(lines.seen.recv()).await.expect("it was called");
     let sent = wire::parse_grpc_timeout(&header.expect("it was sent")).expect("it is well formed");
     assert!(sent <= HOUR && sent > HOUR - Duration::from_secs(60), "{sent:?}");
     assert!(there.deadline().is_some());
@@ -203,11 +205,11 @@ async fn an_interceptor_sends_the_time_left_and_none_without_a_deadline_and_fail
     let (ctx, cancel) = Context::background().with_timeout(2 * HOUR);
     intercepted(&ctx).await.expect("it is answered");
     intercepted(&Context::background()).await.expect("it is answered");
-    let (there, header) = lines.seen.recv().await.expect("it was called");
+    let (there, header) = soon(lines.seen.recv()).await.expect("it was called");
     assert!(wire::parse_grpc_timeout(&header.expect("it was sent")).is_some_and(|sent| sent <= 2 * HOUR));
     // The layer's own timeout is shorter, and counts.
     assert!(there.remaining().is_none_or(|left| left <= HOUR));
-    assert_eq!(lines.seen.recv().await.expect("it was called").1, None);
+    assert_eq!(soon(lines.seen.recv()).await.expect("it was called").1, None);
     cancel.cancel();
     assert_eq!(intercepted(&ctx).await.expect_err("the context has ended").code(), Code::Cancelled);
 }
@@ -221,7 +223,7 @@ async fn a_timeout_that_the_caller_set_shorter_is_not_made_longer() {
     let sent =
         ctx_tonic::call(&ctx, request, |request| unary(&lines.channel, "/lab.Lab/Echo", request)).await;
     sent.expect("it is answered");
-    let (_, header) = lines.seen.recv().await.expect("it was called");
+    let (_, header) = soon(lines.seen.recv()).await.expect("it was called");
     assert_eq!(header.and_then(|sent| wire::parse_grpc_timeout(&sent)), Some(Duration::from_secs(7)));
 }
 
@@ -233,7 +235,7 @@ async fn a_cancel_resets_the_call_and_the_work_there_is_canceled() {
     let call = tokio::spawn(async move {
         ctx_tonic::call(&ctx, hello(), |request| unary(&channel, "/lab.Lab/Hang", request)).await
     });
-    let (there, _) = lines.seen.recv().await.expect("it was called");
+    let (there, _) = soon(lines.seen.recv()).await.expect("it was called");
     assert_eq!(there.err(), None);
     cancel.cancel();
     let status = soon(call).await.expect("it does not panic").expect_err("it was canceled");
@@ -245,22 +247,22 @@ async fn a_cancel_resets_the_call_and_the_work_there_is_canceled() {
 #[tokio::test]
 async fn a_deadline_is_exceeded_on_both_sides() {
     let mut lines = lines(HOUR).await;
-    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(50));
+    let (ctx, _cancel) = Context::background().with_timeout(BRIEF);
     let answer = ctx_tonic::call(&ctx, hello(), |request| unary(&lines.channel, "/lab.Lab/Hang", request));
     assert_eq!(answer.await.expect_err("time ran out").code(), Code::DeadlineExceeded);
-    let (there, _) = lines.seen.recv().await.expect("it was called");
+    let (there, _) = soon(lines.seen.recv()).await.expect("it was called");
     end(&there).await;
-    // The server counts from when it heard of the call, so that the caller's reset may come first: what was sent is no more than 50 ms.
-    let latest = std::time::Instant::now() + Duration::from_millis(50);
+    // The server counts from when it heard of the call, so that the caller's reset may come first: what was sent is no more than that.
+    let latest = std::time::Instant::now() + BRIEF;
     assert!(there.deadline().expect("it was sent") <= latest);
 }
 
 #[tokio::test]
 async fn the_layers_own_timeout_is_a_status_of_calls_and_of_streams() {
-    let mut lines = lines(Duration::from_millis(50)).await;
+    let mut lines = lines(BRIEF).await;
     let status = unary(&lines.channel, "/lab.Lab/Hang", hello()).await.expect_err("time ran out");
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    lines.seen.recv().await.expect("it was called");
+    soon(lines.seen.recv()).await.expect("it was called");
     // On a busy machine time may run out before the stream has begun.
     let whole = async {
         let mut messages = stream(&lines.channel, hello()).await?;
@@ -268,7 +270,7 @@ async fn the_layers_own_timeout_is_a_status_of_calls_and_of_streams() {
         Ok::<_, Status>(())
     };
     assert_eq!(soon(whole).await.expect_err("time ran out").code(), Code::DeadlineExceeded);
-    assert_eq!(end(&lines.seen.recv().await.expect("it was called").0).await, Error::DeadlineExceeded);
+    assert_eq!(end(&soon(lines.seen.recv()).await.expect("it was called").0).await, Error::DeadlineExceeded);
 }
 
 #[tokio::test]
@@ -280,7 +282,7 @@ async fn a_deadline_in_the_middle_of_a_stream_ends_it_with_a_status() {
     clock.advance(HOUR);
     let status = soon(messages.message()).await.expect_err("time ran out");
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert_eq!(lines.seen.recv().await.expect("it was called").0.err(), Some(Error::DeadlineExceeded));
+    assert_eq!(soon(lines.seen.recv()).await.expect("it was called").0.err(), Some(Error::DeadlineExceeded));
 }
 
 #[tokio::test]
@@ -288,7 +290,7 @@ async fn a_stream_keeps_its_context_until_it_is_dropped() {
     let mut lines = lines(HOUR).await;
     let mut messages = stream(&lines.channel, hello()).await.expect("it begins");
     soon(messages.message()).await.expect("it comes");
-    let (there, _) = lines.seen.recv().await.expect("it was called");
+    let (there, _) = soon(lines.seen.recv()).await.expect("it was called");
     assert_eq!(there.err(), None);
     drop(messages);
     assert_eq!(end(&there).await, Error::Canceled);
@@ -299,7 +301,7 @@ async fn the_end_of_the_root_makes_calls_and_streams_unavailable() {
     let mut lines = lines(HOUR).await;
     let channel = lines.channel.clone();
     let call = tokio::spawn(async move { unary(&channel, "/lab.Lab/Hang", hello()).await });
-    lines.seen.recv().await.expect("it was called");
+    soon(lines.seen.recv()).await.expect("it was called");
     let mut messages = stream(&lines.channel, hello()).await.expect("it begins");
     soon(messages.message()).await.expect("it comes");
     lines.stop.cancel();
