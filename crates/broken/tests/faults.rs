@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     args.test_threads.get_or_insert(JOBS);
     if !args.list {
         guard::kill_on_signals().expect("signals can be caught");
-        guard::limit_descriptors(None).expect("the limit can be raised to what the system allows");
+        guard::raise_descriptors().expect("the limit can be raised to what the system allows");
     }
     slots::limit(JOBS);
     let trial = |fault: Fault| {

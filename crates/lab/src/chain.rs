@@ -47,12 +47,11 @@ pub(crate) fn name(links: &[Stanza]) -> String {
 
 /// Builds every link and starts it once; notes what keeps the chain from being run.
 pub(crate) fn prepare(links: &[Stanza], root: &Path, no_build: bool) -> (Server, Option<Ready>) {
-    let mut server = Server::new(&name(links), ABOUT);
+    let server = Server::new(&name(links), ABOUT);
     // What is missing is said before anything is built.
     if let Some((link, why)) = links.iter().find_map(|link| Some((link, toolchains::missing(link, root)?))) {
         let why = format!("link `{}`: {}", link.name, installable(link, &why));
-        (server.status, server.error) = (Status::Absent, Some(why));
-        return (server, None);
+        return (server.not_run(Status::Absent, why), None);
     }
     let mut prepared: Vec<(&str, Ready)> = Vec::new();
     for link in links {
@@ -62,18 +61,11 @@ pub(crate) fn prepare(links: &[Stanza], root: &Path, no_build: bool) -> (Server,
         let (one, ready) = prepare::prepare(link, root, None, no_build);
         let Some(ready) = ready else {
             let why = one.error.unwrap_or_default();
-            (server.status, server.error) = (one.status, Some(format!("link `{}`: {why}", link.name)));
-            return (server, None);
+            return (server.not_run(one.status, format!("link `{}`: {why}", link.name)), None);
         };
         prepared.push((&link.name, ready));
     }
-    match chained(links, &prepared) {
-        Ok(ready) => (server, Some(ready)),
-        Err(error) => {
-            (server.status, server.error) = (Status::Error, Some(error));
-            (server, None)
-        }
-    }
+    prepare::outcome(server, chained(links, &prepared))
 }
 
 /// Says what to install for a link that is absent.
@@ -90,5 +82,5 @@ fn chained(links: &[Stanza], prepared: &[(&str, Ready)]) -> Result<Ready, String
         links.iter().filter_map(|link| Some((link.name.as_str(), of(link)?))).collect();
     let subject = Subject::chain(ready.iter().map(|(_, ready)| ready.subject.clone()).collect())?;
     let known: Vec<_> = ready.iter().map(|(name, ready)| (*name, &ready.expectations)).collect();
-    Ok(Ready { subject, expectations: Expectations::of_chain(&known), unanswered: None })
+    Ok(Ready::new(subject, Expectations::of_chain(&known)))
 }

@@ -1,21 +1,19 @@
 //! `lab check`: judges servers, one after another, and prints what came of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use measure::results::{Results, http_date};
+use measure::results::Results;
 use report::export::folder::{self, Folder};
 use report::{formats, stranger};
-use suite::document::{Chosen, Document, Server, Status};
+use suite::document::{Chosen, Document, Server};
 use suite::exit::Exit;
 use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
 use suite::{missing, questions, scenarios};
 use testbed::catalog::{self, Catalog, Stanza};
-use testbed::machine::Machine;
-use testbed::noise::Noise;
 use testbed::subject::Subject;
-use testbed::{guard, toolchains};
+use testbed::{files, guard, toolchains};
 
 use crate::args::{Check, CheckFormat};
 use crate::chain;
@@ -33,23 +31,16 @@ pub(crate) fn check(args: &Check) -> Result<Exit, String> {
     if let Some(traces) = &args.trace {
         folder::writable(traces)?;
     }
-    guard::limit_descriptors(None)
-        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
-    let (taken_at, mut took) = (SystemTime::now(), Duration::ZERO);
-    let noise = Noise::measure(300);
-    say(&format!("noise floor: {noise}"));
+    guard::raise_descriptors()?;
+    let noise = prepare::noise();
     let which = if only == "*" { "the whole table".to_owned() } else { format!("`{only}`") };
     let scenarios = Chosen { chosen: chosen.len(), of: scenarios::all().len(), which };
-    let machine = Machine::here(&catalog::root().unwrap_or_else(|_| PathBuf::from(".")));
-    let head = Document::new(http_date(taken_at), std::env::args().collect(), machine, scenarios);
-    let head = Document { noise, profile: args.profile, ..head };
-    let kept = Kept::new(head, interrupted(args))?;
+    let head =
+        Document { noise, profile: args.profile, ..Document::begin(&catalog::root_or_here(), scenarios) };
+    let (kept, mut took) = (Kept::new(head, interrupted(args))?, Duration::ZERO);
     for candidate in &candidates {
         let (server, ready) = ready(candidate, args);
-        kept.note(|run| {
-            run.results.extend(prepare::row(&server));
-            run.servers.push(server);
-        });
+        kept.note(|run| prepare::note(run, server));
         let begin_at = Instant::now();
         if let Some(ready) = ready {
             judge(ready, args, &chosen, &kept);
@@ -106,9 +97,7 @@ fn candidates(args: &Check) -> Result<Vec<Candidate>, String> {
         return Ok(vec![Candidate::Own(Subject::at(url, args.admin.as_deref())?)]);
     }
     if let Some(command) = &args.run {
-        let here =
-            std::env::current_dir().map_err(|error| format!("failed to find the current folder: {error}"))?;
-        return Ok(vec![Candidate::Own(Subject::command(command, &here, args.start_timeout)?)]);
+        return Ok(vec![Candidate::Own(prepare::own(command, args.start_timeout)?)]);
     }
     let catalog = Catalog::read(&catalog::root()?)?;
     if !args.chain.is_empty() {
@@ -116,40 +105,24 @@ fn candidates(args: &Check) -> Result<Vec<Candidate>, String> {
         return args.chain.iter().map(links).collect();
     }
     if args.servers.is_empty() {
-        return Ok(catalog
-            .servers
-            .into_iter()
-            .filter(|server| !server.peer)
-            .map(Candidate::Listed)
-            .collect());
+        let own = catalog.servers.into_iter().filter(|server| !server.peer);
+        return Ok(own.map(Candidate::Listed).collect());
     }
     args.servers.iter().map(|name| catalog.find(name).cloned().map(Candidate::Listed)).collect()
 }
 
 /// Prepares one server; what keeps it from being judged is noted.
 fn ready(candidate: &Candidate, args: &Check) -> (Server, Option<Ready>) {
-    let (mut server, error) = match candidate {
-        Candidate::Listed(stanza) => match catalog::root() {
-            Ok(root) => {
-                let absent = toolchains::missing(stanza, &root);
-                return prepare::prepare(stanza, &root, absent, args.no_build);
-            }
-            Err(error) => (Server::from(stanza), error),
-        },
-        Candidate::Chain(links) => match catalog::root() {
-            Ok(root) => return chain::prepare(links, &root, args.no_build),
-            Err(error) => (Server::new(&chain::name(links), chain::ABOUT), error),
-        },
-        Candidate::Own(subject) => {
-            let server = Server::new(subject.name(), "not of the list");
-            match prepare::probed(subject) {
-                Ok(ready) => return (server, Some(ready)),
-                Err(error) => (server, error),
-            }
+    // Servers of the list were found at the repository's root.
+    let root = catalog::root_or_here();
+    match candidate {
+        Candidate::Listed(stanza) => {
+            let absent = toolchains::missing(stanza, &root);
+            prepare::prepare(stanza, &root, absent, args.no_build)
         }
-    };
-    (server.status, server.error) = (Status::Error, Some(error));
-    (server, None)
+        Candidate::Chain(links) => chain::prepare(links, &root, args.no_build),
+        Candidate::Own(subject) => prepare::probed(subject),
+    }
 }
 
 /// Runs the gate, and everything else if it holds.
@@ -231,9 +204,7 @@ pub(crate) fn keep_traces(run: &Document, folder: &Path) -> Result<(), String> {
     for row in &run.results {
         let file = folder.join(&row.server).join(format!("{}.txt", row.id.replace('/', ".")));
         let text = format!("{} {}: {}\n{}\n", row.verdict, row.id, row.observed, row.trace.join("\n"));
-        let written =
-            file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&file, text));
-        written.map_err(|error| format!("failed to write `{}`: {error}", file.display()))?;
+        files::write(&file, text)?;
     }
     Ok(())
 }

@@ -6,11 +6,11 @@ use std::time::{Instant, SystemTime};
 
 use measure::measurement::Size;
 use measure::registry::{Measured, Plan};
-use measure::results::{Results, http_date};
+use measure::results::Results;
 use measure::schedule;
 use report::export::folder::Folder;
 use report::terminal::{render, tables};
-use suite::document::{Chosen, Document, Server, Status};
+use suite::document::{self, Chosen, Document, Server, Status};
 use suite::exit::Exit;
 use suite::missing;
 use suite::profile::Profile;
@@ -18,11 +18,9 @@ use suite::scenario::{Scenario, Slot};
 use suite::scenarios;
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Level;
-use testbed::build;
 use testbed::catalog::{self, Catalog, Stanza};
 use testbed::guard;
-use testbed::machine::{Binary, Machine};
-use testbed::noise::Noise;
+use testbed::machine::Binary;
 use testbed::subject::{Setup, Subject};
 
 use crate::args::Compare;
@@ -45,17 +43,15 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanzas = stanzas(&catalog, args)?;
-    let own = args.run.as_deref().map(|command| own(command, args)).transpose()?;
-    let taken_at = SystemTime::now();
+    let own = args.run.as_deref().map(|command| prepare::own(command, args.start_timeout)).transpose()?;
     let folder = Arc::new(match &args.out {
         Some(out) => Folder::named(out)?,
-        None => Folder::dated(&root.join(FOLDER), taken_at)?,
+        None => Folder::dated(&root.join(FOLDER), SystemTime::now())?,
     });
-    guard::limit_descriptors(None)
-        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    guard::raise_descriptors()?;
 
     let (chosen, which) = chosen(args);
-    let kept = Kept::new(head(which, taken_at, &root), interrupted(Arc::clone(&folder), args.details))?;
+    let kept = Kept::new(Document::begin(&root, which), interrupted(Arc::clone(&folder), args.details))?;
     let mut ready = prepared(&stanzas, args, &root, &kept);
     ready.extend(own.and_then(|own| probed(&own, &kept)));
     let plan = plan(args);
@@ -67,9 +63,8 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
     };
 
     let begin_at = Instant::now();
-    let noise = Noise::measure(300);
-    say(&format!("noise floor: {noise}"));
-    kept.note(|run| (run.noise, run.taken_at) = (noise, http_date(SystemTime::now())));
+    let noise = prepare::noise();
+    kept.note(|run| (run.noise, run.taken_at) = (noise, document::now()));
     let subjects: Vec<Subject> = ready.iter().map(|ready| ready.subject.clone()).collect();
     judge(ready, &chosen, &kept);
     let measured = measure(&plan, &subjects, &floors, begin_at);
@@ -93,11 +88,6 @@ pub(crate) fn compare(args: &Compare) -> Result<Exit, String> {
     Ok(results.exit())
 }
 
-/// A document with nothing in it but what is known before the run.
-fn head(scenarios: Chosen, taken_at: SystemTime, root: &Path) -> Document {
-    Document::new(http_date(taken_at), std::env::args().collect(), Machine::here(root), scenarios)
-}
-
 /// Keeps the verdicts of a run that a signal ended; its measurements are not whole, and go.
 fn interrupted(folder: Arc<Folder>, details: bool) -> impl FnOnce(&Document) + Send + 'static {
     move |run| {
@@ -119,39 +109,23 @@ fn prepared(stanzas: &[Stanza], args: &Compare, root: &Path, kept: &Kept) -> Vec
     let mut ready = Vec::new();
     for (stanza, absent) in stanzas.iter().zip(absent) {
         let (server, found) = prepare::prepare(stanza, root, absent, args.no_build);
-        let row = prepare::row(&server);
-        if let Some(row) = &row {
-            say(&format!("{}: {}", stanza.name, row.observed));
+        if let Some(why) = &server.error {
+            say(&format!("{}: {}: {why}", stanza.name, server.status.word()));
         }
-        kept.note(|run| {
-            run.results.extend(row);
-            run.servers.push(server);
-        });
+        kept.note(|run| prepare::note(run, server));
         ready.extend(found);
     }
     ready
 }
 
-/// The server that a command of the user starts.
-fn own(command: &str, args: &Compare) -> Result<Subject, String> {
-    let here =
-        std::env::current_dir().map_err(|error| format!("failed to find the current folder: {error}"))?;
-    Subject::command(command, &here, args.start_timeout)
-}
-
 /// Finds out what the user's server supports; notes what keeps it from being run.
 fn probed(own: &Subject, kept: &Kept) -> Option<Ready> {
-    let mut server = Server::new(own.name(), "not of the list");
-    let found = prepare::probed(own);
-    if let Err(error) = &found {
-        (server.status, server.error) = (Status::Error, Some(error.clone()));
+    let (server, found) = prepare::probed(own);
+    if let Some(error) = &server.error {
         say(&format!("{}: {error}", own.name()));
     }
-    kept.note(|run| {
-        run.results.extend(prepare::row(&server));
-        run.servers.push(server);
-    });
-    found.ok()
+    kept.note(|run| prepare::note(run, server));
+    found
 }
 
 /// The servers asked for; the lab's own when none is named.
@@ -175,11 +149,7 @@ fn floors(catalog: &Catalog, asked: &[Stanza], root: &Path, no_build: bool) -> V
     let accept_only = Subject::floor();
     let plain = catalog.servers.iter().find(|stanza| stanza.name == PLAIN);
     let plain = plain.filter(|_| asked.iter().all(|stanza| stanza.name != PLAIN)).map(|stanza| {
-        if !no_build {
-            say(&format!("{}: building", stanza.name));
-            build::build(stanza, root, tell)?;
-        }
-        let subject = Subject::listed(stanza, root, None)?;
+        let subject = prepare::built(stanza, root, no_build, tell)?;
         subject.start(Setup::default()).map(|_| subject)
     });
     let note = |error: &String| say(&format!("a floor is missing: {error}"));

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use measure::results::http_date;
 use report::gallery::{self, Gallery, Shown};
-use suite::document::Row;
+use suite::document::{self, Row};
 use suite::exit::Exit;
 use suite::expect::Expectations;
 use suite::probe;
@@ -57,15 +56,14 @@ pub(crate) fn gallery(args: &args::Gallery) -> Result<Exit, String> {
     let exhibits = asked(&adapters, &args.names)?;
     let chosen = gallery::asked(args.only.as_deref().unwrap_or("*"))?;
     let fetch = Fetch { packages: args.install, apt: args.apt };
-    guard::limit_descriptors(None)
-        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    guard::raise_descriptors()?;
     if args.ready {
-        guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+        guard::kill_on_signals()?;
         return Ok(start_each(&exhibits, &install(&exhibits, &root, fetch), &root));
     }
     let record = Record::begin(&root, &adapters, exhibits.len())?;
     let machine = Machine::here(&root);
-    let taken_at = http_date(SystemTime::now());
+    let taken_at = document::now();
     let ready = install(&exhibits, &root, fetch);
     let before = Gallery::kept(&root)?;
     let kept = judge(&exhibits, &ready, &root, &(chosen, before), &|name, rows, took| {

@@ -35,7 +35,7 @@ impl Kept {
             last(&document);
             std::process::exit(Exit::by_signal(signal).status().into());
         };
-        guard::on_signals(ended).map_err(|error| format!("failed to catch signals: {error}"))?;
+        guard::on_signals(ended)?;
         Ok(Self(state))
     }
 

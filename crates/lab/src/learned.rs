@@ -5,7 +5,7 @@ use std::path::Path;
 
 use report::learned;
 use suite::exit::Exit;
-use testbed::catalog;
+use testbed::{catalog, files};
 
 use crate::args::Learned;
 use crate::progress::{print, say};
@@ -25,13 +25,10 @@ pub(crate) fn learned(args: &Learned) -> Result<Exit, String> {
         return Ok(Exit::Good);
     }
     let folder = root.join("docs").join(learned::FOLDER);
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| format!("failed to make `{}`: {error}", folder.display()))?;
     let pages =
         areas.iter().map(|area| (folder.join(format!("{}.md", area.name)), learned::area(&results, area)));
     for (path, text) in pages.chain([(root.join(LEARNED), page)]) {
-        std::fs::write(&path, text)
-            .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+        files::write(&path, text)?;
         say(&format!("wrote {}", path.display()));
     }
     Ok(Exit::Good)
@@ -55,8 +52,7 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
 
 /// Reads a page, checks its shape and the links from it, and returns it.
 fn checked(path: &Path, shape: fn(&str) -> Result<(), String>) -> Result<String, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+    let text = files::read(path)?;
     shape(&text).map_err(|what| format!("`{}`: {what}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     match learned::check::paths(&text).into_iter().find(|target| !folder.join(target).exists()) {

@@ -14,7 +14,7 @@ use suite::remedies;
 use suite::scenario::Scenario;
 use suite::scenarios;
 use testbed::catalog::{self, Catalog};
-use testbed::toolchains;
+use testbed::{files, toolchains};
 
 use crate::args::{Args, List, ListFormat};
 use crate::gallery;
@@ -144,8 +144,7 @@ pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<Exit, String> {
     for (name, fresh) in documents {
         let path = root.join(name);
         if !check {
-            std::fs::write(&path, fresh)
-                .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+            files::write(&path, fresh)?;
             say(&format!("wrote {}", path.display()));
         } else if std::fs::read_to_string(&path).map_or(true, |text| text != fresh) {
             say(&format!("`{name}` is stale; run `lab docs`"));
@@ -157,15 +156,13 @@ pub(crate) fn docs(check: bool, run: Option<&Path>) -> Result<Exit, String> {
         stale = true;
     }
     let path = root.join(README);
-    let read = std::fs::read_to_string(&path);
-    let readme = read.map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+    let readme = files::read(&path)?;
     if let Some(run) = run {
         let results = crate::report::measured(run)?;
         for (path, text) in
             [(path, readme::put(&readme, &results)?), (root.join(PICTURE), picture::draw(&results)?)]
         {
-            std::fs::write(&path, text)
-                .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+            files::write(&path, text)?;
             say(&format!("wrote {}", path.display()));
         }
     } else if check {
@@ -193,8 +190,7 @@ fn questions(readme: &str) -> Result<(), String> {
 /// The README with the table of exit statuses between its two marks.
 fn with_exits(path: &Path) -> Result<String, String> {
     const MARKS: (&str, &str) = ("<!-- exit: begin -->\n", "<!-- exit: end -->");
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
+    let text = files::read(path)?;
     let parts = text
         .split_once(MARKS.0)
         .and_then(|(before, rest)| Some((before, rest.split_once(MARKS.1)?.1)))

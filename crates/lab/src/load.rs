@@ -20,8 +20,7 @@ pub(crate) fn load(args: &crate::args::Load) -> Result<Exit, String> {
         }
         None => Pace::BackToBack { lasting: args.lasting },
     };
-    guard::limit_descriptors(None)
-        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    guard::raise_descriptors()?;
     let request = Request::get(&url.target);
     let load = Load {
         host: url.authority.clone(),

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use play::Stand;
 use suite::exit::Exit;
-use testbed::build;
 use testbed::capability::{Capability, Supports};
 use testbed::catalog::{self, Catalog, Stanza};
 use testbed::guard;
 use testbed::subject::Subject;
-use testbed::toolchains;
 
 use crate::args::Play;
+use crate::prepare;
 use crate::progress::{print, say, tell};
 
 /// The longest time until a command of one's own serves.
@@ -21,7 +20,7 @@ const START: Duration = Duration::from_secs(10);
 /// Starts servers and serves their page until a signal ends both.
 pub(crate) fn play(args: &Play) -> Result<Exit, String> {
     let root = catalog::root()?;
-    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    guard::kill_on_signals()?;
     let stands = match &args.run {
         Some(command) => vec![own(command, &root)?],
         None => stands(args, &root)?,
@@ -72,14 +71,7 @@ fn stands(args: &Play, root: &Path) -> Result<Vec<Stand>, String> {
 }
 
 fn stand(stanza: &Stanza, root: &Path, no_build: bool) -> Result<Stand, String> {
-    if let Some(why) = toolchains::missing(stanza, root) {
-        return Err(format!("{} is absent: {why}", stanza.name));
-    }
-    if !no_build && stanza.build.is_some() {
-        say(&format!("building {}", stanza.name));
-        build::build(stanza, root, tell)?;
-    }
-    Stand::start(Subject::listed(stanza, root, None)?, &stanza.about)
+    Stand::start(prepare::listed(stanza, root, no_build, tell)?, &stanza.about)
 }
 
 /// True when nothing need be built before it can be started.

@@ -7,7 +7,7 @@ use report::export::{self, hlog, otlp, samples, timeline};
 use report::terminal::tables;
 use suite::document::Document;
 use suite::exit::Exit;
-use testbed::catalog;
+use testbed::{catalog, files};
 
 use crate::args::{Export, ExportFormat, Report};
 use crate::compare;
@@ -42,8 +42,7 @@ pub(crate) fn export(args: &Export) -> Result<Exit, String> {
         ExportFormat::Hlog => hlog::render(&results),
     };
     match &args.out {
-        Some(path) => std::fs::write(path, text)
-            .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?,
+        Some(path) => files::write(path, text)?,
         None => print(text),
     }
     Ok(Exit::Good)
@@ -60,9 +59,8 @@ pub(crate) fn asked(file: Option<&Path>) -> Result<Results, String> {
 /// # Errors
 /// A sentence that names the file, and the field where it is not what it should be.
 pub(crate) fn read(path: &Path) -> Result<Document, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
-    Document::parse(&text).map_err(|error| format!("failed to read `{}`: {error}", path.display()))
+    Document::parse(&files::read(path)?)
+        .map_err(|error| format!("failed to read `{}`: {error}", path.display()))
 }
 
 /// Reads a document of a run, and its measurements.

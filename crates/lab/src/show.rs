@@ -8,20 +8,19 @@ use play::verdict::GRACE;
 use report::terminal::render;
 use suite::exit::Exit;
 use suite::missing;
-use testbed::build;
 use testbed::capability::Capability;
 use testbed::catalog::{self, Catalog};
 use testbed::census;
 use testbed::guard;
 use testbed::server::Server;
 use testbed::subject::{Setup, Subject};
-use testbed::toolchains;
 use testbed::witness::{Witness, Word};
 use wire::h2::{Code, H2, Manners};
 use wire::trace::Trace;
 use wire::{Answer, Request, Wire};
 
 use crate::args::{Leave, Show};
+use crate::prepare;
 use crate::progress::{print, say, screen};
 
 mod chain;
@@ -48,7 +47,7 @@ pub(crate) fn show(args: &Show) -> Result<Exit, String> {
     if args.leave == Some(Leave::Stream) && !args.http2 {
         return Err("--leave stream: only HTTP/2 has streams; it takes --http2".into());
     }
-    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
+    guard::kill_on_signals()?;
     if let Some(names) = chain::names(listed, args)? {
         return chain::show(&names, target, args);
     }
@@ -110,11 +109,7 @@ struct Shown {
 /// Starts the server that was asked for, behind it what the work of the target needs.
 fn started(listed: Option<&str>, target: &str, args: &Show) -> Result<Shown, String> {
     let own = match (&args.run, &args.url) {
-        (Some(command), _) => {
-            let here = std::env::current_dir()
-                .map_err(|error| format!("failed to find the current folder: {error}"))?;
-            Some(Subject::command(command, &here, args.start_timeout)?)
-        }
+        (Some(command), _) => Some(prepare::own(command, args.start_timeout)?),
         (_, Some(url)) => Some(Subject::at(url, None)?),
         _ => None,
     };
@@ -126,13 +121,8 @@ fn started(listed: Option<&str>, target: &str, args: &Show) -> Result<Shown, Str
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanza = catalog.find(listed.unwrap_or_default())?;
-    if let Some(why) = toolchains::missing(stanza, &root) {
-        return Err(format!("{} is absent: {why}", stanza.name));
-    }
-    say(&format!("building {}", stanza.name));
-    build::build(stanza, &root, |_| {})?;
+    let subject = prepare::listed(stanza, &root, false, |_| {})?;
     let flags = flags(&args.flag)?;
-    let subject = Subject::listed(stanza, &root, None)?;
     let behind = Behind::start(&subject, target)?;
     let own = behind.flags();
     let own = own.iter().map(|(name, value)| (*name, value.as_str()));

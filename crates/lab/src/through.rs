@@ -1,9 +1,8 @@
 //! `lab through`: judges intermediaries, with the lab as their client and their upstream.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use measure::results::http_date;
 use measure::told::{self, Told};
 use suite::document::{Chosen, Document, Gap, Row, Server, Status};
 use suite::exit::Exit;
@@ -11,15 +10,13 @@ use suite::expect::Expectations;
 use suite::scenario::Scenario;
 use suite::scenarios;
 use suite::session::{Entry, Session, Settings};
-use testbed::machine::Machine;
-use testbed::noise::Noise;
 use testbed::proxies::{self, Proxy, install};
 use testbed::subject::{Setup, Subject};
-use testbed::{catalog, guard};
+use testbed::{catalog, files, guard};
 
 use crate::args::{Proxies, Through};
 use crate::check;
-use crate::prepare::{self, Ready};
+use crate::prepare::{self, Ready, noise};
 use crate::progress::{Progress, print, say};
 use crate::report::read;
 
@@ -32,60 +29,44 @@ pub(crate) fn through(args: &Through) -> Result<Exit, String> {
     let proxies = chosen(args, &root)?;
     let only = args.only.as_deref().unwrap_or("*");
     let table = scenarios::select_from(scenarios::through(), only)?;
-    guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
-    guard::limit_descriptors(None)
-        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    guard::kill_on_signals()?;
+    guard::raise_descriptors()?;
     if args.install {
         for proxy in proxies.iter().filter(|proxy| install::missing(proxy, &root).is_some()) {
             install::install(proxy, &root, say)?;
         }
     }
-    let (taken_at, mut took) = (SystemTime::now(), Duration::ZERO);
-    let noise = Noise::measure(300);
-    say(&format!("noise floor: {noise}"));
-    let (mut servers, mut results) = (Vec::new(), Vec::new());
-    let (mut told, mut gaps) = (Vec::new(), Vec::new());
-    for proxy in &proxies {
-        let begin_at = Instant::now();
-        let (server, ready) = ready(proxy, &root);
-        results.extend(prepare::row(&server));
-        servers.push(server);
-        if let Some(ready) = ready {
-            results.extend(rows(&ready, args, &table));
-            let (more, missing) = measured(&ready.subject, args.tries);
-            told.extend(more);
-            gaps.extend(missing);
-        }
-        took += begin_at.elapsed();
-    }
     let which = if only == "*" { "the area `through`".to_owned() } else { format!("`{only}`") };
     let scenarios = Chosen { chosen: table.len(), of: scenarios::through().len(), which };
     let mut run = Document {
-        took_ms: took.as_millis() as u64,
-        noise,
+        noise: noise(),
         profile: args.profile,
-        servers,
-        results,
         plan: Some(serde_json::json!({ "tries": args.tries })),
-        gaps,
-        ..Document::new(http_date(taken_at), std::env::args().collect(), Machine::here(&root), scenarios)
+        ..Document::begin(&root, scenarios)
     };
+    let (mut took, mut told) = (Duration::ZERO, Vec::new());
+    for proxy in &proxies {
+        let begin_at = Instant::now();
+        let (server, ready) = ready(proxy, &root);
+        prepare::note(&mut run, server);
+        if let Some(ready) = ready {
+            run.results.extend(rows(&ready, args, &table));
+            let (more, missing) = measured(&ready.subject, args.tries);
+            told.extend(more);
+            run.gaps.extend(missing);
+        }
+        took += begin_at.elapsed();
+    }
+    run.took_ms = took.as_millis() as u64;
     if args.tries > 0 {
         told::put(&mut run, &told);
     }
     if let Some(folder) = &args.trace {
         check::keep_traces(&run, folder)?;
     }
-    keep(&run, &catalog::target(&root).join(FILE))?;
+    files::write(&catalog::target(&root).join(FILE), run.json())?;
     check::show(&run, args.format);
     Ok(run.exit())
-}
-
-/// Writes the document of a run.
-fn keep(run: &Document, file: &Path) -> Result<(), String> {
-    let written =
-        file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(file, run.json()));
-    written.map_err(|error| format!("failed to write `{}`: {error}", file.display()))
 }
 
 /// Prints a run as a page.
@@ -116,20 +97,13 @@ fn chosen(args: &Through, root: &Path) -> Result<Vec<Proxy>, String> {
 fn ready(proxy: &Proxy, root: &Path) -> (Server, Option<Ready>) {
     let mut server = Server::new(&proxy.name, &proxy.about);
     if let Some(why) = install::missing(proxy, root) {
-        (server.status, server.error) = (Status::Absent, Some(why));
-        return (server, None);
+        return (server.not_run(Status::Absent, why), None);
     }
     server.version = install::version(proxy, root);
     let subject = Subject::through(proxy, root);
     // An intermediary that fails on the very first start has one error, not seventy.
     let started = subject.start(Setup::default()).and_then(|_| Expectations::read(root, &proxy.name));
-    match started {
-        Ok(expectations) => (server, Some(Ready { subject, expectations, unanswered: None })),
-        Err(error) => {
-            (server.status, server.error) = (Status::Error, Some(error));
-            (server, None)
-        }
-    }
+    prepare::outcome(server, started.map(|known| Ready::new(subject, known)))
 }
 
 /// Has clients leave in every way, on an intermediary of its own.

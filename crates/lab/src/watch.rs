@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use measure::results::{Results, http_date};
+use measure::results::Results;
 use measure::watch::{self, Instruments, Reading, Watch, Watcher};
 use report::export::folder::Folder;
 use report::terminal::watch as terminal;
@@ -17,8 +16,6 @@ use testbed::capability::{Capability, Supports};
 use testbed::catalog::{self, Catalog};
 use testbed::guard::{self, Child, Launch};
 use testbed::heartbeats::Heartbeats;
-use testbed::machine::Machine;
-use testbed::noise::Noise;
 use testbed::server::Server as Running;
 use testbed::subject::Setup;
 use testbed::url::Url;
@@ -50,16 +47,13 @@ struct Watched {
 pub(crate) fn watch(args: &args::Watch) -> Result<Exit, String> {
     let folder = Arc::new(match &args.out {
         Some(out) => Folder::named(out)?,
-        None => Folder::dated(&root().join(compare::FOLDER), SystemTime::now())?,
+        None => Folder::dated(&catalog::root_or_here().join(compare::FOLDER), SystemTime::now())?,
     });
-    guard::limit_descriptors(None)
-        .map_err(|error| format!("failed to raise the limit of descriptors: {error}"))?;
+    guard::raise_descriptors()?;
     let watched = watched(args)?;
     let words = words(&args.command, &watched);
     let load = shown(&words);
-    let noise = Noise::measure(300);
-    say(&format!("noise floor: {noise}"));
-    let head = head(watched.server.clone(), noise);
+    let head = head(watched.server.clone());
     let watcher = Watcher::begin(&watched.name, &load, watched.instruments, EVERY);
     let watcher = watcher.map_err(|error| format!("failed to read the instruments: {error}"))?;
     let state = Arc::new(Mutex::new(Some(watcher)));
@@ -173,7 +167,6 @@ fn on_signal(
         }
         print(terminal::print(watcher.watch(), screen()));
     })
-    .map_err(|error| format!("failed to catch signals: {error}"))
 }
 
 /// Finds the server and its instruments, or starts it with them.
@@ -259,22 +252,16 @@ fn pass_on(stream: impl Read + Send + 'static) -> std::io::Result<()> {
 }
 
 /// A document that has no measurement yet.
-fn head(server: Server, noise: Noise) -> Document {
+fn head(server: Server) -> Document {
+    let noise = prepare::noise();
     let scenarios = Chosen { chosen: 0, of: scenarios::all().len(), which: "only a watch".to_owned() };
-    let taken_at = http_date(SystemTime::now());
-    let run = Document::new(taken_at, std::env::args().collect(), Machine::here(&root()), scenarios);
-    Document { noise, servers: vec![server], ..run }
+    Document { noise, servers: vec![server], ..Document::begin(&catalog::root_or_here(), scenarios) }
 }
 
 fn document(head: Document, watch: &Watch) -> Result<Results, String> {
     let mut document = Document { took_ms: watch.after().at_ms as u64, ..head };
     watch::put(&mut document, watch);
     Results::of(document)
-}
-
-/// The repository, or the current folder: a server that runs already needs no repository.
-fn root() -> PathBuf {
-    catalog::root().unwrap_or_else(|_| PathBuf::from("."))
 }
 
 fn lock(state: &Mutex<Option<Watcher>>) -> MutexGuard<'_, Option<Watcher>> {

@@ -34,7 +34,7 @@ struct Pair {
 fn main() -> ExitCode {
     guard::exec_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = guard::kill_on_signals().map_err(|error| error.to_string()).and_then(|()| run(&arguments));
+    let outcome = guard::kill_on_signals().and_then(|()| run(&arguments));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

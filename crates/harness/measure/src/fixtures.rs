@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use load::Row;
-use suite::document::{self, Chosen, Document, Limits, Server};
+use suite::document::{self, Document, Limits, Server};
 use suite::verdict::Verdict;
 use testbed::machine::Machine;
 use testbed::noise::Noise;
@@ -26,14 +26,12 @@ use crate::zombie::{How, Life};
 
 /// Results of these servers with nothing measured.
 pub fn empty(names: &[&str]) -> Results {
-    let machine =
-        Machine { kernel: "6.1".into(), cpu: None, cores: 2, memory: None, load: None, rustc: None };
-    let scenarios = Chosen { chosen: 0, of: 0, which: String::new() };
     let document = Document {
+        machine: Machine { kernel: "6.1".into(), cores: 2, ..Machine::default() },
         noise: Noise { p50_ms: 0.1, p99_ms: 0.5, max_ms: 1.0 },
         servers: names.iter().map(|name| Server::new(name, "")).collect(),
         limits: Some(Limits { zombie_ms: 25.0 }),
-        ..Document::new(String::new(), Vec::new(), machine, scenarios)
+        ..Document::empty()
     };
     Results::new(document, Plan::of(Size::Quick), Measured::default())
 }

@@ -96,11 +96,6 @@ impl DerefMut for Results {
     }
 }
 
-/// A moment as in an HTTP date: `Sun, 22 Nov 2026 16:34:32 GMT`.
-pub fn http_date(at: std::time::SystemTime) -> String {
-    httpdate::fmt_http_date(at)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;

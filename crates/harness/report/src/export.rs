@@ -14,7 +14,7 @@
 use std::path::{Path, PathBuf};
 
 use measure::results::Results;
-use testbed::{adapters, catalog};
+use testbed::{adapters, catalog, files};
 
 use crate::gallery::Gallery;
 use crate::{gallery, page, preview};
@@ -32,18 +32,17 @@ pub mod timeline;
 /// A sentence that names the file and what went wrong.
 pub fn write(results: &Results, folder: &Path) -> Result<Vec<PathBuf>, String> {
     let gallery = kept_gallery();
-    let mut files = vec![
+    let mut texts = vec![
         ("report.html", page::render_beside(results, gallery.is_some())?),
         ("trace.json", timeline::render(results)),
         ("samples.csv", samples::render(results)),
         ("latency.hlog", hlog::render(results)),
     ];
-    files.extend(preview::svg(results)?.map(|picture| ("report.svg", picture)));
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    texts.extend(preview::svg(results)?.map(|picture| ("report.svg", picture)));
     let mut paths = Vec::new();
-    for (name, text) in files.into_iter().chain(gallery.map(|html| (gallery::FILE, html))) {
+    for (name, text) in texts.into_iter().chain(gallery.map(|html| (gallery::FILE, html))) {
         let path = folder.join(name);
-        std::fs::write(&path, text).map_err(|error| failed(&path, &error))?;
+        files::write(&path, text)?;
         paths.push(path);
     }
     Ok(paths)
@@ -54,9 +53,8 @@ pub fn write(results: &Results, folder: &Path) -> Result<Vec<PathBuf>, String> {
 /// # Errors
 /// A sentence that names the file and what went wrong.
 pub fn write_all(results: &Results, folder: &Path) -> Result<Vec<PathBuf>, String> {
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let path = folder.join("results.json");
-    std::fs::write(&path, results.json()).map_err(|error| failed(&path, &error))?;
+    files::write(&path, results.json())?;
     let mut paths = vec![path];
     paths.extend(write(results, folder)?);
     Ok(paths)
@@ -67,10 +65,6 @@ fn kept_gallery() -> Option<String> {
     let root = catalog::root().ok()?;
     let gallery = Gallery::kept(&root).ok().filter(|gallery| !gallery.servers.is_empty())?;
     gallery.html(&adapters::read(&root).ok()?).ok()
-}
-
-fn failed(path: &Path, error: &std::io::Error) -> String {
-    format!("failed to write `{}`: {error}", path.display())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use suite::scenario::Scenario;
 use suite::scenarios;
 use suite::verdict::Verdict;
 use testbed::adapters::{Adapter, Question, Red, Variant};
+use testbed::files;
 use testbed::machine::Machine;
 
 mod markdown;
@@ -173,11 +174,8 @@ impl Gallery {
     /// When the file cannot be read, and what is wrong with it.
     pub fn kept(root: &Path) -> Result<Self, String> {
         let path = root.join(RESULTS);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text).map_err(|error| format!("`{}`: {error}", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
-        }
+        let Some(text) = files::read_if_any(&path)? else { return Ok(Self::default()) };
+        Self::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))
     }
 
     /// Reads a document back.

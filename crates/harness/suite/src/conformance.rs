@@ -40,8 +40,8 @@ fn prepare(name: &str, executable: &str) -> Result<ExitCode, String> {
     let mut planned = scenarios::all();
     planned.sort_by_key(|scenario| scenario.turn());
     if !args.list {
-        guard::kill_on_signals().map_err(|error| format!("failed to catch signals: {error}"))?;
-        guard::limit_descriptors(None).map_err(|error| format!("failed to raise the limit: {error}"))?;
+        guard::kill_on_signals()?;
+        guard::raise_descriptors()?;
     }
     // Scenarios wait much more than they work.
     args.test_threads.get_or_insert_with(|| profile.jobs());

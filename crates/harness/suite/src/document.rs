@@ -1,5 +1,8 @@
 //! The one document of a run: what ran where, every verdict, every sample. `lab check` and `lab compare` write it.
 
+use std::path::Path;
+use std::time::SystemTime;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,7 +24,7 @@ pub use row::Row;
 pub const SCHEMA: u32 = 4;
 
 /// A whole run. Times are milliseconds, sizes bytes; what is not known is null.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Document {
     /// The version of this shape.
     pub schema: u32,
@@ -61,7 +64,7 @@ pub struct Document {
 }
 
 /// Which scenarios ran.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Chosen {
     /// The number of chosen scenarios.
     pub chosen: usize,
@@ -124,6 +127,12 @@ impl Server {
         let (name, about) = (name.to_owned(), about.to_owned());
         Self { name, about, version: None, status: Status::Ran, error: None, binary: None }
     }
+
+    /// The same, with the reason why it was not run, or not without doubt.
+    #[must_use]
+    pub fn not_run(self, status: Status, why: String) -> Self {
+        Self { status, error: Some(why), ..self }
+    }
 }
 
 impl From<&Stanza> for Server {
@@ -133,25 +142,16 @@ impl From<&Stanza> for Server {
 }
 
 impl Document {
-    /// A run at its beginning: nothing is judged by profile `ci`, and nothing is measured, the noise neither.
-    pub fn new(taken_at: String, command: Vec<String>, machine: Machine, scenarios: Chosen) -> Self {
-        Self {
-            schema: SCHEMA,
-            taken_at,
-            took_ms: 0,
-            command,
-            machine,
-            noise: Noise::default(),
-            profile: Profile::Ci,
-            scenarios,
-            interrupted: false,
-            servers: Vec::new(),
-            results: Vec::new(),
-            plan: None,
-            limits: None,
-            measurements: Vec::new(),
-            gaps: Vec::new(),
-        }
+    /// A run of this process that begins now, with the repository at `root`: nothing is judged by profile `ci`, and
+    /// nothing is measured, the noise neither.
+    pub fn begin(root: &Path, scenarios: Chosen) -> Self {
+        let command = std::env::args().collect();
+        Self { taken_at: now(), command, machine: Machine::here(root), scenarios, ..Self::empty() }
+    }
+
+    /// A document in which nothing is known.
+    pub fn empty() -> Self {
+        Self { schema: SCHEMA, ..Self::default() }
     }
 
     /// The names of the servers that ran.
@@ -262,6 +262,11 @@ impl Document {
         text.push('\n');
         text
     }
+}
+
+/// This moment as in an HTTP date: `Sun, 22 Nov 2026 16:34:32 GMT`.
+pub fn now() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
 }
 
 /// The message of an error, with the field that it is about.

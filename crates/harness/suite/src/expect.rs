@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use testbed::files;
+
 use crate::verdict::Kind;
 use crate::{pattern, scenarios};
 
@@ -32,11 +34,8 @@ impl Expectations {
     /// A sentence that names the file and the line, also when a pattern matches no scenario.
     pub fn read(root: &Path, server: &str) -> Result<Self, String> {
         let path = root.join(FOLDER).join(format!("{server}.txt"));
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::of_table(&text).map_err(|error| format!("{}: {error}", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(format!("failed to read `{}`: {error}", path.display())),
-        }
+        let Some(text) = files::read_if_any(&path)? else { return Ok(Self::default()) };
+        Self::of_table(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// Parses the lines, and checks that each is of a scenario in the table.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files;
+
 mod home;
 
 pub use home::{Absent, Fetch};
@@ -185,10 +187,8 @@ pub fn read(root: &Path) -> Result<Vec<Adapter>, String> {
 
 fn read_one(folder: &Path) -> Result<Adapter, String> {
     let path = folder.join(FILE);
-    let shown = path.display();
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
-    Adapter::parse(&text, folder.to_path_buf()).map_err(|error| format!("`{shown}`: {error}"))
+    Adapter::parse(&files::read(&path)?, folder.to_path_buf())
+        .map_err(|error| format!("`{}`: {error}", path.display()))
 }
 
 /// The folders in `folder`, sorted.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::capability::{Capability, Supports};
-use crate::command;
 pub use crate::command::{target, words};
+use crate::{command, files};
 
 /// The file's name, at the root of the repository.
 pub const FILE: &str = "servers.toml";
@@ -96,9 +96,8 @@ impl Catalog {
     /// A sentence that names the file and what is wrong with it.
     pub fn read(root: &Path) -> Result<Self, String> {
         let path = root.join(FILE);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| format!("failed to read `{}`: {error}", path.display()))?;
-        let mut catalog = Self::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))?;
+        let mut catalog =
+            Self::parse(&files::read(&path)?).map_err(|error| format!("`{}`: {error}", path.display()))?;
         catalog.servers.iter_mut().for_each(|server| server.extend(root));
         Ok(catalog)
     }
@@ -121,6 +120,11 @@ impl Catalog {
             format!("unknown server `{name}`; the list has: {}", names.join(", "))
         })
     }
+}
+
+/// The root of the repository, or the current folder: a server of the user's own needs no repository.
+pub fn root_or_here() -> PathBuf {
+    root().unwrap_or_else(|_| PathBuf::from("."))
 }
 
 /// The root of the repository: the nearest folder upwards with a server list.

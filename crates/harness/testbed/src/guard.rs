@@ -138,13 +138,21 @@ fn die_with(parent: u64, signal: Signal) -> io::Result<()> {
 ///
 /// # Errors
 /// When the system refuses the limit.
-pub fn limit_descriptors(most: Option<u64>) -> io::Result<()> {
+fn limit_descriptors(most: Option<u64>) -> io::Result<()> {
     let now = rustix::process::getrlimit(Resource::Nofile);
     let limit = match most {
         Some(most) => Rlimit { current: Some(most), maximum: now.maximum },
         None => Rlimit { current: now.maximum, maximum: now.maximum },
     };
     Ok(rustix::process::setrlimit(Resource::Nofile, limit)?)
+}
+
+/// Lifts the limit of descriptors as far as the system allows.
+///
+/// # Errors
+/// When the system refuses.
+pub fn raise_descriptors() -> Result<(), String> {
+    limit_descriptors(None).map_err(|error| format!("failed to raise the limit of descriptors: {error}"))
 }
 
 /// Gives this process an account of its own, which may have `most` threads.
@@ -268,7 +276,7 @@ impl Drop for Child {
 ///
 /// # Errors
 /// When the signals cannot be caught.
-pub fn kill_on_signals() -> io::Result<()> {
+pub fn kill_on_signals() -> Result<(), String> {
     on_signals(|_| {})
 }
 
@@ -276,15 +284,16 @@ pub fn kill_on_signals() -> io::Result<()> {
 ///
 /// # Errors
 /// When the signals cannot be caught.
-pub fn on_signals(last: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
+pub fn on_signals(last: impl FnOnce(i32) + Send + 'static) -> Result<(), String> {
     use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let failed = |error: io::Error| format!("failed to catch signals: {error}");
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
     let end = |signal: i32| {
         kill_all();
         reap();
         std::process::exit(128 + signal);
     };
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
+    let listen = move || {
         let mut last = Some(last);
         for signal in signals.forever() {
             let Some(last) = last.take() else { end(signal) };
@@ -296,8 +305,8 @@ pub fn on_signals(last: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
                 end(signal);
             }
         }
-    })?;
-    Ok(())
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(listen).map(drop).map_err(failed)
 }
 
 /// Kills every live group, and what left it; their owners may still reap the children.

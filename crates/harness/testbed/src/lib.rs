@@ -25,6 +25,7 @@ pub mod census;
 pub mod chain;
 mod command;
 mod error;
+pub mod files;
 pub mod floor;
 pub mod guard;
 pub mod heartbeats;

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::catalog::{self, Stanza};
 
 /// The machine and the toolchain.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// The kernel's release.
     pub kernel: String,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use report::gallery::{self, Gallery, RESULTS, Shown};
 use suite::exit::Exit;
 use testbed::adapters::{self, Adapter};
-use testbed::guard;
+use testbed::{files, guard};
 
 use super::PAGE;
 use crate::compare;
@@ -55,7 +55,7 @@ impl Record {
             ));
             std::process::exit(Exit::by_signal(signal).status().into());
         };
-        guard::on_signals(ended).map_err(|error| format!("failed to catch signals: {error}"))?;
+        guard::on_signals(ended)?;
         Ok(Self(state))
     }
 
@@ -108,9 +108,6 @@ pub(crate) fn page(root: &Path) -> Result<String, String> {
 /// Writes a file as a whole: whatever ends the process, a reader finds the old text or the new one.
 fn write(path: &Path, text: &str) -> Result<(), String> {
     let partial = path.with_extension(format!("partial-{}", std::process::id()));
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder
-        .and_then(|()| std::fs::write(&partial, text))
-        .and_then(|()| std::fs::rename(&partial, path))
-        .map_err(|error| format!("failed to write `{}`: {error}", path.display()))
+    files::write(&partial, text)?;
+    std::fs::rename(&partial, path).map_err(|error| format!("failed to write `{}`: {error}", path.display()))
 }

@@ -9,18 +9,17 @@ use report::chain::Chain;
 use report::terminal;
 use suite::exit::Exit;
 use suite::hops::{self, Hop};
-use testbed::build;
 use testbed::capability::Capability;
 use testbed::catalog::{self, Catalog};
 use testbed::chain::{self, Link};
 use testbed::subject::{LONGEST, Subject};
-use testbed::toolchains;
 use wire::trace::Trace;
 use wire::{Request, Wire};
 
 use super::outside::parameter;
 use super::{ID, WATCH};
 use crate::args::{Leave, Show};
+use crate::prepare;
 use crate::progress::{color, print, say};
 
 /// The longest start of a server.
@@ -114,11 +113,7 @@ fn subject(name: &str) -> Result<Subject, String> {
     let root = catalog::root()?;
     let catalog = Catalog::read(&root)?;
     let stanza = catalog.find(name)?;
-    if let Some(why) = toolchains::missing(stanza, &root) {
-        return Err(format!("{} is absent: {why}", stanza.name));
-    }
-    build::build(stanza, &root, |_| {})?;
-    let subject = Subject::listed(stanza, &root, None)?;
+    let subject = prepare::listed(stanza, &root, false, |_| {})?;
     let needs = [Capability::StyleUpstream, Capability::FlagUpstream, Capability::Witness];
     match needs.iter().find(|need| !subject.supports(**need)) {
         Some(need) => Err(format!("{name} can be no link of a chain: it lacks {need}")),

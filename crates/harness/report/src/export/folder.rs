@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use measure::results::{Results, http_date};
+use measure::results::Results;
 
-use super::{failed, write_all};
+use super::write_all;
 
 /// The place of a run's files. It is made, and found to be writable, before the run begins.
 #[derive(Debug)]
@@ -89,12 +89,16 @@ pub fn writable(path: &Path) -> Result<(), String> {
     std::fs::remove_file(&probe).map_err(|error| failed(path, &error))
 }
 
+fn failed(path: &Path, error: &std::io::Error) -> String {
+    format!("failed to write `{}`: {error}", path.display())
+}
+
 /// A moment as a name that sorts by time: `2026-11-26T00-40-12Z`.
 fn stamp(at: SystemTime) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     // `Thu, 26 Nov 2026 00:40:12 GMT`, by RFC 9110 always of these six words.
-    let date = http_date(at);
+    let date = httpdate::fmt_http_date(at);
     let words: Vec<&str> = date.split(' ').collect();
     let [_, day, month, year, time, _] = words[..] else { return date };
     let month = 1 + MONTHS.iter().position(|name| *name == month).unwrap_or(0);

@@ -4,10 +4,8 @@ use super::*;
 use crate::missing;
 
 fn document(rows: Vec<Row>) -> Document {
-    let machine = Machine { kernel: "6".into(), cpu: None, cores: 2, memory: None, load: None, rustc: None };
-    let scenarios = Chosen { chosen: 0, of: 0, which: String::new() };
-    let run = Document::new(String::new(), Vec::new(), machine, scenarios);
-    Document { servers: vec![Server::new("x", "")], results: rows, ..run }
+    let machine = Machine { kernel: "6".into(), cores: 2, ..Machine::default() };
+    Document { machine, servers: vec![Server::new("x", "")], results: rows, ..Document::empty() }
 }
 
 fn row(server: &str, verdict: Verdict, seen: &str) -> Row {

@@ -54,7 +54,7 @@ struct Args {
 fn main() -> ExitCode {
     guard::exec_if_asked();
     let args = Args::parse();
-    let outcome = guard::kill_on_signals().map_err(|error| error.to_string()).and_then(|()| run(&args));
+    let outcome = guard::kill_on_signals().and_then(|()| run(&args));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

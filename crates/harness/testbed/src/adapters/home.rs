@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Adapter, Variant};
 use crate::subject::{Home, Subject};
-use crate::{build, catalog, toolchains};
+use crate::{build, catalog, files, toolchains};
 
 /// The folder in cargo's target folder.
 const FOLDER: &str = "gallery";
@@ -75,8 +75,7 @@ impl Adapter {
             self.run(&what, words, root)?;
         }
         self.build(root, say)?;
-        std::fs::write(&marker, locks)
-            .map_err(|error| Absent(format!("failed to write `{}`: {error}", marker.display())))
+        Ok(files::write(&marker, locks)?)
     }
 
     /// One of its servers, started in its home.
@@ -138,13 +137,9 @@ impl Adapter {
 
     /// The text of its locks, which says what is installed.
     fn locks(&self) -> Result<String, Absent> {
-        let files = [&self.install.pip, &self.install.npm, &self.install.cargo];
-        let read = |file: &String| {
-            let path = self.folder.join(file);
-            std::fs::read_to_string(&path)
-                .map_err(|error| Absent(format!("failed to read `{}`: {error}", path.display())))
-        };
-        files.into_iter().flatten().map(read).collect()
+        let locks = [&self.install.pip, &self.install.npm, &self.install.cargo];
+        let read = |file: &String| Ok(files::read(&self.folder.join(file))?);
+        locks.into_iter().flatten().map(read).collect()
     }
 
     /// The commands that fetch its packages, each as shown and as run.
