@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use measure::zombie::How;
 use play::verdict::GRACE;
 use report::terminal::render;
 use suite::exit::Exit;
@@ -144,7 +145,7 @@ impl Seen {
                 _ => {}
             }
         }
-        self.ended = ended.map(|(at, word)| (how_it_ended(word), since(at)));
+        self.ended = ended.and_then(|(at, word)| Some((How::of(word)?.word(), since(at))));
     }
 }
 
@@ -212,12 +213,4 @@ fn left(how: Leave) -> String {
         Leave::Stream => "left by RST_STREAM",
     }
     .to_owned()
-}
-
-fn how_it_ended(word: Word) -> &'static str {
-    match word {
-        Word::Completed => "completed",
-        Word::Panicked => "panicked",
-        _ => "canceled",
-    }
 }

@@ -8,7 +8,7 @@ use suite::document::Series;
 use suite::verdict::Failure;
 use testbed::capability::Capability;
 use testbed::server::Server;
-use testbed::witness::{Witness, Word};
+use testbed::witness::Witness;
 use wire::trace::Trace;
 use wire::{Leave, Request, Wire};
 
@@ -338,12 +338,7 @@ impl Left {
             action: self.action.name.to_owned(),
             round: slot.round,
             last_ms: ms_between(self.at, last_at),
-            how: ended.and_then(|(_, word)| match word {
-                Word::Completed => Some(How::Completed),
-                Word::Canceled => Some(How::Canceled),
-                Word::Panicked => Some(How::Panicked),
-                Word::Start | Word::Beat(_) => None,
-            }),
+            how: ended.and_then(|(_, word)| How::of(word)),
         })
     }
 }

@@ -183,7 +183,7 @@ pub(crate) fn lateness(results: &Results, measured: &[Overshoot], how: &str) -> 
 }
 
 /// The overshoot of one server at one concurrency.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Overshoot {
     /// The server.
     pub server: String,
@@ -226,12 +226,7 @@ impl Overshoot {
             server: server.to_owned(),
             at_once,
             deadline_ms: deadline.as_secs_f64() * 1e3,
-            early: 0,
-            others: BTreeMap::new(),
-            summary_ms: None,
-            rounds_ms: Vec::new(),
-            rounds_at_ms: Vec::new(),
-            errors: Vec::new(),
+            ..Self::default()
         }
     }
 

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use suite::departure::{self, State, Times, WAYS, Way, depart};
-use suite::document::{Better, Document, Gap, Measurement, Series};
+use suite::document::{Document, Gap, Measurement, Series};
 use testbed::server::Server;
 use wire::trace::Trace;
 
 use crate::registry;
+use crate::series::{Gathered, Sample};
 use crate::stats::Summary;
 
 /// The measurement's name in the document.
@@ -153,27 +154,14 @@ pub fn of(document: &Document) -> Result<Vec<Told>, String> {
 
 /// Returns the times until upstreams were told, by intermediary, state and way.
 fn series(told: &[Told]) -> Vec<Series> {
-    let mut all: Vec<Series> = Vec::new();
+    /// A wake of the scheduler, or two.
+    const LEAST_MS: f64 = 2.0;
+    let mut all = Gathered::default();
     for one in told {
         let what = format!("upstream told, {}, {}", one.way, one.state.slug());
-        let known = all.iter_mut().find(|series| series.server == one.server && series.what == what);
-        match (known, one.told_ms) {
-            (Some(series), ms) => series.rounds[0].extend(ms),
-            (None, Some(ms)) => all.push(Series {
-                server: one.server.clone(),
-                what,
-                unit: "ms".to_owned(),
-                better: Better::Less,
-                // A wake of the scheduler, or two.
-                least: 2.0,
-                latency_from: None,
-                rounds: vec![vec![ms]],
-                rounds_at_ms: Vec::new(),
-            }),
-            (None, None) => {}
-        }
+        all.less(Sample { server: &one.server, what, round: 0, value: one.told_ms }, "ms", LEAST_MS);
     }
-    all
+    all.0
 }
 
 /// The fates of the requests of all clients that left one intermediary in one way.

@@ -110,7 +110,7 @@ impl Measured {
 }
 
 /// One request and the life of its work; times are milliseconds since the request was sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Life {
     /// The server.
     pub server: String,
@@ -141,8 +141,9 @@ pub struct Life {
 }
 
 /// The endings of work, in its own words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum How {
     /// It came to its natural end.
     Completed,
@@ -153,13 +154,19 @@ pub enum How {
 }
 
 impl How {
+    /// The ending that the work told; `None` when it told something else.
+    pub fn of(word: Word) -> Option<Self> {
+        match word {
+            Word::Completed => Some(Self::Completed),
+            Word::Canceled => Some(Self::Canceled),
+            Word::Panicked => Some(Self::Panicked),
+            Word::Start | Word::Beat(_) => None,
+        }
+    }
+
     /// The word in reports.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Canceled => "canceled",
-            Self::Panicked => "panicked",
-        }
+        self.into()
     }
 }
 
@@ -233,9 +240,7 @@ impl Life {
                     self.beats_after += usize::from(answered_at.is_some_and(|answered| *at > answered));
                     self.last_beat_ms = Some(since(*at));
                 }
-                Word::Completed => (self.ended_ms, self.how) = (Some(since(*at)), Some(How::Completed)),
-                Word::Canceled => (self.ended_ms, self.how) = (Some(since(*at)), Some(How::Canceled)),
-                Word::Panicked => (self.ended_ms, self.how) = (Some(since(*at)), Some(How::Panicked)),
+                end => (self.ended_ms, self.how) = (Some(since(*at)), How::of(*end)),
             }
         }
         self
@@ -248,15 +253,7 @@ impl Life {
             style: style.to_owned(),
             round,
             deadline_ms: deadline.as_secs_f64() * 1e3,
-            status: None,
-            answered_ms: None,
-            started_ms: None,
-            beats: 0,
-            beats_after: 0,
-            last_beat_ms: None,
-            ended_ms: None,
-            how: None,
-            watched_ms: 0.0,
+            ..Self::default()
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The ways in which the playground can fail to open.
 
-use std::fmt;
 use std::io;
 
+use derive_more::{Display, Error};
+
 /// The reason why there is no page.
-#[derive(Debug)]
+#[derive(Debug, Display, Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The port cannot be listened on.
+    #[display("failed to listen on port {port} of loopback: choose another, or 0 for a free one")]
     Listen {
         /// The port asked for.
         port: u16,
@@ -15,27 +17,9 @@ pub enum Error {
         source: io::Error,
     },
     /// The system gives no random bytes for the token.
+    #[display("failed to draw a token")]
     Token(io::Error),
     /// A thread cannot be started.
+    #[display("failed to start a thread")]
     Thread(io::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen { port, .. } => {
-                write!(f, "failed to listen on port {port} of loopback: choose another, or 0 for a free one")
-            }
-            Self::Token(_) => f.write_str("failed to draw a token"),
-            Self::Thread(_) => f.write_str("failed to start a thread"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listen { source, .. } | Self::Token(source) | Self::Thread(source) => Some(source),
-        }
-    }
 }

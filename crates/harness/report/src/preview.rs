@@ -2,6 +2,7 @@
 
 use askama::Template;
 use measure::results::Results;
+use textwrap::{Options, WordSplitter};
 
 use crate::page::lanes::LanesPicture;
 use crate::page::story;
@@ -57,17 +58,8 @@ pub(crate) fn document(results: &Results, sentence: &str, picture: LanesPicture)
 
 /// Breaks a sentence into lines, between words.
 fn wrapped(sentence: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in sentence.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= LINE => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    let options = Options::new(LINE).break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(sentence, options).into_iter().map(Into::into).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strum::{IntoStaticStr, VariantArray};
 use testbed::catalog::Stanza;
 use testbed::machine::{Binary, Machine};
 use testbed::noise::Noise;
@@ -92,8 +93,9 @@ pub struct Server {
 }
 
 /// The status of a server in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Status {
     /// It was judged, measured, or both.
     Ran,
@@ -113,11 +115,7 @@ pub struct Limits {
 impl Status {
     /// The word in tables.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Ran => "ran",
-            Self::Absent => "absent",
-            Self::Error => "error",
-        }
+        self.into()
     }
 }
 
@@ -176,7 +174,7 @@ impl Document {
     pub fn counts(&self, server: Option<&str>) -> Vec<(Verdict, usize)> {
         let wanted = |row: &&Row| server.is_none_or(|server| row.server == server);
         let count = |verdict| self.results.iter().filter(wanted).filter(|row| row.verdict == verdict).count();
-        Verdict::ALL.map(|verdict| (verdict, count(verdict))).into_iter().filter(|(_, n)| *n > 0).collect()
+        Verdict::VARIANTS.iter().map(|verdict| (*verdict, count(*verdict))).filter(|(_, n)| *n > 0).collect()
     }
 
     /// Returns the number of scenarios of an area that a server passed, and the number that it supports.

@@ -2,21 +2,23 @@
 
 use std::process::ExitCode;
 
+use textwrap::{Options, WordSplitter};
+
 /// The way in which a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Everything that was asked for was done, and nothing is wrong.
-    Good,
+    Good = 0,
     /// A check failed, a figure may not be believed, or a generated document is stale.
-    Broken,
+    Broken = 1,
     /// Nothing was judged or measured, something could not be run, or the command line is wrong.
-    NotRun,
+    NotRun = 2,
     /// The second run is worse than the first.
-    Worse,
+    Worse = 3,
     /// SIGINT ended the command.
-    Interrupted,
+    Interrupted = 130,
     /// SIGTERM ended the command.
-    Terminated,
+    Terminated = 143,
 }
 
 /// One line of the table: the exit, the commands that it is of, and its meaning.
@@ -44,14 +46,7 @@ const TABLE: [(Exit, &str, &str); 6] = [
 impl Exit {
     /// The status that the process ends with.
     pub fn status(self) -> u8 {
-        match self {
-            Self::Good => 0,
-            Self::Broken => 1,
-            Self::NotRun => 2,
-            Self::Worse => 3,
-            Self::Interrupted => 130,
-            Self::Terminated => 143,
-        }
+        self as u8
     }
 
     /// The exit of a command that a signal of this number ended.
@@ -64,7 +59,7 @@ impl Exit {
     pub fn help() -> String {
         let line = |(exit, of, meaning): &(Self, &str, &str)| {
             let of = if *of == "all" { String::new() } else { format!(" ({of})") };
-            hanging(&format!("  {:>3} ", exit.status()), &format!("{meaning}{of}"))
+            hanging(&format!("  {:>3}  ", exit.status()), &format!("{meaning}{of}"))
         };
         let lines: Vec<String> = TABLE.iter().map(line).collect();
         format!("Exit status:\n{}", lines.join("\n"))
@@ -79,16 +74,9 @@ impl Exit {
 /// Returns words behind a head, broken into lines of at most 78 columns that stand below the first word.
 fn hanging(head: &str, words: &str) -> String {
     const WIDTH: usize = 78;
-    let (mut text, mut width) = (head.to_owned(), head.len());
-    for word in words.split(' ') {
-        if width + 1 + word.len() > WIDTH {
-            text += &format!("\n{}", " ".repeat(head.len()));
-            width = head.len();
-        }
-        text += &format!(" {word}");
-        width += 1 + word.len();
-    }
-    text
+    let below = " ".repeat(head.len());
+    let options = Options::new(WIDTH).initial_indent(head).subsequent_indent(&below);
+    textwrap::fill(words, options.break_words(false).word_splitter(WordSplitter::NoHyphenation))
 }
 
 impl From<Exit> for ExitCode {

@@ -1,15 +1,17 @@
 //! Profiles: the lateness that is forgiven. Lower bounds are strict in every profile: a 504 is never early.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString};
 
 /// A named set of upper bounds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Display, EnumString, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown)]
 pub enum Profile {
     /// Loose, for a noisy box with two cores; a miss is tried once more with everything doubled.
     #[default]
@@ -60,23 +62,6 @@ impl Profile {
     }
 }
 
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ci => "ci",
-            Self::Lab => "lab",
-        })
-    }
-}
-
-impl FromStr for Profile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "ci" => Ok(Self::Ci),
-            "lab" => Ok(Self::Lab),
-            other => Err(format!("`{other}` is no profile: ci or lab")),
-        }
-    }
+fn unknown(profile: &str) -> String {
+    format!("`{profile}` is no profile: ci or lab")
 }

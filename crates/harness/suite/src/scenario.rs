@@ -58,7 +58,8 @@ pub use crate::verdict::{Failure, Level, Observed};
 pub type Outcome = Result<Observed, Failure>;
 
 /// Which of the three things a scenario looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Judges {
     /// Status, bytes, time.
     Answer,
@@ -71,11 +72,7 @@ pub enum Judges {
 impl Judges {
     /// The word in reports.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Answer => "answer",
-            Self::Work => "work",
-            Self::Connection => "connection",
-        }
+        self.into()
     }
 }
 

@@ -1,13 +1,13 @@
 //! The verdicts of a scenario.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr, VariantArray};
 
 /// The level of a promise: how much it binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Level {
     /// A miss is a failure.
     Must,
@@ -17,19 +17,23 @@ pub enum Level {
     Info,
 }
 
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Must => "MUST",
-            Self::Should => "SHOULD",
-            Self::Info => "INFO",
-        })
-    }
-}
-
-/// The verdict on one scenario and one server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+/// The verdict on one scenario and one server; they stand in the order of a summary.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Display,
+    IntoStaticStr,
+    VariantArray,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// The promise was kept.
     Pass,
@@ -50,41 +54,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Every verdict, in the order of a summary.
-    pub const ALL: [Self; 8] = [
-        Self::Pass,
-        Self::Fail,
-        Self::Warn,
-        Self::Unsupported,
-        Self::Xfail,
-        Self::Xpass,
-        Self::Flaky,
-        Self::Error,
-    ];
-
     /// The word in reports.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Warn => "warn",
-            Self::Unsupported => "unsupported",
-            Self::Xfail => "xfail",
-            Self::Xpass => "xpass",
-            Self::Flaky => "flaky",
-            Self::Error => "error",
-        }
+        self.into()
     }
 
     /// True when it must not be overlooked: a broken promise, or an expectation that no longer holds.
     pub fn is_red(self) -> bool {
         matches!(self, Self::Fail | Self::Xpass)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
     }
 }
 
@@ -118,7 +95,7 @@ impl<T: Into<String>> From<T> for Observed {
 }
 
 /// Why a scenario did not come to "kept".
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, derive_more::Display)]
 pub enum Failure {
     /// The server broke the promise, or was too slow to be seen keeping it.
     Broken(String),
@@ -161,12 +138,6 @@ impl Failure {
         match self {
             Self::Broken(text) | Self::Certain(text) | Self::Unsupported(text) | Self::Harness(text) => text,
         }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
     }
 }
 

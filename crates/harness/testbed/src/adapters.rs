@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::files;
 
@@ -110,8 +111,9 @@ pub struct Red {
 }
 
 /// The questions that every server is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Question {
     /// Is the client answered in time?
     Answers,
@@ -140,12 +142,7 @@ impl Question {
 
     /// The word in a manifest.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Answers => "answers",
-            Self::Deadline => "deadline",
-            Self::Disconnect => "disconnect",
-            Self::Spared => "spared",
-        }
+        self.into()
     }
 
     /// The question over a column.

@@ -1,15 +1,16 @@
 //! The ways in which a look at a server under test can fail.
 
-use std::fmt;
 use std::time::Duration;
 
+use derive_more::Display;
 use procfs::ProcError;
 
 /// The reason why a server could not be looked at, or did not come to the state that was waited for.
-#[derive(Debug)]
+#[derive(Debug, Display)]
 #[non_exhaustive]
 pub enum Error {
     /// The process is gone, or `/proc` cannot be read.
+    #[display("failed to read /proc/{pid}: {source}")]
     Proc {
         /// The process.
         pid: u32,
@@ -19,10 +20,13 @@ pub enum Error {
     /// The admin address cannot be connected to.
     Admin(wire::Error),
     /// The admin address gives no answer.
+    #[display("the census did not answer: {_0}")]
     NoCensus(wire::Error),
     /// The answer of the admin address is no census.
+    #[display("the census is no census: {_0}")]
     NotACensus(serde_json::Error),
     /// The census did not come to what was waited for.
+    #[display("not {what} after {within:.1?}: {last}")]
     Unsettled {
         /// The state that was waited for.
         what: String,
@@ -40,18 +44,6 @@ impl Error {
             Self::Proc { .. } => true,
             Self::Admin(error) => error.is_local(),
             Self::NoCensus(_) | Self::NotACensus(_) | Self::Unsettled { .. } => false,
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Proc { pid, source } => write!(f, "failed to read /proc/{pid}: {source}"),
-            Self::Admin(error) => error.fmt(f),
-            Self::NoCensus(error) => write!(f, "the census did not answer: {error}"),
-            Self::NotACensus(error) => write!(f, "the census is no census: {error}"),
-            Self::Unsettled { what, within, last } => write!(f, "not {what} after {within:.1?}: {last}"),
         }
     }
 }

@@ -57,28 +57,21 @@ pub struct Launch {
 }
 
 /// The destination of a process's standard error.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, strum::Display)]
 pub enum Stderr {
     /// A pipe that is read.
     #[default]
+    #[strum(to_string = "a standard error that is read")]
     Read,
     /// A pipe that is not read.
+    #[strum(to_string = "a standard error that is not read")]
     Unread,
     /// A pipe whose other end is closed.
+    #[strum(to_string = "a standard error that is closed")]
     Closed,
     /// A full device, to which every write fails.
+    #[strum(to_string = "a standard error that is full")]
     Full,
-}
-
-impl std::fmt::Display for Stderr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Read => "a standard error that is read",
-            Self::Unread => "a standard error that is not read",
-            Self::Closed => "a standard error that is closed",
-            Self::Full => "a standard error that is full",
-        })
-    }
 }
 
 /// Becomes the guarded command if this process was started to be one; returns at once otherwise.

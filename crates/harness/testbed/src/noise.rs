@@ -1,13 +1,14 @@
 //! The noise floor: how late the scheduler of this machine is by itself, right now.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
+use derive_more::Display;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The lateness of short sleeps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Display, Serialize, Deserialize, JsonSchema)]
+#[display("a 1 ms sleep ends {p50_ms:.2} ms late (p50), {p99_ms:.2} (p99), {max_ms:.2} (worst)")]
 pub struct Noise {
     /// Median lateness in milliseconds.
     pub p50_ms: f64,
@@ -33,13 +34,6 @@ impl Noise {
         let [p50_ms, p99_ms, max_ms] =
             [0.5, 0.99, 1.0].map(|part| (quantile(&late, part) * 1e3).round() / 1e3);
         Self { p50_ms, p99_ms, max_ms }
-    }
-}
-
-impl fmt::Display for Noise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { p50_ms, p99_ms, max_ms } = self;
-        write!(f, "a 1 ms sleep ends {p50_ms:.2} ms late (p50), {p99_ms:.2} (p99), {max_ms:.2} (worst)")
     }
 }
 

@@ -11,7 +11,8 @@ use crate::witness::Witness;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// The place of work outside the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Place {
     /// A child process.
     Process,
@@ -34,11 +35,7 @@ impl Place {
 
     /// The word in drawings.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Query => "query",
-            Self::Upstream => "upstream",
-        }
+        self.into()
     }
 
     /// The witness of it.

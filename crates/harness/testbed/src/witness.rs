@@ -10,12 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use derive_more::Display;
+
 /// The message of a heartbeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+#[display(rename_all = "lowercase")]
 pub enum Word {
     /// It has begun.
+    #[display("started")]
     Start,
     /// It has done its n-th unit.
+    #[display("beat {_0}")]
     Beat(u64),
     /// It has ended by itself.
     Completed,
@@ -23,18 +28,6 @@ pub enum Word {
     Canceled,
     /// It has ended in a panic.
     Panicked,
-}
-
-impl std::fmt::Display for Word {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Start => f.write_str("started"),
-            Self::Beat(number) => write!(f, "beat {number}"),
-            Self::Completed => f.write_str("completed"),
-            Self::Canceled => f.write_str("canceled"),
-            Self::Panicked => f.write_str("panicked"),
-        }
-    }
 }
 
 impl Word {

@@ -42,24 +42,17 @@ impl Answer {
 }
 
 /// The ways in which a connection ends, or does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum End {
     /// The server closed in order.
+    #[strum(to_string = "FIN")]
     Fin,
     /// The server reset the connection.
+    #[strum(to_string = "RST")]
     Reset,
     /// Nothing came in the time that was watched.
+    #[strum(to_string = "silence")]
     Silence,
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Fin => "FIN",
-            Self::Reset => "RST",
-            Self::Silence => "silence",
-        })
-    }
 }
 
 /// One connection.

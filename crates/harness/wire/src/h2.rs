@@ -30,6 +30,23 @@
 //! ```
 
 mod client;
+/// Declares the numbers of a registry of the RFC, each with its name.
+macro_rules! named {
+    ($type:ident { $($(#[$doc:meta])* $name:ident = $number:literal,)* }) => {
+        impl $type {
+            $($(#[$doc])* pub const $name: Self = Self($number);)*
+
+            /// The name in the RFC.
+            pub fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
 pub mod code;
 pub mod exchange;
 pub mod flow;

@@ -5,24 +5,17 @@ use std::time::Instant;
 use super::Wire;
 
 /// The ways in which a client disconnects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub enum Leave {
     /// It closes.
+    #[strum(to_string = "FIN")]
     Fin,
     /// It resets.
+    #[strum(to_string = "RST")]
     Rst,
     /// It shuts down its sending half and goes on reading.
+    #[strum(to_string = "half-close")]
     HalfClose,
-}
-
-impl std::fmt::Display for Leave {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Fin => "FIN",
-            Self::Rst => "RST",
-            Self::HalfClose => "half-close",
-        })
-    }
 }
 
 impl Leave {

@@ -1,7 +1,6 @@
 //! Bytes to responses: pure, so that every framing can be tested without a socket.
 
-use std::fmt;
-
+use derive_more::Display;
 /// The most headers or trailers of a response that are parsed.
 const HEADERS: usize = 1024;
 /// The headers that nearly every response is content with.
@@ -65,14 +64,9 @@ impl Response {
 }
 
 /// The fault of a response's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Display)]
+#[display("malformed response: {_0}")]
 pub struct Malformed(pub String);
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "malformed response: {}", self.0)
-    }
-}
 
 /// Parses one response from the front of `bytes`, and says how many bytes it took.
 ///

@@ -6,6 +6,7 @@ use std::ops::Range;
 use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, presets};
 use measure::table::{Align, Cell, Table, Tone};
 use measure::text::tied;
+use textwrap::{Options, WordSplitter};
 
 /// The widest line.
 pub const WIDTH: u16 = 100;
@@ -185,30 +186,10 @@ pub fn wrap(sentence: &str, indent: &str) -> String {
 
 /// Breaks a sentence into lines of at most so many columns, each with this indent.
 pub fn wrap_to(sentence: &str, indent: &str, columns: u16) -> String {
-    let mut text = String::new();
-    for (number, paragraph) in tied(sentence).lines().enumerate() {
-        if number > 0 {
-            text.push('\n');
-        }
-        let mut width = 0;
-        for word in paragraph.split(' ').filter(|word| !word.is_empty()) {
-            let length = word.chars().count();
-            if width > 0 && width + 1 + length > usize::from(columns) {
-                text.push('\n');
-                width = 0;
-            }
-            if width == 0 {
-                text.push_str(indent);
-                width = indent.len();
-            } else {
-                text.push(' ');
-                width += 1;
-            }
-            text.push_str(&word.replace('\u{a0}', " "));
-            width += length;
-        }
-    }
-    text
+    let options = Options::new(columns.into()).initial_indent(indent).subsequent_indent(indent);
+    let options = options.break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    // What is tied is not broken.
+    textwrap::fill(&tied(sentence), options).replace('\u{a0}', " ")
 }
 
 /// Breaks the lines of a text that are wider than the screen between their words; what follows is indented below them.

@@ -1,9 +1,10 @@
 //! Where an adapter is installed and run: a copy of its folder in `target/gallery`, with its packages in it and nowhere else.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use derive_more::{Display, Error, From};
 
 use super::{Adapter, Variant};
 use crate::subject::{Home, Subject};
@@ -26,22 +27,8 @@ pub struct Fetch {
 }
 
 /// Why an adapter cannot be had here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Absent(String);
-
-impl fmt::Display for Absent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Absent {}
-
-impl From<String> for Absent {
-    fn from(why: String) -> Self {
-        Self(why)
-    }
-}
+#[derive(Debug, Clone, PartialEq, Eq, Display, Error, From)]
+pub struct Absent(#[error(not(source))] String);
 
 impl Adapter {
     /// The folder in which it is installed and run.

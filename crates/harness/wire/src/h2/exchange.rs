@@ -1,7 +1,8 @@
 //! One request and what has come of it.
 
-use std::fmt;
 use std::time::Instant;
+
+use derive_more::Display;
 
 use super::code::Code;
 use super::flow::Window;
@@ -12,30 +13,23 @@ use crate::connection::End;
 use crate::response::Response;
 
 /// The ways in which a stream ends for the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
 pub enum Ending {
     /// The server ended its answer: END_STREAM.
+    #[display("END_STREAM")]
     Complete,
     /// The server reset it before that.
+    #[display("RST_STREAM {_0}")]
     Reset(Code),
     /// The client reset it before that.
+    #[display("the client's own RST_STREAM {_0}")]
     Canceled(Code),
     /// The server said GOAWAY, and the stream is not among those it takes.
+    #[display("GOAWAY {_0} before its stream")]
     NotTaken(Code),
     /// The connection ended before that.
+    #[display("{_0} of the connection")]
     Lost(End),
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Complete => f.write_str("END_STREAM"),
-            Self::Reset(code) => write!(f, "RST_STREAM {code}"),
-            Self::Canceled(code) => write!(f, "the client's own RST_STREAM {code}"),
-            Self::NotTaken(code) => write!(f, "GOAWAY {code} before its stream"),
-            Self::Lost(end) => write!(f, "{end} of the connection"),
-        }
-    }
 }
 
 /// One request and what has come of it.

@@ -1,6 +1,6 @@
 //! Flow-control windows (RFC 9113, section 5.2 and 6.9): how much DATA one side may still send.
 
-use std::fmt;
+use derive_more::{Display, Error};
 
 /// The size that every window begins with unless SETTINGS say otherwise; the connection's always does.
 pub const INITIAL: i64 = 65_535;
@@ -14,9 +14,10 @@ pub const LARGEST: i64 = (1 << 31) - 1;
 pub struct Window(i64);
 
 /// The ways in which a window is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, Error)]
 pub enum Broken {
     /// More was sent than the window held.
+    #[display("{sent} bytes of DATA into a window of {held}")]
     Exceeded {
         /// The bytes that were sent.
         sent: usize,
@@ -24,19 +25,9 @@ pub enum Broken {
         held: usize,
     },
     /// The window would be larger than a window can be.
+    #[display("a window above 2^31-1")]
     Overflown,
 }
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exceeded { sent, held } => write!(f, "{sent} bytes of DATA into a window of {held}"),
-            Self::Overflown => write!(f, "a window above 2^31-1"),
-        }
-    }
-}
-
-impl std::error::Error for Broken {}
 
 impl Window {
     /// A window of so many bytes.

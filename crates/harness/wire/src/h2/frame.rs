@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use derive_more::{Display, Error};
+
 use super::code::Code;
 
 /// The bytes of a frame before its payload.
@@ -17,43 +19,28 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kind(pub u8);
 
-impl Kind {
-    /// A part of a body.
-    pub const DATA: Self = Self(0x0);
-    /// The fields of a request, a response or trailers, or their beginning.
-    pub const HEADERS: Self = Self(0x1);
-    /// A priority, which RFC 9113 deprecates.
-    pub const PRIORITY: Self = Self(0x2);
-    /// The end of a stream at once.
-    pub const RST_STREAM: Self = Self(0x3);
-    /// Parameters of the connection, or their acknowledgement.
-    pub const SETTINGS: Self = Self(0x4);
-    /// A request that the server makes up.
-    pub const PUSH_PROMISE: Self = Self(0x5);
-    /// A question whether the peer is there, or its answer.
-    pub const PING: Self = Self(0x6);
-    /// The announcement that no more streams are taken.
-    pub const GOAWAY: Self = Self(0x7);
-    /// More window for the peer's DATA.
-    pub const WINDOW_UPDATE: Self = Self(0x8);
-    /// More of the fields that a frame began.
-    pub const CONTINUATION: Self = Self(0x9);
-
-    /// The name in the RFC.
-    pub fn name(self) -> Option<&'static str> {
-        const NAMES: [&str; 10] = [
-            "DATA",
-            "HEADERS",
-            "PRIORITY",
-            "RST_STREAM",
-            "SETTINGS",
-            "PUSH_PROMISE",
-            "PING",
-            "GOAWAY",
-            "WINDOW_UPDATE",
-            "CONTINUATION",
-        ];
-        NAMES.get(usize::from(self.0)).copied()
+named! {
+    Kind {
+        /// A part of a body.
+        DATA = 0x0,
+        /// The fields of a request, a response or trailers, or their beginning.
+        HEADERS = 0x1,
+        /// A priority, which RFC 9113 deprecates.
+        PRIORITY = 0x2,
+        /// The end of a stream at once.
+        RST_STREAM = 0x3,
+        /// Parameters of the connection, or their acknowledgement.
+        SETTINGS = 0x4,
+        /// A request that the server makes up.
+        PUSH_PROMISE = 0x5,
+        /// A question whether the peer is there, or its answer.
+        PING = 0x6,
+        /// The announcement that no more streams are taken.
+        GOAWAY = 0x7,
+        /// More window for the peer's DATA.
+        WINDOW_UPDATE = 0x8,
+        /// More of the fields that a frame began.
+        CONTINUATION = 0x9,
     }
 }
 
@@ -266,21 +253,14 @@ fn code(bytes: &[u8]) -> Code {
 }
 
 /// A frame whose payload is longer than the reader takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, Error)]
+#[display("a frame of {length} bytes, where at most {most} are taken")]
 pub struct TooLong {
     /// The length that the frame announces, in bytes.
     pub length: usize,
     /// The longest that is taken.
     pub most: usize,
 }
-
-impl fmt::Display for TooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a frame of {} bytes, where at most {} are taken", self.length, self.most)
-    }
-}
-
-impl std::error::Error for TooLong {}
 
 /// Cuts one frame off the front of `bytes`, and says how many bytes it took; `None` asks for more bytes.
 ///

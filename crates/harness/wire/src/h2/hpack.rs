@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use derive_more::{Display, Error};
 use loona_hpack::decoder::DecoderError;
 
 /// A field: its name and its value.
@@ -77,30 +78,14 @@ pub fn integer(out: &mut Vec<u8>, pattern: u8, prefix: u8, value: usize) {
 }
 
 /// Why a block cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Display, Error)]
 pub enum Malformed {
     /// It is no HPACK; the tables of the two sides may differ from here on.
+    #[display("malformed HPACK: {_0}")]
     Block(DecoderError),
     /// Its fields are larger than the reader takes, in bytes.
-    TooLarge(usize),
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Block(error) => write!(f, "malformed HPACK: {error}"),
-            Self::TooLarge(most) => write!(f, "fields of more than {most} bytes"),
-        }
-    }
-}
-
-impl std::error::Error for Malformed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Block(error) => Some(error),
-            Self::TooLarge(_) => None,
-        }
-    }
+    #[display("fields of more than {_0} bytes")]
+    TooLarge(#[error(not(source))] usize),
 }
 
 /// Reads the blocks of one direction of a connection, in their order.

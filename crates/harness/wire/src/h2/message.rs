@@ -1,6 +1,6 @@
 //! Requests as fields and fields as responses (RFC 9113, section 8).
 
-use std::fmt;
+use derive_more::{Display, Error};
 
 use super::hpack::Field;
 use crate::request::Request;
@@ -22,13 +22,17 @@ pub fn fields(request: &Request) -> Vec<Field> {
 }
 
 /// The faults of a response's fields (section 8.1.1 and 8.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Display, Error)]
+#[display("malformed response: {_variant}")]
 pub enum Malformed {
     /// A field that HTTP/2 forbids, or one where it may not stand, or a name in capitals.
-    Field(String),
+    #[display("`{_0}` may not stand there")]
+    Field(#[error(not(source))] String),
     /// No `:status`, or one that is no status.
+    #[display("no valid `:status`")]
     Status,
     /// A body of so many bytes where `content-length` announced another number.
+    #[display("{body} bytes of body where `{announced}` were announced")]
     Length {
         /// The bytes of the body.
         body: usize,
@@ -36,20 +40,6 @@ pub enum Malformed {
         announced: String,
     },
 }
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Field(name) => write!(f, "malformed response: `{name}` may not stand there"),
-            Self::Status => write!(f, "malformed response: no valid `:status`"),
-            Self::Length { body, announced } => {
-                write!(f, "malformed response: {body} bytes of body where `{announced}` were announced")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// The status and the other fields of a response's head.
 ///

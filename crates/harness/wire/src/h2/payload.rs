@@ -1,21 +1,24 @@
 //! The content of frames, and its faults (RFC 9113, section 6): the rules that need no more than the frame itself.
 
-use std::fmt;
+use derive_more::{Display, Error};
 
 use super::code::Code;
 use super::frame::{Frame, Kind, flag, number};
 
 /// The extent of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
 pub enum Scope {
     /// The connection, by GOAWAY.
+    #[display("")]
     Connection,
     /// This stream, by RST_STREAM.
+    #[display(" on stream {_0}")]
     Stream(u32),
 }
 
 /// A peer's fault, and the error by which the RFC has it answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, Error)]
+#[display("{what}{scope} ({code})")]
 pub struct Wrong {
     /// The extent of the error.
     pub scope: Scope,
@@ -36,17 +39,6 @@ impl Wrong {
         Self { scope: Scope::Stream(stream), code, what }
     }
 }
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.scope {
-            Scope::Connection => write!(f, "{} ({})", self.what, self.code),
-            Scope::Stream(stream) => write!(f, "{} on stream {stream} ({})", self.what, self.code),
-        }
-    }
-}
-
-impl std::error::Error for Wrong {}
 
 /// The content of a frame, without its padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

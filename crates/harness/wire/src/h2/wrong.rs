@@ -1,7 +1,5 @@
 //! Frames that are wrong on purpose, and too many that are right.
 
-use std::fmt;
-
 use super::flow;
 use super::frame::{Frame, Kind};
 use super::hpack::{self, Literal};
@@ -9,36 +7,32 @@ use super::hpack::{self, Literal};
 /// A way to make the server itself reset a stream (CVE-2025-8671, "MadeYouReset").
 ///
 /// The stream counts as closed from then on, so it is in no limit on streams; the work behind it may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::VariantArray)]
 pub enum MadeYouReset {
     /// A WINDOW_UPDATE of 0.
+    #[strum(to_string = "a WINDOW_UPDATE of 0")]
     EmptyWindowUpdate,
     /// A WINDOW_UPDATE that makes the window larger than a window can be.
+    #[strum(to_string = "a WINDOW_UPDATE that overflows")]
     OverflowingWindowUpdate,
     /// HEADERS behind END_STREAM.
+    #[strum(to_string = "HEADERS behind END_STREAM")]
     HeadersAfterEnd,
     /// DATA behind END_STREAM.
+    #[strum(to_string = "DATA behind END_STREAM")]
     DataAfterEnd,
     /// A PRIORITY of a length that it cannot have.
+    #[strum(to_string = "a PRIORITY of 4 bytes")]
     PriorityOfWrongLength,
     /// A PRIORITY that makes the stream depend on itself.
+    #[strum(to_string = "a PRIORITY on itself")]
     PriorityOnItself,
     /// More DATA than the window holds, on a stream whose request has not ended.
+    #[strum(to_string = "DATA beyond the window")]
     DataBeyondWindow,
 }
 
 impl MadeYouReset {
-    /// Every way.
-    pub const ALL: [Self; 7] = [
-        Self::EmptyWindowUpdate,
-        Self::OverflowingWindowUpdate,
-        Self::HeadersAfterEnd,
-        Self::DataAfterEnd,
-        Self::PriorityOfWrongLength,
-        Self::PriorityOnItself,
-        Self::DataBeyondWindow,
-    ];
-
     /// The frames that have the server reset `stream`; `window` is what it takes of DATA on it.
     pub fn frames(self, stream: u32, window: usize) -> Vec<Frame> {
         match self {
@@ -55,20 +49,6 @@ impl MadeYouReset {
     /// True when the request must not have ended before.
     pub fn needs_open(self) -> bool {
         self == Self::DataBeyondWindow
-    }
-}
-
-impl fmt::Display for MadeYouReset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::EmptyWindowUpdate => "a WINDOW_UPDATE of 0",
-            Self::OverflowingWindowUpdate => "a WINDOW_UPDATE that overflows",
-            Self::HeadersAfterEnd => "HEADERS behind END_STREAM",
-            Self::DataAfterEnd => "DATA behind END_STREAM",
-            Self::PriorityOfWrongLength => "a PRIORITY of 4 bytes",
-            Self::PriorityOnItself => "a PRIORITY on itself",
-            Self::DataBeyondWindow => "DATA beyond the window",
-        })
     }
 }
 
@@ -112,6 +92,8 @@ pub fn many(count: u32, frame: impl Fn(u32) -> Frame) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray;
+
     use super::*;
     use crate::h2::code::Code;
     use crate::h2::flow::Window;
@@ -157,7 +139,7 @@ mod tests {
             Code::PROTOCOL_ERROR,
             Code::FLOW_CONTROL_ERROR,
         ];
-        for (way, code) in MadeYouReset::ALL.into_iter().zip(codes) {
+        for (way, code) in MadeYouReset::VARIANTS.iter().copied().zip(codes) {
             assert_eq!(answered(way), (Scope::Stream(7), code), "{way:?}");
         }
     }
