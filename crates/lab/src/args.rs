@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use measure::registry;
 use suite::exit::Exit;
 use suite::profile::Profile;
+use suite::session::Settings;
 use testbed::capability::Capability;
 
 mod export;
@@ -125,21 +126,11 @@ pub(crate) struct Check {
     /// Servers of the list [default: the lab's own]
     #[arg(value_name = "SERVER", conflicts_with_all = ["url", "run"])]
     pub(crate) servers: Vec<String>,
-    /// Only scenarios that match: `area`, `area/*`, `*/fin`, a comma between several
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) only: Option<String>,
-    /// Lateness that is forgiven: ci (loose, one retry) or lab (tight)
-    #[arg(long, default_value = "ci", value_parser = str::parse::<Profile>, value_name = "PROFILE")]
-    pub(crate) profile: Profile,
-    /// Format of the results
-    #[arg(long, value_enum, default_value = "human")]
-    pub(crate) format: CheckFormat,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
     /// Write results.json and the other files into this folder too
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Keep what every scenario sent and received in this folder, a file each
-    #[arg(long, value_name = "DIR")]
-    pub(crate) trace: Option<PathBuf>,
     /// Judge a chain of servers of the list, 2 to 9, each of which asks the next: the area `hops`; may be given more than once
     #[arg(long, value_name = "SERVER,SERVER", conflicts_with_all = ["servers", "url", "run"])]
     pub(crate) chain: Vec<String>,
@@ -156,12 +147,37 @@ pub(crate) struct Check {
     /// Longest time until that command serves
     #[arg(long, value_name = "D", default_value = "10s", value_parser = load::lasting, requires = "run")]
     pub(crate) start_timeout: std::time::Duration,
-    /// Scenarios side by side [default: by profile]
-    #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Do not build the servers first
     #[arg(long)]
     pub(crate) no_build: bool,
+}
+
+/// The choice of scenarios, the way in which they are judged, and the form of the results.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Judging {
+    /// Only scenarios that match: `area`, `area/*`, `*/fin`, a comma between several
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Option<String>,
+    /// Lateness that is forgiven: ci (loose, one retry) or lab (tight)
+    #[arg(long, default_value = "ci", value_parser = str::parse::<Profile>, value_name = "PROFILE")]
+    pub(crate) profile: Profile,
+    /// Format of the results
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: CheckFormat,
+    /// Keep what every scenario sent and received in this folder, a file each
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Scenarios side by side [default: by profile]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+}
+
+impl Judging {
+    /// Returns how a session judges by these arguments.
+    pub(crate) fn settings(&self, gate: bool) -> Settings {
+        let jobs = self.jobs.map_or(self.profile.jobs(), usize::from);
+        Settings { profile: self.profile, jobs, keep_traces: self.trace.is_some(), gate }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -188,21 +204,8 @@ pub(crate) struct Through {
     /// Capabilities that it has: through:brief, through:pair
     #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "run")]
     pub(crate) supports: Vec<Capability>,
-    /// Only scenarios that match: `through/stalled-*`, a comma between several
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) only: Option<String>,
-    /// Lateness that is forgiven: ci (loose, one retry) or lab (tight)
-    #[arg(long, default_value = "ci", value_parser = str::parse::<Profile>, value_name = "PROFILE")]
-    pub(crate) profile: Profile,
-    /// Format of the results
-    #[arg(long, value_enum, default_value = "human")]
-    pub(crate) format: CheckFormat,
-    /// Keep what every scenario sent and received in this folder, a file each
-    #[arg(long, value_name = "DIR")]
-    pub(crate) trace: Option<PathBuf>,
-    /// Scenarios side by side [default: by profile]
-    #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
     /// Clients for each of the ways to leave that are measured; 0 measures none
     #[arg(long, value_name = "N", default_value = "5", value_parser = tries)]
     pub(crate) tries: usize,

@@ -24,19 +24,22 @@ use crate::progress::{Progress, color, folded, print, say};
 
 /// Judges the servers asked for.
 pub(crate) fn check(args: &Check) -> Result<Exit, String> {
-    let only = args.only.as_deref().unwrap_or(if args.chain.is_empty() { "*" } else { chain::AREA });
+    let only = args.judging.only.as_deref().unwrap_or(if args.chain.is_empty() { "*" } else { chain::AREA });
     let chosen = if args.chain.is_empty() { scenarios::select(only)? } else { chain::select(only)? };
     let candidates = candidates(args)?;
     let out = args.out.as_deref().map(Folder::named).transpose()?;
-    if let Some(traces) = &args.trace {
+    if let Some(traces) = &args.judging.trace {
         folder::writable(traces)?;
     }
     guard::raise_descriptors()?;
     let noise = prepare::noise();
     let which = if only == "*" { "the whole table".to_owned() } else { format!("`{only}`") };
     let scenarios = Chosen { chosen: chosen.len(), of: scenarios::all().len(), which };
-    let head =
-        Document { noise, profile: args.profile, ..Document::begin(&catalog::root_or_here(), scenarios) };
+    let head = Document {
+        noise,
+        profile: args.judging.profile,
+        ..Document::begin(&catalog::root_or_here(), scenarios)
+    };
     let (kept, mut took) = (Kept::new(head, interrupted(args))?, Duration::ZERO);
     for candidate in &candidates {
         let (server, ready) = ready(candidate, args);
@@ -48,7 +51,7 @@ pub(crate) fn check(args: &Check) -> Result<Exit, String> {
         took += begin_at.elapsed();
     }
     let run = Document { took_ms: took.as_millis() as u64, ..kept.finish() };
-    if let Some(folder) = &args.trace {
+    if let Some(folder) = &args.judging.trace {
         keep_traces(&run, folder)?;
     }
     if let Some(out) = &out {
@@ -136,12 +139,8 @@ fn judge(ready: Ready, args: &Check, chosen: &[&'static Scenario], kept: &Kept) 
     } else {
         usize::MAX
     };
-    let settings = Settings {
-        profile: args.profile,
-        jobs: args.jobs.map_or(args.profile.jobs(), usize::from).min(most),
-        keep_traces: args.trace.is_some(),
-        gate: true,
-    };
+    let settings = args.judging.settings(true);
+    let settings = Settings { jobs: settings.jobs.min(most), ..settings };
     // One screen is all that a stranger's run prints, so its progress is no list beside it.
     let progress = Progress::start(subject.name(), chosen.len(), !View::of(args).rows);
     let entry = Entry { unanswered, ..Entry::new(subject, expectations, chosen.to_vec()) };
@@ -165,8 +164,8 @@ struct View {
 impl View {
     fn of(args: &Check) -> Self {
         let stranger = args.run.is_some() || args.url.is_some();
-        let by_name = args.only.as_deref().is_some_and(|only| only != "*" && only != questions::SET);
-        Self { format: args.format, stranger, rows: !stranger || by_name }
+        let by_name = args.judging.only.as_deref().is_some_and(|only| only != "*" && only != questions::SET);
+        Self { format: args.judging.format, stranger, rows: !stranger || by_name }
     }
 
     fn show(self, run: &Document) {

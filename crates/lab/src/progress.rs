@@ -76,16 +76,22 @@ pub(crate) fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Returns a bar of `total` steps on a terminal; behind it stands what the template `rest` says.
+pub(crate) fn bar(name: &str, total: usize, rest: &str) -> Option<ProgressBar> {
+    std::io::stderr().is_terminal().then(|| {
+        let style =
+            ProgressStyle::with_template(&format!("{{prefix:>10}} {{bar:30}} {{pos}}/{{len}} {rest}"))
+                .expect("the template is well-formed");
+        let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(name.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    })
+}
+
 impl Progress {
     /// Begins with a server's scenarios; `quiet` leaves out the line for each.
     pub(crate) fn start(server: &str, total: usize, quiet: bool) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {wide_msg}")
-                .expect("the template is well-formed");
-            let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(server.to_owned());
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
+        let bar = bar(server, total, "{wide_msg}");
         if bar.is_none() {
             say(&format!("{server}: {total} scenarios"));
         }

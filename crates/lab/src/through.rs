@@ -9,7 +9,7 @@ use suite::exit::Exit;
 use suite::expect::Expectations;
 use suite::scenario::Scenario;
 use suite::scenarios;
-use suite::session::{Entry, Session, Settings};
+use suite::session::{Entry, Session};
 use testbed::proxies::{self, Proxy, install};
 use testbed::subject::{Setup, Subject};
 use testbed::{catalog, files, guard};
@@ -27,7 +27,7 @@ pub(crate) const FILE: &str = "lab/through.json";
 pub(crate) fn through(args: &Through) -> Result<Exit, String> {
     let root = catalog::root()?;
     let proxies = chosen(args, &root)?;
-    let only = args.only.as_deref().unwrap_or("*");
+    let only = args.judging.only.as_deref().unwrap_or("*");
     let table = scenarios::select_from(scenarios::through(), only)?;
     guard::kill_on_signals()?;
     guard::raise_descriptors()?;
@@ -40,7 +40,7 @@ pub(crate) fn through(args: &Through) -> Result<Exit, String> {
     let scenarios = Chosen { chosen: table.len(), of: scenarios::through().len(), which };
     let mut run = Document {
         noise: noise(),
-        profile: args.profile,
+        profile: args.judging.profile,
         plan: Some(serde_json::json!({ "tries": args.tries })),
         ..Document::begin(&root, scenarios)
     };
@@ -61,11 +61,11 @@ pub(crate) fn through(args: &Through) -> Result<Exit, String> {
     if args.tries > 0 {
         told::put(&mut run, &told);
     }
-    if let Some(folder) = &args.trace {
+    if let Some(folder) = &args.judging.trace {
         check::keep_traces(&run, folder)?;
     }
     files::write(&catalog::target(&root).join(FILE), run.json())?;
-    check::show(&run, args.format);
+    check::show(&run, args.judging.format);
     Ok(run.exit())
 }
 
@@ -124,14 +124,9 @@ fn measured(subject: &Subject, tries: usize) -> (Vec<Told>, Vec<Gap>) {
 
 fn rows(ready: &Ready, args: &Through, table: &[&'static Scenario]) -> Vec<Row> {
     let (subject, expectations) = (ready.subject.clone(), ready.expectations.clone());
-    let settings = Settings {
-        profile: args.profile,
-        jobs: args.jobs.map_or(args.profile.jobs(), usize::from),
-        keep_traces: args.trace.is_some(),
-        // Its start was one already: a request went through.
-        gate: false,
-    };
     let progress = Progress::start(subject.name(), table.len(), false);
+    // The gate is left out: its start was one already, a request went through.
+    let settings = args.judging.settings(false);
     let session = Session::new(vec![Entry::new(subject, expectations, table.to_vec())], settings);
     session.run(&|row| progress.done(row)).remove(0)
 }

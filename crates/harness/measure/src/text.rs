@@ -93,6 +93,15 @@ pub fn ratio(of: &Summary, base: &Summary) -> String {
     format!("{}{:.2}", if of.parts_from(base) { "" } else { "~" }, of.p50 / base.p50)
 }
 
+/// The least and the most of all rounds of servers that are not told apart, and the end of a sentence that says why; empty
+/// where their rounds are few.
+pub fn alike(rounds: &[(&str, Summary)]) -> (f64, f64, String) {
+    let all = Summary::of(rounds.iter().flat_map(|(_, one)| [one.min, one.max]));
+    let (least, most) = all.map_or((0.0, 0.0), |all| (all.min, all.max));
+    let why = format!("; no server is told from another: {ALIKE}");
+    (least, most, if are_few(rounds) { String::new() } else { why })
+}
+
 /// The least and the most of these servers by their median; `None` for fewer than two, or where their ranges do not part.
 pub fn extremes<'a>(rounds: &[(&'a str, Summary)]) -> Option<[(&'a str, Summary); 2]> {
     let by = |a: &&(&str, Summary), b: &&(&str, Summary)| a.1.p50.total_cmp(&b.1.p50);

@@ -1,14 +1,13 @@
 //! Progress of a comparison on stderr: a bar on a terminal, plain lines otherwise.
 
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use suite::document::Row;
 use suite::verdict::Verdict;
 
-use crate::progress::say;
+use crate::progress::{self, say};
 
 /// Shows how far a part of the run is.
 pub(super) struct Meter {
@@ -22,14 +21,7 @@ pub(super) struct Meter {
 impl Meter {
     /// Begins a part of `total` steps.
     pub(super) fn start(what: &'static str, total: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style =
-                ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {elapsed} {wide_msg}")
-                    .expect("the template is well-formed");
-            let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(what);
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
+        let bar = progress::bar(what, total, "{elapsed} {wide_msg}");
         if bar.is_none() {
             say(&format!("{what}: {total} to do"));
         }

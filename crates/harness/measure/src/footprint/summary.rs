@@ -6,7 +6,7 @@ use super::{Footprint, State};
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::table::{Cell, Table, Tone};
-use crate::text::{ABOUT, ALIKE, BARE, BARE_IS, are_few, extremes, list, number, ratio};
+use crate::text::{ABOUT, BARE, BARE_IS, alike, extremes, list, number, ratio};
 
 /// The share of the change of memory that a line must explain to be called one.
 const FIT: f64 = 0.98;
@@ -114,14 +114,8 @@ pub fn compared(results: &Results, state: State) -> String {
         (None, []) => String::new(),
         (None, [(server, slope)]) => format!("Each costs {} bytes on {server}.", say(slope.p50)),
         (None, _) => {
-            let all = Summary::of(rounds.iter().flat_map(|(_, slope)| [slope.min, slope.max]));
-            let (least, most) = all.map_or((0.0, 0.0), |all| (all.min, all.max));
-            let alike = if are_few(&rounds) {
-                String::new()
-            } else {
-                format!("; no server is told from another: {ALIKE}")
-            };
-            format!("Each costs {} to {} bytes{alike}.", say(least), say(most))
+            let (least, most, why) = alike(&rounds);
+            format!("Each costs {} to {} bytes{why}.", say(least), say(most))
         }
     }
 }

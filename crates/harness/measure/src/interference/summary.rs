@@ -4,7 +4,7 @@ use super::{Interference, Slot, worst};
 use crate::results::Results;
 use crate::stats::Summary;
 use crate::table::{Cell, Table};
-use crate::text::{ALIKE, are_few, extremes, number, span};
+use crate::text::{alike, extremes, number, span};
 
 /// Returns the bursts of a run: style and number of requests, in the order of the records.
 pub fn bursts(results: &Results) -> Vec<(&str, usize)> {
@@ -98,14 +98,8 @@ pub fn compared(results: &Results, burst: (&str, usize)) -> String {
         (None, []) => String::new(),
         (None, [one]) => format!("During the burst the slowest answer took {}.", took(*one)),
         (None, _) => {
-            let all = Summary::of(rounds.iter().flat_map(|(_, worst)| [worst.min, worst.max]));
-            let (least, most) = all.map_or((0.0, 0.0), |all| (all.min, all.max));
-            let alike = if are_few(&rounds) {
-                String::new()
-            } else {
-                format!("; no server is told from another: {ALIKE}")
-            };
-            format!("During the burst the slowest answers took {} to {}{alike}.", span(least), span(most))
+            let (least, most, why) = alike(&rounds);
+            format!("During the burst the slowest answers took {} to {}{why}.", span(least), span(most))
         }
     }
 }

@@ -175,14 +175,14 @@ fn served(ids: &mut Ids, query: &str, status: Option<u16>, begin: f64, answered:
         .text("url.query", query)
         .text("network.protocol.version", "1.1")
         .text("server.address", ADDRESS);
-    match status {
-        Some(status) if status >= 500 => {
-            let span = span.number("http.response.status_code", status.into());
-            span.text("error.type", &status.to_string()).error("")
-        }
-        Some(status) => span.number("http.response.status_code", status.into()),
-        None => span.text("error.type", "connection_ended").error(""),
-    }
+    ended(span, status, 500, "connection_ended")
+}
+
+/// Adds the status, which from `wrong` on is an error, or that there was none.
+fn ended(span: Span, status: Option<u16>, wrong: u16, without: &str) -> Span {
+    let Some(status) = status else { return span.text("error.type", without).error("") };
+    let span = span.number("http.response.status_code", status.into());
+    if status >= wrong { span.text("error.type", &status.to_string()).error("") } else { span }
 }
 
 /// Returns the span of work at its place, with the names that its kind has.

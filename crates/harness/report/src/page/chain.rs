@@ -177,7 +177,7 @@ mod tests {
     use suite::document::Row;
     use suite::verdict::Verdict;
 
-    use super::super::gantt::WIDTH;
+    use super::super::scale::WIDTH;
     use super::*;
     use crate::chain::tests::{answered, left};
 

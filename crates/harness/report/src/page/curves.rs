@@ -16,9 +16,9 @@ pub(super) const RIGHT: f64 = 338.0;
 pub(super) const TOP: f64 = 12.0;
 pub(super) const BOTTOM: f64 = 150.0;
 
-/// A storm on one server.
+/// Requests, work and threads of one server over time.
 #[derive(Debug)]
-pub struct StormPicture {
+pub struct CurvesPicture {
     /// The server's name.
     pub name: String,
     /// The description of the picture, for readers who do not see it.
@@ -31,7 +31,7 @@ pub struct StormPicture {
     pub work: String,
     /// Threads.
     pub threads: String,
-    /// The area between work and requests where there is more work, as a path.
+    /// The area of work without a request that waits for it, as a path.
     pub zombies: String,
     /// The axis of time.
     pub xs: Vec<Tick>,
@@ -40,11 +40,11 @@ pub struct StormPicture {
 }
 
 /// The wanted storms of each style, on the same axes as all others of that style.
-pub fn storms(results: &Results, wanted: impl Fn(&Storm) -> bool) -> Vec<StormPicture> {
+pub fn storms(results: &Results, wanted: impl Fn(&Storm) -> bool) -> Vec<CurvesPicture> {
     results.plan.storm.styles.iter().flat_map(|style| of_style(results, style, &wanted)).collect()
 }
 
-fn of_style(results: &Results, style: &str, wanted: impl Fn(&Storm) -> bool) -> Vec<StormPicture> {
+fn of_style(results: &Results, style: &str, wanted: impl Fn(&Storm) -> bool) -> Vec<CurvesPicture> {
     let storms = summary::shown(results, style);
     let longest = storms.iter().map(|storm| storm.after().at_ms).fold(0.0, f64::max);
     let most = storms.iter().map(|storm| storm.peak().work.max(storm.peak().threads)).max().unwrap_or(1);
@@ -52,13 +52,9 @@ fn of_style(results: &Results, style: &str, wanted: impl Fn(&Storm) -> bool) -> 
     storms.into_iter().filter(|storm| wanted(storm)).map(|storm| picture(storm, &time, &count)).collect()
 }
 
-fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
-    let line = |of: fn(&Reading) -> u64| {
-        storm.readings.iter().fold(String::new(), |mut points, reading| {
-            let _ = write!(points, "{},{} ", time.at(reading.at_ms), count.at(of(reading) as f64));
-            points
-        })
-    };
+fn picture(storm: &Storm, time: &Scale, count: &Scale) -> CurvesPicture {
+    let point = |of: fn(&Reading) -> u64| move |one: &Reading| (time.at(one.at_ms), count.at(of(one) as f64));
+    let line = |of| points(storm.readings.iter().map(point(of)));
     let (before, peak) = (storm.before(), storm.peak());
     let told = format!(
         "{}: work of at most {} requests and {} threads (before: {}); {}",
@@ -68,7 +64,7 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
         number(before.threads),
         storm.left_said()
     );
-    StormPicture {
+    CurvesPicture {
         name: format!("{}, style {}", storm.server, storm.style),
         told,
         caption: tied(&capital(&format!("{}.", storm.left_said()))),
@@ -79,6 +75,11 @@ fn picture(storm: &Storm, time: &Scale, count: &Scale) -> StormPicture {
         xs: time.ticks(3, |ms| format!("{} s", ms / 1e3)),
         ys: count.ticks(3, |n| number(n as u64)),
     }
+}
+
+/// Returns the points of a line.
+pub(super) fn points(all: impl Iterator<Item = (f64, f64)>) -> String {
+    all.map(|(x, y)| format!("{x},{y} ")).collect()
 }
 
 /// The outline of what lies between requests and the work above them.

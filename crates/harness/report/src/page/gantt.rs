@@ -5,12 +5,8 @@ use measure::text::tied;
 use measure::zombie::summary::{self, sentence};
 use measure::zombie::{Fate, Life, STYLES};
 
-use super::scale::{Scale, Tick, round};
+use super::scale::{CHARACTER, RIGHT, Scale, Tick, WIDTH, round};
 
-/// The width of every small picture; it is drawn about this many pixels wide on every screen.
-pub const WIDTH: f64 = 360.0;
-/// Half a label of the axis fits to the right of it.
-const RIGHT: f64 = 344.0;
 const TOP: f64 = 22.0;
 const REQUEST: f64 = 6.0;
 const WORK: f64 = 15.0;
@@ -18,8 +14,6 @@ const LANE: f64 = REQUEST + WORK + 7.0;
 const BETWEEN: f64 = 8.0;
 /// Requests drawn for each server.
 const MOST: usize = 2;
-/// The greatest width of a character.
-const CHARACTER: f64 = 6.2;
 
 /// The picture of one style.
 #[derive(Debug)]
@@ -45,7 +39,7 @@ pub struct Gantt {
 /// A server's name and its requests.
 #[derive(Debug)]
 pub struct Lanes {
-    /// The server's name.
+    /// The server's name, or what else is said of the lanes.
     pub name: String,
     /// Where it stands.
     pub y: f64,

@@ -6,13 +6,10 @@ use measure::interference::{Interference, Slot};
 use measure::results::Results;
 use measure::text::{number, tied};
 
-use super::scale::{Scale, Tick};
+use super::scale::{CHARACTER, RIGHT, Scale, Tick, round};
 
-const RIGHT: f64 = 344.0;
 const TOP: f64 = 18.0;
 const LANE: f64 = 24.0;
-/// The greatest width of a character.
-const CHARACTER: f64 = 6.2;
 /// The least latency that has a color, in milliseconds, and the one that is hottest.
 const RANGE: (f64, f64) = (0.1, 1000.0);
 /// The number of colors.
@@ -64,7 +61,7 @@ fn picture(results: &Results, burst: (&str, usize)) -> HeatPicture {
     let shown: Vec<&Interference> = results.names().into_iter().filter_map(of).collect();
     let last = |strip: &&Interference| Some(strip.slots.last()?.at_ms + width(strip));
     let longest = shown.iter().map(|strip| strip.server.chars().count()).max().unwrap_or(0);
-    let left = super::scale::round(longest as f64 * CHARACTER + 8.0);
+    let left = round(longest as f64 * CHARACTER + 8.0);
     let time = Scale::linear(shown.iter().filter_map(last).fold(0.0, f64::max), left, RIGHT);
     let strips: Vec<ServerStrip> = shown
         .iter()
@@ -98,7 +95,7 @@ fn width(strip: &Interference) -> f64 {
 fn slots(strip: &Interference, time: &Scale) -> Vec<(f64, f64, usize)> {
     let slot = |slot: &Slot| {
         let (from, to) = (time.at(slot.at_ms), time.at(slot.at_ms + width(strip)));
-        (from, super::scale::round(to - from), heat(slot))
+        (from, round(to - from), heat(slot))
     };
     strip.slots.iter().map(slot).collect()
 }

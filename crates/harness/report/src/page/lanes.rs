@@ -4,19 +4,15 @@ use measure::results::Results;
 use measure::text::{span, tied};
 use measure::zombie::{Fate, Life};
 
-use super::gantt::{Bar, Label, Lanes, WIDTH};
-use super::scale::{Scale, Tick, round};
+use super::gantt::Lanes;
+use super::scale::{CHARACTER, RIGHT, Scale, Tick, WIDTH, round};
 
-/// Half a label of the axis fits to the right of it.
-const RIGHT: f64 = 344.0;
 const LEFT: f64 = 1.0;
 const TOP: f64 = 22.0;
 /// From the top of a lane to the base line of its words, to its bars, and to the next lane.
 const WORDS: f64 = 11.0;
 const BARS: f64 = 16.0;
 const LANE: f64 = 49.0;
-/// The greatest width of a character.
-const CHARACTER: f64 = 6.2;
 
 /// Lanes on one axis of time.
 #[derive(Debug)]
@@ -37,8 +33,8 @@ pub struct LanesPicture {
     pub given_up: (f64, String),
     /// The axis of time.
     pub ticks: Vec<Tick>,
-    /// The lanes.
-    pub lanes: Vec<Lane>,
+    /// A request and its work in each, by the words above them.
+    pub lanes: Vec<Lanes>,
 }
 
 impl LanesPicture {
@@ -46,19 +42,6 @@ impl LanesPicture {
     pub fn has_late(&self) -> bool {
         self.lanes.iter().flat_map(|lane| &lane.bars).any(|bar| bar.class == "late")
     }
-}
-
-/// A request and its work.
-#[derive(Debug)]
-pub struct Lane {
-    /// The words above it.
-    pub words: String,
-    /// Their base line.
-    pub y: f64,
-    /// The bars.
-    pub bars: Vec<Bar>,
-    /// The label in or beside the bars.
-    pub labels: Vec<Label>,
 }
 
 /// The contents of a lane.
@@ -83,10 +66,9 @@ pub fn picture(results: &Results, id: &'static str, title: &str, shown: &[Shown<
     let time = Scale::linear(longest, LEFT, RIGHT);
     let mut lanes = Vec::new();
     for (one, top) in shown.iter().zip((0..).map(|n| TOP + f64::from(n) * LANE)) {
-        let mut drawn = Lanes::empty();
-        drawn.draw(one.life, limit, &time, top + BARS, said(one, limit));
-        let words = one.words.clone();
-        lanes.push(Lane { words, y: top + WORDS, bars: drawn.bars, labels: drawn.labels });
+        let mut lane = Lanes { name: one.words.clone(), y: top + WORDS, ..Lanes::empty() };
+        lane.draw(one.life, limit, &time, top + BARS, said(one, limit));
+        lanes.push(lane);
     }
     let told = shown.iter().map(|one| format!("{}: {}", one.words, said(one, limit)));
     let bottom = TOP + shown.len() as f64 * LANE - 4.0;
@@ -130,7 +112,7 @@ mod tests {
             let shown = |words: &str, life| Shown { words: words.into(), of: ", on 4 of 4".into(), life };
             let (first, second) = (shown("one", &good), shown("other", &bad));
             let drawn = picture(&empty(&["tokio", "threads"]), "x", "X", &[first, second]);
-            assert_eq!(drawn.lanes[1].words, "other");
+            assert_eq!(drawn.lanes[1].name, "other");
             assert!(drawn.given_up.0 + 16.0 * CHARACTER <= WIDTH, "{:?}", drawn.given_up);
             for lane in &drawn.lanes {
                 for bar in &lane.bars {

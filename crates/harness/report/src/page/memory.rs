@@ -5,13 +5,10 @@ use measure::footprint::{Footprint, State};
 use measure::results::Results;
 use measure::text::{number, tied};
 
+use super::curves::{BOTTOM, LEFT, RIGHT, TOP};
 use super::ink;
 use super::scale::{Scale, Tick, round};
 
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = 338.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 150.0;
 /// Memory of all servers in one state, on the same axes.
 #[derive(Debug)]
 pub struct MemoryPicture {

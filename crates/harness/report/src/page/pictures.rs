@@ -4,7 +4,7 @@ use askama::Template;
 use measure::results::Results;
 use measure::text::list;
 
-use super::curves::{LatePicture, StormPicture};
+use super::curves::{CurvesPicture, LatePicture};
 use super::gantt::Gantt;
 use super::heat::HeatPicture;
 use super::memory::MemoryPicture;
@@ -26,7 +26,7 @@ pub(super) struct Storms {
     /// The servers whose pictures stand in the story; empty for the story itself.
     pub(super) elsewhere: String,
     /// The pictures.
-    pub(super) pictures: Vec<StormPicture>,
+    pub(super) pictures: Vec<CurvesPicture>,
 }
 
 #[derive(Template)]

@@ -1,5 +1,12 @@
 //! From values to places in a picture.
 
+/// The width of every small picture; it is drawn about this many pixels wide on every screen.
+pub const WIDTH: f64 = 360.0;
+/// Where the axis of a small picture ends: half a label of it fits to the right.
+pub const RIGHT: f64 = 344.0;
+/// The greatest width of a character.
+pub const CHARACTER: f64 = 6.2;
+
 /// Maps values to places, evenly or by their logarithm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {

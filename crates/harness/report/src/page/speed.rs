@@ -6,16 +6,12 @@ use measure::text::{number, tied};
 use measure::throughput::summary::Figure;
 use measure::throughput::{Fast, Standing};
 
-use super::scale::{Scale, Tick, round};
+use super::scale::{CHARACTER, RIGHT, Scale, Tick, WIDTH, round};
 
-const WIDTH: f64 = 360.0;
-const RIGHT: f64 = 344.0;
 const TOP: f64 = 6.0;
 const LANE: f64 = 24.0;
 /// A bar that is longer than the others by this factor is cut off.
 const CUT: f64 = 3.0;
-/// The greatest width of a character.
-const CHARACTER: f64 = 6.2;
 
 /// Bars of one figure.
 #[derive(Debug)]

@@ -1,13 +1,11 @@
 //! A server under somebody else's load, over time.
 
-use std::fmt::Write;
-
 use measure::results::Results;
 use measure::text::{number, tied};
 use measure::watch::{self, Reading, Watch};
 
-use super::curves::{BOTTOM, LEFT, RIGHT, TOP};
-use super::scale::{Scale, Tick};
+use super::curves::{BOTTOM, CurvesPicture, LEFT, RIGHT, TOP, points};
+use super::scale::Scale;
 use crate::watched;
 
 /// A watch as a section of the page.
@@ -18,28 +16,7 @@ pub struct Watched {
     /// Its meaning, the conclusion first.
     pub told: Vec<String>,
     /// The curves; none when no instrument counts work.
-    pub picture: Option<WatchPicture>,
-}
-
-/// Requests, work and threads over time.
-#[derive(Debug)]
-pub struct WatchPicture {
-    /// The server's name.
-    pub name: String,
-    /// The description of the picture, for readers who do not see it.
-    pub told: String,
-    /// Live requests, as points of a line.
-    pub requests: String,
-    /// Live work.
-    pub work: String,
-    /// Threads.
-    pub threads: String,
-    /// The area under the curve of zombies, as a path.
-    pub zombies: String,
-    /// The axis of time.
-    pub xs: Vec<Tick>,
-    /// The axis of counts.
-    pub ys: Vec<Tick>,
+    pub picture: Option<CurvesPicture>,
 }
 
 /// The watches of a run.
@@ -47,33 +24,31 @@ pub struct WatchPicture {
 /// # Errors
 /// When the document has one of another shape.
 pub fn all(results: &Results) -> Result<Vec<Watched>, String> {
-    let section = |watch: &Watch| Watched {
-        title: watched::title(watch),
-        told: watched::sentences(watch).iter().map(|sentence| tied(sentence)).collect(),
-        picture: picture(watch),
+    let section = |watch: &Watch| {
+        let told: Vec<String> = watched::sentences(watch).iter().map(|sentence| tied(sentence)).collect();
+        let picture = picture(watch, told.first().cloned().unwrap_or_default());
+        Watched { title: watched::title(watch), told, picture }
     };
     Ok(watch::of(results)?.iter().map(section).collect())
 }
 
-fn picture(watch: &Watch) -> Option<WatchPicture> {
+fn picture(watch: &Watch, caption: String) -> Option<CurvesPicture> {
     let most = watch.most(Reading::running)?.max(watch.most(|reading| reading.threads).unwrap_or(0)).max(1);
     let time = Scale::linear(watch.after().at_ms, LEFT, RIGHT);
     let count = Scale::linear(most as f64 * 1.05, BOTTOM, TOP);
     let line = |of: fn(&Reading) -> Option<u64>| {
-        let known = watch.readings.iter().filter_map(|reading| Some((reading.at_ms, of(reading)?)));
-        known.fold(String::new(), |mut points, (at_ms, value)| {
-            let _ = write!(points, "{},{} ", time.at(at_ms), count.at(value as f64));
-            points
-        })
+        let point = |reading: &Reading| Some((time.at(reading.at_ms), count.at(of(reading)? as f64)));
+        points(watch.readings.iter().filter_map(point))
     };
     let zombies = line(Reading::no_request_waits);
-    Some(WatchPicture {
+    Some(CurvesPicture {
         name: watch.server.clone(),
         told: format!(
             "at most {} units of work at once, {} of them without a request that waits for it",
             number(watch.most(Reading::running)?),
             watch.most(Reading::no_request_waits).map_or("an unknown number".to_owned(), number)
         ),
+        caption,
         requests: line(|reading| reading.requests),
         work: line(Reading::running),
         threads: line(|reading| reading.threads),

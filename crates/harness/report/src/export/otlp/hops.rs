@@ -4,7 +4,7 @@ use suite::document::Row;
 use suite::hops::Hop;
 
 use super::span::{Kind, Span};
-use super::{ADDRESS, OWN, Spans, doomed, served};
+use super::{ADDRESS, OWN, Spans, doomed, ended, served};
 use crate::chain::{Chain, told};
 
 /// The service of the lab's own client.
@@ -61,14 +61,7 @@ fn noted(request: Span, hop: &Hop, begin: f64) -> Span {
 /// Adds to a call what became of it.
 fn outcome(call: Span, hop: &Hop) -> Span {
     let call = call.text("http.request.method", "GET").text("server.address", ADDRESS);
-    match hop.status {
-        Some(status) if status >= 400 => {
-            let call = call.number("http.response.status_code", status.into());
-            call.text("error.type", &status.to_string()).error("")
-        }
-        Some(status) => call.number("http.response.status_code", status.into()),
-        None => call.text("error.type", "canceled").error(""),
-    }
+    ended(call, hop.status, 400, "canceled")
 }
 
 /// Returns the trace and the number in the `traceparent` that a hop was given.

@@ -163,7 +163,7 @@ mod tests {
             ("tokio", "drop", 0.2),
             ("threads", "drop", 2500.0),
         ]);
-        let words: Vec<_> = opening.picture.lanes.iter().map(|lane| lane.words.as_str()).collect();
+        let words: Vec<_> = opening.picture.lanes.iter().map(|lane| lane.name.as_str()).collect();
         assert_eq!(words, ["Server tokio", "Server threads"]);
         assert!(
             opening.sentence.ends_with(
