@@ -17,7 +17,8 @@ pub enum Level {
     Info,
 }
 
-/// The verdict on one scenario and one server; they stand in the order of a summary.
+/// The verdict on one scenario and one server.
+// In the order of a summary.
 #[derive(
     Debug,
     Clone,
