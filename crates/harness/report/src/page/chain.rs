@@ -9,8 +9,13 @@ use super::gantt::{Bar, capital};
 use super::scale::{Scale, Tick, round};
 use crate::chain::{self, Chain, told};
 
-/// Where lanes begin: left of it stand the names, and between them the budgets.
+/// Where lanes begin at least: left of it stand the names, and between them the budgets.
 const LEFT: f64 = 98.0;
+/// Where lanes begin at most, so that they keep their length.
+const FARTHEST: f64 = 170.0;
+/// The room of a character of a name, and the gap behind the name.
+const CHARACTER: f64 = 6.0;
+const GAP: f64 = 4.0;
 /// Where lanes end: right of it stand the times of the cancels and the answers.
 const RIGHT: f64 = 256.0;
 const TOP: f64 = 22.0;
@@ -89,11 +94,11 @@ fn all(results: &Results) -> Vec<ChainPicture> {
 
 /// Draws one chain.
 fn of(id: usize, title: String, chain: &Chain<'_>, limit: f64) -> ChainPicture {
-    let time = Scale::linear(chain.last_ms.max(chain.over_ms), LEFT, RIGHT);
+    let time = Scale::linear(chain.last_ms.max(chain.over_ms), left_of(chain), RIGHT);
     let mut lanes = vec![client(chain, &time)];
     for (at, hop) in chain.hops.iter().enumerate() {
         let y = TOP + LANE * (at + 1) as f64;
-        let mut lane = Lane::of(format!("{} {}", at + 1, hop.server), y + BAR - 3.0);
+        let mut lane = Lane::of(name(at, hop), y + BAR - 3.0);
         lane.calls(chain, hop, &time, y);
         if let (Some(began), Some(last)) = (hop.began_ms, hop.last_ms) {
             let is_zombie = chain.is_zombie(hop, limit);
@@ -117,6 +122,17 @@ fn of(id: usize, title: String, chain: &Chain<'_>, limit: f64) -> ChainPicture {
         ticks: time.ticks(3, span),
         lanes,
     }
+}
+
+/// Returns the name of a lane: the place of the hop in the chain, and its server.
+fn name(at: usize, hop: &Hop) -> String {
+    format!("{} {}", at + 1, hop.server)
+}
+
+/// Returns where the lanes of a chain begin: right of its longest name.
+fn left_of(chain: &Chain<'_>) -> f64 {
+    let longest = chain.hops.iter().enumerate().map(|(at, hop)| name(at, hop).chars().count()).max();
+    (longest.unwrap_or(0) as f64 * CHARACTER + GAP).clamp(LEFT, FARTHEST)
 }
 
 /// The lane of the client: its request until its end.
@@ -231,6 +247,17 @@ mod tests {
             let outcome = lane.outcome.as_ref().map_or(0, |(_, text)| text.chars().count());
             assert!(outcome as f64 * bold < WIDTH - RIGHT, "{lane:?}");
             assert!((lane.between - lane.y).abs() > 11.0 || lane.budget.is_empty(), "{lane:?}");
+        }
+    }
+
+    #[test]
+    fn lanes_begin_right_of_the_longest_name() {
+        let mut hops = left();
+        hops[1].server = "go-timeouthandler".to_owned();
+        let picture = drawn(hops);
+        let longest = picture.lanes.iter().map(|lane| lane.name.chars().count()).max().unwrap();
+        for bar in picture.lanes.iter().flat_map(|lane| &lane.bars) {
+            assert!(bar.x >= longest as f64 * CHARACTER && bar.x + bar.width <= RIGHT + 1.0, "{bar:?}");
         }
     }
 
