@@ -137,7 +137,7 @@ pub(crate) struct Check {
     /// Judge a server that runs already
     #[arg(long, value_name = "http://HOST:PORT", conflicts_with = "run")]
     pub(crate) url: Option<String>,
-    /// Where that server serves its census, if it has one
+    /// Where that server serves its own count of its requests and work (its census), if it does
     #[arg(long, value_name = "http://HOST:PORT", requires = "url")]
     pub(crate) admin: Option<String>,
     /// Judge the server that this command starts; `{port}` stands for a free port, `{witness}` for where heartbeats go, and
@@ -249,7 +249,7 @@ pub(crate) struct Compare {
     /// Servers of the list [default: the lab's own]
     #[arg(value_name = "SERVER", conflicts_with = "peers")]
     pub(crate) servers: Vec<String>,
-    /// Every server of the list: the peers in Go, in Python and on Rust's frameworks too
+    /// Every server of the list, those in Go, in Python and on Rust's frameworks too
     #[arg(long)]
     pub(crate) peers: bool,
     /// The server that this command starts, too, as `run`; `{port}` and `{witness}` as in `lab check`

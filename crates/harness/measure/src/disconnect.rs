@@ -33,7 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A client's action: its requests, and its way to disconnect.
 #[derive(Debug, Clone, Copy)]
 pub struct Action {
-    /// Its name in every table.
+    /// Its name in every document; [`said`] has it for readers.
     pub name: &'static str,
     /// The capabilities that the server needs.
     pub needs: &'static [Capability],
@@ -75,6 +75,11 @@ pub const ACTIONS: &[Action] = &[
     Action { name: "POST, part dropped, FIN", sends: Sends::Dropped, ..POST },
     Action { name: "POST, whole unread, FIN", sends: Sends::Whole, ..POST },
 ];
+
+/// Returns the name of a way to disconnect for readers: `GET GET` are two requests, one right behind the other.
+pub fn said(name: &str) -> String {
+    name.replacen("GET GET", "two GETs", 1).replacen("GET, later GET", "GET, then another", 1)
+}
 
 /// Returns the name of one action's measurement in a [`Gap`](suite::document::Gap).
 pub fn gap(action: &str) -> String {

@@ -118,7 +118,7 @@ fn judged(row: &Row, reasons: &mut Vec<Reason>) -> Cell {
 fn number(row: &Row, reasons: &mut Vec<Reason>) -> usize {
     let (text, sources) = match (&row.expected, row.verdict) {
         (Some(expected), Verdict::Xfail | Verdict::Flaky) => explained(expected),
-        (_, Verdict::Warn) => (format!("a SHOULD that was not kept: {}", row.observed), Vec::new()),
+        (_, Verdict::Warn) => (format!("recommended, and not kept: {}", row.observed), Vec::new()),
         (expected, _) => {
             let known = expected.as_ref().map(|why| format!(" (expected: {why})")).unwrap_or_default();
             (format!("not explained: {}{known}", row.observed), Vec::new())

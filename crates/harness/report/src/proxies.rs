@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use measure::disconnect::said;
 use measure::table::{self, Column, Table};
 use measure::text::list;
 use measure::told::{Cell, Sent, Told, WATCH};
@@ -141,7 +142,7 @@ fn ways(text: &mut String, run: &Run<'_>, sent: Sent) {
          never came to the upstream. *Never*: not within {:.1} s; the number names the reason below.\n",
         WATCH.as_secs_f64()
     );
-    let mut table = Table::new("", "intermediary", WAYS.iter().map(|way| Column::words(way.name)));
+    let mut table = Table::new("", "intermediary", WAYS.iter().map(|way| Column::words(&said(way.name))));
     let mut notes = Vec::new();
     for server in run.ran() {
         let cells = WAYS.iter().map(|way| {

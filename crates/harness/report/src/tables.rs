@@ -62,3 +62,18 @@ fn every_measurement_of_the_registry_stands_on_the_terminal_and_on_the_page() {
         assert!(page.contains(&table.title), "`{}` is not on the page", table.title);
     }
 }
+
+#[test]
+fn no_table_has_a_word_that_the_lab_alone_knows() {
+    let results = measure::fixtures::everything();
+    let shown = registry::tables(&results);
+    let own = ["GET GET", "witness", "census", "SHOULD", "peers"];
+    for table in shown.iter().flat_map(|(_, tables)| tables) {
+        let heads =
+            table.lines.iter().map(|line| &line.head).chain(table.columns.iter().map(|column| &column.name));
+        for text in heads.chain([&table.title, &table.note, &table.first]).chain(&table.sentences) {
+            let found = own.iter().find(|word| text.contains(*word));
+            assert_eq!(found, None, "in `{}`: {text}", table.title);
+        }
+    }
+}

@@ -24,7 +24,7 @@ fn zombies(watch: &Watch) -> String {
             "Zombies: at most {} units of work at once ran though their requests had ended, {area:.1} task-seconds in all.",
             number(most)
         ),
-        _ => "It cannot be told which work is a zombie: that takes the server's census (--admin).".to_owned(),
+        _ => "It cannot be told which work is a zombie: that takes the server's own count of its work (--admin).".to_owned(),
     }
 }
 
@@ -167,7 +167,7 @@ pub(crate) mod tests {
         }
         blind.heard = Some(Counts::default());
         let said = sentences(&blind).join("\n");
-        assert!(said.contains("takes the server's census (--admin)"), "{said}");
+        assert!(said.contains("takes the server's own count of its work (--admin)"), "{said}");
         assert!(said.contains("for requests with an `X-Request-Id`"), "{said}");
         assert!(!said.contains("threads"), "{said}");
     }

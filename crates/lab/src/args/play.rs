@@ -15,10 +15,10 @@ lab play threads tokio --port 8000       these two, at an address that stays the
 lab play --run 'python3 server.py'       a server of your own that sends heartbeats to LAB_WITNESS\n\n\
 Ctrl-C ends it and every server that it started.")]
 pub(crate) struct Play {
-    /// Servers of the list [default: the lab's own, and the peers that this machine has]
+    /// Servers of the list [default: the lab's own, and those in other languages that need no build, or have one]
     #[arg(value_name = "SERVER", conflicts_with_all = ["peers", "run"])]
     pub(crate) servers: Vec<String>,
-    /// Build the peers that are not built yet, too
+    /// Build all others of the list that are not built yet, too
     #[arg(long, conflicts_with = "run")]
     pub(crate) peers: bool,
     /// The server that this command starts; `{port}` stands for a free port, `{witness}` for where heartbeats go

@@ -14,7 +14,7 @@ use super::load::lasting;
     lab show tokio '/slow?work=3s' --hops 5 --leave fin             a chain of five, whose client leaves\n  \
     lab show --chain tokio,smol,threads --deadline 300ms            a chain of three, with its budgets\n  \
     lab show --run 'python3 server.py' --deadline 300ms              a server of your own\n\n\
-    Work outside the process has a bar of its own, by a witness of its own: a child in /proc, a query in pg_stat_activity, another \
+    Work outside the process has a bar of its own, by what is seen from outside the server: a child in /proc, a query in pg_stat_activity, another \
     server by its heartbeats. The database (Debian's `postgresql`) and the other server are started with the first.")]
 pub(crate) struct Show {
     /// The server, by its name in `lab list`; left out with --run, --url and --chain

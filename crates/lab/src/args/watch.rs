@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "It sends nothing itself: it reads the server's instruments every 50 ms while the command runs and until no work is \
-    left, and writes the same files as `lab compare`. The census (--admin) tells zombies and counts answers, the process (--pid) \
+    left, and writes the same files as `lab compare`. Its own count (--admin) tells zombies and counts answers, the process (--pid) \
     tells threads, descriptors, memory and CPU, and the heartbeats (--witness) tell which work runs, of requests that carry an \
     `X-Request-Id`. The load's own output goes to stderr.\n\nExamples:\n  \
     lab watch tokio -- lab load '{url}/slow?work=1s' --for 10s        a server of the list, started for it\n  \
@@ -24,7 +24,7 @@ pub(crate) struct Watch {
     /// The server that runs already; `{url}` in COMMAND stands for it
     #[arg(long, value_name = "http://HOST:PORT")]
     pub(crate) url: Option<String>,
-    /// Where it serves its census
+    /// Where it serves its own count of its requests and work (its census)
     #[arg(long, value_name = "http://HOST:PORT", requires = "url")]
     pub(crate) admin: Option<String>,
     /// Its process

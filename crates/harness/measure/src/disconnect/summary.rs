@@ -1,6 +1,6 @@
 //! Disconnects as a table and sentences.
 
-use super::{ACTIONS, Heard, gap};
+use super::{ACTIONS, Heard, gap, said};
 use crate::results::Results;
 use crate::table::{Cell, Table, Tone};
 use crate::text::span;
@@ -23,7 +23,8 @@ pub(super) fn tables(results: &Results) -> Vec<Table> {
     let names: Vec<&str> = results.names().into_iter().filter(measured).collect();
     let title = "Does the work hear that its client disconnected? (median / worst time to cancel)";
     let mut table = Table::by_server(title, "the client", &names);
-    table.note = "What the client sends, and how it disconnects; from that moment to the last sign of the canceled work, of all \
+    table.note = "What the client sends, and how it disconnects (FIN: it closes; RST: it resets; shutdown(WR): it closes its sending \
+                  side alone); from that moment to the last sign of the canceled work, of all \
                   tries. Never: the work ran to its natural end."
         .to_owned();
     for action in ACTIONS.iter().filter(|_| !names.is_empty()) {
@@ -31,7 +32,7 @@ pub(super) fn tables(results: &Results) -> Vec<Table> {
             let heard = results.measured.heard_of(name, action.name);
             heard.map_or_else(Cell::none, |heard| heard.cell())
         };
-        table.line(action.name, names.iter().map(cell).collect());
+        table.line(said(action.name), names.iter().map(cell).collect());
     }
     let told = |name: &&str| [Some(canceled(results, name)), unborn(results, name)];
     table.sentences = names.iter().flat_map(told).flatten().collect();
@@ -68,7 +69,7 @@ fn unborn(results: &Results, name: &str) -> Option<String> {
         let what = gap(action);
         results.measured.gaps.iter().any(|gap| gap.server == name && gap.what == what)
     };
-    let actions: Vec<&str> = ACTIONS.iter().map(|action| action.name).filter(is_gap).collect();
+    let actions: Vec<String> = ACTIONS.iter().map(|action| action.name).filter(is_gap).map(said).collect();
     (!actions.is_empty()).then(|| {
         let actions = actions.join("; ");
         format!("{name}: – behind {actions}: the work of such a request does not begin, so there is none to cancel.")

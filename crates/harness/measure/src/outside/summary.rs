@@ -43,8 +43,8 @@ pub(super) fn tables(results: &Results) -> Vec<Table> {
         let witnesses: Vec<String> =
             STYLES.iter().map(|style| format!("{}: {}", style.name, style.witness())).collect();
         table.note = format!(
-            "From {} until a witness that is not the server's saw no more of the work: the median if it stopped, the longest if \
-             not. The witnesses: {}.",
+            "From {} until the work was last seen from outside the server: the median if it stopped, the longest if not. Seen \
+             in: {}.",
             end.word(),
             witnesses.join("; ")
         );

@@ -105,8 +105,8 @@ fn table(results: &Results, style: &str) -> Table {
     let columns = columns.chain([Column::of("work for nobody", "s"), "threads".into(), "descriptors".into()]);
     let columns = columns.chain([Column::of("memory", "MB")]);
     let mut table = Table::new(title, "server", columns);
-    table.note = "All are sent at once and all time out together, as they do when a database hangs. From the server's census \
-                  and from the kernel; of several storms the one in the middle. Work for nobody: the \
+    table.note = "All are sent at once and all time out together, as they do when a database hangs. From the server's \
+                  own count of its requests and work, and from the kernel; of several storms the one in the middle. Work for nobody: the \
                   time for which each unit of work went on after its answer, added up. Memory: what the process has in RAM (PSS)."
         .to_owned();
     for storm in shown(results, style) {

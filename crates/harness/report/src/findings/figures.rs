@@ -126,7 +126,7 @@ pub(super) fn goroutineleak(results: &Results) -> Table {
         .collect();
     let figure = |row: &Row, name: &str| figure(row, name).unwrap_or(f64::NAN);
     let title = "Go's own leak profile, beside the heartbeats";
-    let columns = ["zombies, by the census", "the work went on for", "leaked goroutines, by Go"];
+    let columns = ["zombies, by the server's count", "the work went on for", "leaked goroutines, by Go"];
     let mut table = Table::new(title, "server", columns);
     table.note =
         "A client leaves, its detached work goes on, and /debug/pprof/goroutineleak is asked meanwhile."

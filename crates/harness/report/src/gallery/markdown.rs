@@ -15,7 +15,7 @@ const HEAD: &str = "# The gallery
 Does the work stop, in other people's frameworks? Written by `lab gallery`; `lab docs --check` fails when it is stale.
 
 Each server is an adapter in [`peers/`](../peers/README.md), asked those scenarios of the set `stranger` that it supports: of `deadline` what judges the
-answer alone, of `work` and `disconnect` what a witness hears, of `spared` everything. `lab check --run COMMAND --only stranger` asks the same of any other
+answer alone, of `work` and `disconnect` what its heartbeats tell, of `spared` everything. `lab check --run COMMAND --only stranger` asks the same of any other
 server. Two servers are judged side by side, for at most 90 s each. *Yes* means that every scenario passed that was judged; *in 9 of 11* that two failed;
 *no* that all did; *–* that none was judged. A red cell is explained below, with the server that mends it where one is known.
 

@@ -1,6 +1,6 @@
 //! Findings about clients: those that disconnect, those that wait, and a profile that does not see the work of the former.
 
-use measure::disconnect::ACTIONS;
+use measure::disconnect::{ACTIONS, said};
 use measure::results::Results;
 use measure::stats::Summary;
 use measure::table::{Cell, Column, Table, Tone};
@@ -64,7 +64,7 @@ pub(super) fn disconnect(results: &Results) -> Result<Finding, String> {
             pick(|(heard, _)| heard == 0),
             median,
         ];
-        table.line(way, cells.map(Cell::plain).into());
+        table.line(said(way), cells.map(Cell::plain).into());
     }
     Ok(Finding {
         title: format!(
@@ -100,7 +100,7 @@ pub(super) fn profile(results: &Results) -> Result<Finding, String> {
     if rows.iter().any(|row| figure(row, "zombies") < 1.0 || figure(row, "leaked_goroutines") > 0.0) {
         return Err("the profile saw some of the work, or there was none".to_owned());
     }
-    let columns = ["zombies, by the census", "the work went on for", "leaked goroutines, by Go"];
+    let columns = ["zombies, by the server's count", "the work went on for", "leaked goroutines, by Go"];
     let mut table = Table::new("", "server", columns);
     for row in rows.iter().take(LINES) {
         let cells = vec![

@@ -135,7 +135,7 @@ fn section(text: &mut String, table: &Table) {
     if table.first == "scenario" {
         let _ = writeln!(
             text,
-            "\n✓ kept (or how long it took), ✗ broken as expected, ± comes and goes, ! a SHOULD that was missed, – not \
+            "\n✓ kept (or how long it took), ✗ broken as expected, ± comes and goes, ! a recommendation that was not kept, – not \
              supported."
         );
     }
@@ -157,11 +157,12 @@ fn why(reason: &Reason) -> String {
     let servers: Vec<&str> = reason.servers.iter().map(String::as_str).collect();
     let sources: Vec<String> = reason.sources.iter().map(|source| source_link(source)).collect();
     let sources = if sources.is_empty() { String::new() } else { format!(" ({})", sources.join(", ")) };
-    let seen = if reason.text.starts_with("not explained") || reason.text.starts_with("a SHOULD") {
-        String::new()
-    } else {
-        format!(" Seen: {}.", plain(&reason.seen))
-    };
+    let seen =
+        if reason.text.starts_with("not explained") || reason.text.starts_with("recommended, and not kept") {
+            String::new()
+        } else {
+            format!(" Seen: {}.", plain(&reason.seen))
+        };
     let cells = if reason.cells == 1 { String::new() } else { format!(", {} cells", reason.cells) };
     format!("**{}**{cells}: {}{sources}.{seen}", list(&servers), plain(&reason.text))
 }

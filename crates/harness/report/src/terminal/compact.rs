@@ -1,6 +1,6 @@
 //! Tables by servers that would be parted, folded into a line for each server.
 
-use measure::disconnect::{ACTIONS, Heard};
+use measure::disconnect::{ACTIONS, Heard, said};
 use measure::results::Results;
 use measure::table::{Cell, Column, Table, Tone};
 use measure::text::span;
@@ -53,11 +53,14 @@ pub(super) fn disconnects(table: Table, results: &Results, screen: Screen) -> Ta
     let mut folded = Table::new("Does the work hear that its client disconnected?", "server", columns);
     for name in table.columns.iter().map(|column| column.name.as_str()) {
         let heard = |action: &measure::disconnect::Action| {
-            Some((action.name, results.measured.heard_of(name, action.name)?))
+            Some((said(action.name), results.measured.heard_of(name, action.name)?))
         };
-        let ways: Vec<(&str, Heard)> = ACTIONS.iter().filter_map(heard).collect();
-        let missed: Vec<&str> =
-            ways.iter().filter(|(_, way)| way.canceled < way.tries).map(|(action, _)| *action).collect();
+        let ways: Vec<(String, Heard)> = ACTIONS.iter().filter_map(heard).collect();
+        let missed: Vec<&str> = ways
+            .iter()
+            .filter(|(_, way)| way.canceled < way.tries)
+            .map(|(action, _)| action.as_str())
+            .collect();
         let tone = if missed.is_empty() { Tone::Good } else { Tone::Bad };
         let took = results.measured.canceled_of(name);
         let took = took

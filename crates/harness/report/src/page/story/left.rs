@@ -1,7 +1,7 @@
 //! The fourth step: clients that disconnect.
 
 use askama::Template;
-use measure::disconnect::ACTIONS;
+use measure::disconnect::{self, ACTIONS};
 use measure::results::Results;
 use measure::table::{Cell, Column, Table, Tone};
 use measure::text::{list, span};
@@ -24,7 +24,7 @@ struct Grid {
     /// The middle of each column, and the number of its way.
     columns: Vec<(f64, usize)>,
     rows: Vec<Row>,
-    ways: Vec<&'static str>,
+    ways: Vec<String>,
 }
 
 /// The squares of a server.
@@ -113,7 +113,7 @@ fn grid(results: &Results, names: &[&str]) -> Grid {
         step,
         columns: (0..ACTIONS.len()).map(|n| (at(n) + (step - 3.0) / 2.0, n + 1)).collect(),
         rows: names.iter().enumerate().map(row).collect(),
-        ways: ACTIONS.iter().map(|action| action.name).collect(),
+        ways: ACTIONS.iter().map(|action| disconnect::said(action.name)).collect(),
     }
 }
 
