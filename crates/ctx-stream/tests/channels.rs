@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ctx::{Context, Error, ManualClock};
 use ctx_stream::TakeUntilEnd;
+use futures_core::FusedStream;
 use futures_lite::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -51,4 +52,5 @@ fn a_stream_that_ends_by_itself_says_so() {
     let mut items = pin!(futures_lite::stream::iter([1]).take_until_end(&Context::background(), never));
     assert_eq!((next(&mut items), next(&mut items)), (Poll::Ready(Some(1)), Poll::Ready(None)));
     assert_eq!((items.ended(), items.size_hint()), (None, (0, Some(0))));
+    assert!(items.is_terminated());
 }

@@ -145,16 +145,22 @@ mod tests {
         let (ctx, _cancel) = Context::background().with_cancel();
         let mut now = clock::stamp(std::time::Instant::now());
         let mut checkpoint = ctx.checkpoint();
-        let gaps = gaps(&questions(&mut checkpoint, &mut now, 4 * MOST, 0));
-        assert_eq!(gaps.last(), Some(&MOST));
+        let gaps = gaps(&questions(&mut checkpoint, &mut now, 8 * MOST, 0));
+        assert_eq!(gaps.iter().max(), Some(&MOST));
     }
 
     #[test]
     fn the_first_turn_asks_and_an_end_is_told_at_every_turn_after() {
         let (ctx, cancel) = Context::background().with_cancel();
         let mut checkpoint = ctx.checkpoint();
+        let mut later = ctx.checkpoint();
+        let mut now = clock::stamp(std::time::Instant::now());
+        questions(&mut later, &mut now, 1_000, 10);
         cancel.cancel();
         assert!(checkpoint.check().is_err());
         assert!(checkpoint.check().is_err());
+        // By now many turns lie between two questions, but none behind the end.
+        assert!((0..MOST).any(|_| later.check().is_err()));
+        assert!(later.check().is_err() && later.check().is_err());
     }
 }

@@ -51,6 +51,15 @@ fn a_blocking_wait_is_never_early() {
     assert_eq!(ctx.wait_timeout(Duration::from_millis(1)), None);
     assert_eq!(ctx.wait(), Error::DeadlineExceeded);
     assert!(Instant::now() >= deadline);
+    // Nor is one that gives up before the end.
+    let (live, _cancel) = Context::background().with_cancel();
+    for ctx in [Context::background(), live] {
+        let at = Instant::now() + Duration::from_millis(20);
+        assert_eq!(ctx.wait_until(at), None);
+        let then = Instant::now();
+        assert_eq!(ctx.wait_timeout(Duration::from_millis(20)), None);
+        assert!(then >= at && then.elapsed() >= Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -217,3 +217,20 @@ fn a_stop_that_is_dropped_late_runs_the_callback() {
     drop(stop.on_drop());
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn a_callback_registered_after_a_deadline_that_nobody_noticed_runs_at_once() {
+    let (ctx, _cancel, ()) = unnoticed(|_| ());
+    let (calls, stop) = count_calls(&ctx);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert!(!stop.stop());
+}
+
+#[test]
+fn the_last_handle_runs_a_kept_callback_whose_deadline_nobody_noticed() {
+    let (ctx, cancel, (calls, stop)) = unnoticed(count_calls);
+    stop.keep();
+    cancel.keep();
+    drop(ctx);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}

@@ -84,6 +84,35 @@ fn a_manual_clock_shows_each_deadline_in_turn() {
 }
 
 #[test]
+fn equal_deadlines_end_in_the_order_in_which_they_were_set() {
+    let (clock, root) = clocked();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let contexts: Vec<_> = (0..100)
+        .map(|number| {
+            let made = root.with_timeout(HOUR);
+            let seen = seen.clone();
+            made.0.after_func(move || seen.lock().expect("no holder panics").push(number)).keep();
+            made
+        })
+        .collect();
+    assert_eq!(clock.advance(HOUR), contexts.len());
+    assert!(seen.lock().unwrap().is_sorted());
+}
+
+#[test]
+fn a_list_of_deadlines_forgets_those_of_contexts_that_are_gone_and_no_others() {
+    let (clock, root) = clocked();
+    let kept: Vec<_> = (1..=100).map(|hours| root.with_timeout(HOUR * hours)).collect();
+    for _ in 0..1_000 {
+        drop(root.with_timeout(HOUR / 2));
+    }
+    // It forgets them when twice as many are listed as were left the last time.
+    let _more: Vec<_> = (0..300).map(|_| root.with_timeout(HOUR * 1_000)).collect();
+    assert_eq!(clock.next_deadline(), kept[0].0.deadline());
+    assert_eq!(clock.advance(HOUR * 100), kept.len());
+}
+
+#[test]
 fn a_thread_waits_by_the_manual_clock() {
     let (clock, root) = clocked();
     let (ctx, _c) = root.with_timeout(2 * HOUR);
@@ -118,6 +147,25 @@ fn a_driver_that_runs_twice_and_stops_once_still_watches_new_deadlines() {
     let _ctx = base.with_timeout(HOUR);
     assert_eq!(wakes.0.load(Ordering::SeqCst), 1, "the one that still runs is told of a new deadline");
     stop.cancel();
+}
+
+#[test]
+fn a_driver_that_runs_twice_and_stops_once_keeps_callbacks_for_their_deadline() {
+    let (root, _stop) = Context::background().with_cancel();
+    let driver = Driver::new();
+    let mut first = pin!(driver.run_async(&root, |_| pending::<()>()));
+    assert!(poll(first.as_mut()).is_pending());
+    let calls = Arc::new(AtomicUsize::new(0));
+    {
+        let mut second = pin!(driver.run_async(&root, |_| pending::<()>()));
+        assert!(poll(second.as_mut()).is_pending());
+        let (ctx, cancel) = driver.attach(&root).with_timeout(HOUR);
+        let inside = calls.clone();
+        ctx.after_func(move || _ = inside.fetch_add(1, Ordering::SeqCst)).keep();
+        cancel.keep();
+    }
+    assert_eq!(driver.expire_due(Instant::now() + 2 * HOUR), 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[test]

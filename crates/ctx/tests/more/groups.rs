@@ -316,6 +316,18 @@ fn a_queued_member_that_is_dropped_passes_its_turn_on_and_one_whose_context_ende
     assert!(poll(third.as_mut()).is_ready());
     drop(third);
     assert_eq!(failure(group).downcast_ref().cloned(), Some(MemberError::Aborted));
+
+    // One that is dropped while it waits takes no slot from those behind it.
+    let group = Group::new(&Context::background()).with_limit(1);
+    let mut first = Box::pin(group.task(|_ctx| pending()));
+    let mut second = Box::pin(group.adder().task(|_ctx| pending()));
+    let mut third = Box::pin(group.task(async |_ctx| Ok(())));
+    for member in [poll(first.as_mut()), poll(second.as_mut()), poll(third.as_mut())] {
+        assert!(member.is_pending());
+    }
+    drop(second);
+    drop(first);
+    assert!(poll(third.as_mut()).is_ready());
 }
 
 #[test]

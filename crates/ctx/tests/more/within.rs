@@ -66,6 +66,10 @@ fn an_end_around_the_limit_is_no_limit_to_move_on_from() {
     cancel.cancel_cause(Cause::msg("signal 15"));
     let Poll::Ready(Err(ended)) = poll(canceled.as_mut()) else { panic!("its context was canceled") };
     assert_eq!(ended.cause().to_string(), "signal 15");
+    let Poll::Ready(Err(ended)) = poll(pin!(ctx.fail_after(MINUTE, |_| pending::<()>(), never))) else {
+        panic!("its context was canceled")
+    };
+    assert_eq!(ended.cause().to_string(), "signal 15");
 
     // On a tie the outer deadline stands.
     let (ctx, _cancel) = root.with_timeout_cause(MINUTE, Cause::msg("the caller's time"));
