@@ -4,9 +4,15 @@
 //! first, where the system has one, and the exact one only when the deadline is near: within [`SLACK`] of it.
 
 use std::sync::OnceLock;
-#[cfg(all(target_os = "linux", not(test)))]
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(all(target_os = "linux", not(test)))]
+use linux::coarse;
+#[cfg(all(target_os = "linux", not(test)))]
+pub(crate) use linux::now;
 
 /// No deadline: later than everything.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -19,10 +25,6 @@ const SLACK: u64 = 100_000_000;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// The offset of the coarse clock, to count from the epoch too; set before there is a stamp to compare with.
-#[cfg(all(target_os = "linux", not(test)))]
-static COARSE: AtomicU64 = AtomicU64::new(0);
-
 /// Returns where the count of nanoseconds begins: a hundred years back, or as far as the system's clock goes.
 #[inline]
 fn epoch() -> Instant {
@@ -32,11 +34,7 @@ fn epoch() -> Instant {
         let years = (0..64).find_map(|half| now.checked_sub(Duration::from_secs(3_155_760_000 >> half)));
         let instant = years.unwrap_or(now);
         #[cfg(all(target_os = "linux", not(test)))]
-        {
-            // Read before the exact clock: if anything, the coarse clock seems less late than it is.
-            let raw = nanos(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic));
-            COARSE.store(since(instant, Instant::now()).wrapping_sub(raw), Ordering::Relaxed);
-        }
+        linux::note_offset(instant);
         instant
     })
 }
@@ -69,18 +67,9 @@ fn count(by: Duration) -> u64 {
 }
 
 /// Reads the exact clock.
-#[cfg(not(test))]
-#[inline]
+#[cfg(all(not(target_os = "linux"), not(test)))]
 pub(crate) fn now() -> u64 {
     stamp(Instant::now())
-}
-
-/// Reads the coarse clock.
-#[cfg(all(target_os = "linux", not(test)))]
-#[inline]
-fn coarse() -> u64 {
-    let raw = nanos(rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse));
-    raw.wrapping_add(COARSE.load(Ordering::Relaxed))
 }
 
 /// Tells that there is no coarse clock, so that the exact one is read.
@@ -89,22 +78,17 @@ fn coarse() -> u64 {
     NEVER
 }
 
-#[cfg(all(target_os = "linux", not(test)))]
-#[inline]
-fn nanos(time: rustix::time::Timespec) -> u64 {
-    (time.tv_sec as u64).wrapping_mul(NANOS).wrapping_add(time.tv_nsec as u64)
-}
-
 /// Returns the present if `deadline` has passed; never early, and late by no more than the coarse clock lags
 /// beyond the slack.
 pub(crate) fn passed(deadline: u64) -> Option<u64> {
-    if is_far(deadline) { None } else { passed_exactly(deadline) }
+    if is_near(deadline) { passed_exactly(deadline) } else { None }
 }
 
-/// Tells whether `deadline` is further away than the slack, by the coarse clock.
-#[inline]
-pub(crate) fn is_far(deadline: u64) -> bool {
-    coarse() < deadline.saturating_sub(SLACK)
+/// Tells whether `deadline` is no further away than the slack, by the coarse clock. Kept apart, so that whoever asks
+/// keeps few registers for it.
+#[inline(never)]
+pub(crate) fn is_near(deadline: u64) -> bool {
+    deadline.saturating_sub(SLACK) <= coarse()
 }
 
 /// Returns the present if `deadline` has passed, by the exact clock.

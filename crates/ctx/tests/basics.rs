@@ -63,6 +63,18 @@ fn a_blocking_wait_is_never_early() {
 }
 
 #[test]
+fn a_timeout_is_counted_from_the_present_exactly() {
+    let timeout = Duration::from_secs(3600);
+    for _ in 0..1000 {
+        let before = Instant::now();
+        let (ctx, _c) = Context::background().with_timeout(timeout);
+        let after = Instant::now();
+        let deadline = ctx.deadline().unwrap();
+        assert!(before + timeout <= deadline && deadline <= after + timeout);
+    }
+}
+
+#[test]
 fn debug_strings_show_the_way_from_the_root() {
     let (ctx, _c) = Context::todo().with_value(1_u8).with_cancel();
     assert_eq!(format!("{ctx:?}"), "context.TODO.WithValue(u8).WithCancel");

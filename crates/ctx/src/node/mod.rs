@@ -149,14 +149,14 @@ impl Node {
         if state & (ENDED | TIMED | UNLINKED) == 0 {
             return None;
         }
-        if state & ENDED == 0 { self.look(Mode::Mark) } else { Some(error_of_ended(state)) }
+        if state & ENDED == 0 { self.look(state, Mode::Mark) } else { Some(error_of_ended(state)) }
     }
 
     /// Returns how the node ended, and notifies whoever a question has left unnotified.
     pub(crate) fn notice(self: &Arc<Self>) -> Option<Error> {
         let state = self.state.load(Ordering::Acquire);
         let Some(error) = error_of(state) else {
-            return if state & (TIMED | UNLINKED) == 0 { None } else { self.look(Mode::Notify) };
+            return if state & (TIMED | UNLINKED) == 0 { None } else { self.look(state, Mode::Notify) };
         };
         if state & UNNOTIFIED != 0 {
             self.notify();
@@ -170,11 +170,11 @@ impl Node {
         self.state.load(Ordering::Acquire) & (ENDED | UNNOTIFIED) == ENDED
     }
 
-    /// Kept apart, so that the question is a load and a jump wherever it is asked.
-    #[inline(never)]
-    fn look(self: &Arc<Self>, mode: Mode) -> Option<Error> {
-        let near = self.is(TIMED) && !clock::is_far(self.deadline);
-        if near || self.is(UNLINKED) { self.look_closer(mode, near) } else { None }
+    /// Looks at the clock and up the chain, as far as the state of a live node asks for it.
+    #[inline]
+    fn look(self: &Arc<Self>, state: u16, mode: Mode) -> Option<Error> {
+        let near = state & TIMED != 0 && clock::is_near(self.deadline);
+        if near || state & UNLINKED != 0 { self.look_closer(mode, near) } else { None }
     }
 
     /// Kept apart, so that the question far from a deadline needs no registers for it.
