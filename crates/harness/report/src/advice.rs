@@ -5,6 +5,13 @@ use measure::results::Results;
 use measure::zombie::summary::worst;
 use measure::zombie::{Fate, STYLES};
 
+/// The programs that show the remedies, in Rust, Go and Python.
+const PROGRAMS: [&str; 3] = [
+    include_str!("../../../shown/src/remedies.rs"),
+    include_str!("../../../shown/src/remedies.go"),
+    include_str!("../../../shown/src/remedies.py"),
+];
+
 /// A way to stop work, or to keep it from being in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -96,46 +103,36 @@ impl Remedy {
         }
     }
 
-    /// Returns it as code in Rust, in Go and in Python.
-    pub fn code(self) -> [&'static str; 3] {
+    /// Returns its name in the files that show it as code.
+    fn name(self) -> &'static str {
         match self {
-            Self::Ask => [
-                "for item in items {\n    ctx.check()?;\n    step(item);\n}",
-                "for _, item := range items {\n    if err := ctx.Err(); err != nil {\n        return err\n    }\n    step(item)\n}",
-                "for item in items:\n    if canceled.is_set():  # threading.Event\n        return\n    step(item)",
-            ],
-            Self::Cancel => [
-                "let mut tasks = JoinSet::new();\ntasks.spawn(work());\n// dropping `tasks` aborts them",
-                "group, ctx := errgroup.WithContext(ctx)\ngroup.Go(func() error {\n    return work(ctx)\n})\nreturn group.Wait()",
-                "async with asyncio.timeout(0.3):\n    async with asyncio.TaskGroup() as tasks:\n        tasks.create_task(work())",
-            ],
-            Self::Bound => [
-                "stream.set_read_timeout(ctx.remaining())?;",
-                "deadline, _ := ctx.Deadline()\nconn.SetDeadline(deadline)",
-                "sock.settimeout(deadline - time.monotonic())",
-            ],
-            Self::Move => [
-                "// crunch checks the context, as above\nspawn_blocking(move || crunch(&ctx)).await?",
-                "// Go interrupts loops by itself;\n// crunch checks the context, as above\nerr := crunch(ctx)",
-                "# crunch checks the event, as above\nawait asyncio.to_thread(crunch, canceled)",
-            ],
-            Self::Kill => [
-                "Command::new(\"convert\")\n    .kill_on_drop(true)  // of tokio::process\n    .status().await?",
-                "exec.CommandContext(ctx, \"convert\").Run()",
-                "# kills the child at its timeout\nsubprocess.run([\"convert\"], timeout=0.3)",
-            ],
-            Self::Query => [
-                "// tokio-postgres\nclient.cancel_token().cancel_query(NoTls).await?",
-                "rows, err := db.QueryContext(ctx, sql)",
-                "# asyncpg cancels the query at its timeout\nawait conn.fetch(sql, timeout=0.3)",
-            ],
-            Self::Watch => [
-                "// hyper drops the handler when its client leaves\nlet token = CancellationToken::new();\nlet _guard = token.clone().drop_guard();\nspawn_blocking(move || work(token)).await?",
-                "// net/http cancels it when the client leaves\nctx := r.Context()",
-                "# Starlette\nif await request.is_disconnected():\n    canceled.set()",
-            ],
+            Self::Ask => "ask",
+            Self::Cancel => "cancel",
+            Self::Bound => "bound",
+            Self::Move => "move",
+            Self::Kill => "kill",
+            Self::Query => "query",
+            Self::Watch => "watch",
         }
     }
+
+    /// Returns it as code in Rust, in Go and in Python: a part of programs that are compiled and run.
+    pub fn code(self) -> [String; 3] {
+        PROGRAMS.map(|program| shown(program, self.name()))
+    }
+}
+
+/// Cuts the lines that a program shows under a name, without their indentation; empty where it shows none.
+fn shown(program: &str, name: &str) -> String {
+    let mark = |line: &str| {
+        let line = line.trim().trim_start_matches(['/', '#']).trim_start();
+        line.strip_prefix("shown: ").map(str::to_owned)
+    };
+    let lines = program.lines().skip_while(|line| mark(line).as_deref() != Some(name)).skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| mark(line).is_none()).collect();
+    let indent = lines.first().map_or(0, |line| line.len() - line.trim_start().len());
+    let lines: Vec<&str> = lines.into_iter().map(|line| line.get(indent..).unwrap_or_default()).collect();
+    lines.join("\n").replace('\t', "    ")
 }
 
 #[cfg(test)]
@@ -158,9 +155,18 @@ mod tests {
         assert_eq!(remedies, [Remedy::Ask, Remedy::Cancel, Remedy::Bound]);
         assert_eq!(advice[0].needed, ["drop"]);
         let longest = |code: &str| code.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-        for remedy in remedies {
+        use Remedy::{Ask, Bound, Cancel, Kill, Move, Query, Watch};
+        for remedy in [Ask, Cancel, Bound, Move, Kill, Query, Watch] {
             assert!(remedy.code().iter().all(|code| (1..=70).contains(&longest(code))), "{remedy:?}");
         }
+    }
+
+    #[test]
+    fn a_program_shows_the_lines_between_its_marks_without_their_indentation() {
+        let program = "f() {\n\t// shown: a\n\tfor x {\n\t\tx\n\t}\n\t// shown: end\n\t// shown: b\n\ty\n\t// shown: end\n}\n";
+        assert_eq!(shown(program, "a"), "for x {\n    x\n}");
+        assert_eq!((shown(program, "b").as_str(), shown(program, "c").as_str()), ("y", ""));
+        assert_eq!(shown("    # shown: a\n    z  # not a mark\n    # shown: end\n", "a"), "z  # not a mark");
     }
 
     #[test]
