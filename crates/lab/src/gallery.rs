@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use report::gallery::{self, Gallery, Shown};
@@ -15,6 +14,7 @@ use suite::profile::Profile;
 use suite::scenario::Scenario;
 use suite::session::{Entry, Session, Settings};
 use suite::verdict::Verdict;
+use testbed::abreast;
 use testbed::adapters::{self, Adapter, Fetch, Question, Variant};
 use testbed::capability::Supports;
 use testbed::catalog;
@@ -104,7 +104,7 @@ fn install<'a>(exhibits: &[Exhibit<'a>], root: &Path, fetch: Fetch) -> Vec<(&'a 
     let mut done: Vec<(&str, Result<(), String>)> = Vec::new();
     for (adapter, _) in exhibits {
         if !done.iter().any(|(name, _)| *name == adapter.name) {
-            let had = adapter.install(root, fetch, &say).map_err(|absent| absent.to_string());
+            let had = adapter.install(root, fetch, &say);
             if let Err(why) = &had {
                 say(&format!("{}: absent: {why}", adapter.name));
             }
@@ -146,22 +146,15 @@ fn judge(
     asked: &Asked,
     keep: &Keep<'_>,
 ) -> Result<(), String> {
-    let (next, failed) = (AtomicUsize::new(0), OnceLock::new());
-    let work = || {
-        while let Some(exhibit) = exhibits.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let begin_at = Instant::now();
-            let rows = had(*exhibit, ready).and_then(|()| rows(*exhibit, root, asked));
-            if let Err(error) = keep(&full_name(*exhibit), rows, begin_at.elapsed()) {
-                let _ = failed.set(error);
-            }
-            if failed.get().is_some() {
-                return;
-            }
+    let failed = OnceLock::new();
+    abreast::each(SIDE_BY_SIDE, exhibits, |exhibit| {
+        if failed.get().is_some() {
+            return;
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE.min(exhibits.len()) {
-            scope.spawn(work);
+        let begin_at = Instant::now();
+        let rows = had(*exhibit, ready).and_then(|()| rows(*exhibit, root, asked));
+        if let Err(error) = keep(&full_name(*exhibit), rows, begin_at.elapsed()) {
+            let _ = failed.set(error);
         }
     });
     failed.into_inner().map_or(Ok(()), Err)
@@ -192,24 +185,13 @@ fn rows(exhibit: Exhibit<'_>, root: &Path, (chosen, before): &Asked) -> Rows {
 
 /// Runs the scenarios side by side; those that have not begun at `until` are not run.
 fn run(session: &Session, subject: &Subject, planned: &[&'static Scenario], until: Instant) -> Vec<Row> {
-    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some(scenario) = planned.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let row = if Instant::now() < until {
-                session.judge(0, scenario)
-            } else {
-                let why = format!("not run: {LIMIT:?} were over");
-                Row::whole_server(subject.name(), scenario.id, Verdict::Error, why)
-            };
-            rows.lock().expect("no thread panics with the rows").push(row);
+    abreast::each(JOBS, planned, |scenario| {
+        if Instant::now() < until {
+            return session.judge(0, scenario);
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..JOBS.min(planned.len()) {
-            scope.spawn(work);
-        }
-    });
-    rows.into_inner().expect("no thread panics with the rows")
+        let why = format!("not run: {LIMIT:?} were over");
+        Row::whole_server(subject.name(), scenario.id, Verdict::Error, why)
+    })
 }
 
 /// A result in a line.

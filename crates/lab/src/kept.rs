@@ -1,8 +1,9 @@
 //! A run as far as it has come, so that a signal loses none of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use suite::document::{Document, Row};
 use suite::exit::Exit;
 use suite::scenarios;
@@ -23,7 +24,7 @@ impl Kept {
         let state = Arc::new(Mutex::new(Some(document)));
         let shared = Arc::clone(&state);
         let ended = move |signal| {
-            let Some(mut document) = lock(&shared).take() else {
+            let Some(mut document) = shared.lock().take() else {
                 // All is judged, and the results are being written: the process is about to end.
                 return std::thread::sleep(Duration::from_secs(10));
             };
@@ -41,7 +42,7 @@ impl Kept {
 
     /// Changes the document, unless a signal has taken it.
     pub(crate) fn note(&self, change: impl FnOnce(&mut Document)) {
-        if let Some(document) = lock(&self.0).as_mut() {
+        if let Some(document) = self.0.lock().as_mut() {
             change(document);
         }
     }
@@ -53,7 +54,7 @@ impl Kept {
 
     /// The whole run, its verdicts in the order of the servers and of the table. After a signal it does not return.
     pub(crate) fn finish(&self) -> Document {
-        let taken = lock(&self.0).take();
+        let taken = self.0.lock().take();
         match taken {
             Some(mut document) => {
                 sort(&mut document);
@@ -64,10 +65,6 @@ impl Kept {
             },
         }
     }
-}
-
-fn lock(state: &Mutex<Option<Document>>) -> MutexGuard<'_, Option<Document>> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Orders the verdicts by server and by the table of scenarios.

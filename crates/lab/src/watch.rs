@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use measure::results::Results;
 use measure::watch::{self, Instruments, Reading, Watch, Watcher};
+use parking_lot::Mutex;
 use report::export::folder::Folder;
 use report::terminal::watch as terminal;
 use suite::document::{Chosen, Document, Server};
@@ -60,7 +61,7 @@ pub(crate) fn watch(args: &args::Watch) -> Result<Exit, String> {
     on_signal(&state, &head, &folder)?;
 
     let ended = watch_load(&state, words, &load, args.settle);
-    let Some(watcher) = lock(&state).take() else {
+    let Some(watcher) = state.lock().take() else {
         // A signal has taken it, and is about to end this process.
         std::thread::sleep(Duration::from_secs(10));
         return Ok(Exit::Interrupted);
@@ -103,7 +104,7 @@ fn watch_load(
         }
         std::thread::sleep(every);
     };
-    if let Some(watcher) = lock(state).as_mut() {
+    if let Some(watcher) = state.lock().as_mut() {
         watcher.load_ended(&status.to_string());
     }
     let until = Instant::now() + settle;
@@ -120,7 +121,7 @@ fn wait_until_none(
     count: fn(&Reading) -> Option<u64>,
 ) -> Result<(), String> {
     let is_left = |watcher: &Watcher| count(&watcher.watch().after()).unwrap_or(0) > 0;
-    while Instant::now() < until && lock(state).as_ref().is_some_and(is_left) {
+    while Instant::now() < until && state.lock().as_ref().is_some_and(is_left) {
         std::thread::sleep(read(state)?);
     }
     Ok(())
@@ -128,14 +129,14 @@ fn wait_until_none(
 
 /// Reads once; gives the pause until the next reading.
 fn read(state: &Mutex<Option<Watcher>>) -> Result<Duration, String> {
-    let mut state = lock(state);
+    let mut state = state.lock();
     let Some(watcher) = state.as_mut() else { return Ok(EVERY) };
     watcher.read().map_err(|error| format!("the server can be watched no longer: {error}"))?;
     Ok(watcher.every())
 }
 
 fn progress(state: &Mutex<Option<Watcher>>, since: Duration) -> String {
-    let reading = lock(state).as_ref().map_or_else(Default::default, |watcher| watcher.watch().after());
+    let reading = state.lock().as_ref().map_or_else(Default::default, |watcher| watcher.watch().after());
     let counts = [
         ("requests", reading.requests),
         ("work", reading.running()),
@@ -155,7 +156,7 @@ fn on_signal(
 ) -> Result<(), String> {
     let (state, head, folder) = (Arc::clone(state), head.clone(), Arc::clone(folder));
     guard::on_signals(move |_| {
-        let Some(watcher) = lock(&state).take() else { return };
+        let Some(watcher) = state.lock().take() else { return };
         guard::kill_all();
         let head = Document { interrupted: true, ..head };
         let written = document(head, watcher.watch()).and_then(|results| folder.write_own(&results));
@@ -262,8 +263,4 @@ fn document(head: Document, watch: &Watch) -> Result<Results, String> {
     let mut document = Document { took_ms: watch.after().at_ms as u64, ..head };
     watch::put(&mut document, watch);
     Results::of(document)
-}
-
-fn lock(state: &Mutex<Option<Watcher>>) -> MutexGuard<'_, Option<Watcher>> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,5 @@
 //! Upstreams told: the time until the upstream of an intermediary hears of a disconnect, for every way to disconnect.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use suite::departure::{self, State, Times, WAYS, Way, depart};
 use suite::document::{Document, Gap, Measurement, Series};
+use testbed::abreast;
 use testbed::server::Server;
 use wire::trace::Trace;
 
@@ -108,24 +108,15 @@ fn side_by_side(
     tries: usize,
 ) -> Vec<Result<departure::Told, String>> {
     static ID: AtomicUsize = AtomicUsize::new(0);
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..CLIENTS.min(tries) {
-            scope.spawn(|| {
-                while next.fetch_add(1, Ordering::Relaxed) < tries {
-                    let id = format!("told-{}-{}", std::process::id(), ID.fetch_add(1, Ordering::Relaxed));
-                    let arrival = Duration::from_millis(if way.may_be_kept_back() { 300 } else { 5000 });
-                    let settle = Duration::from_millis(20);
-                    let give_up_at = Instant::now() + Duration::from_secs(20);
-                    let times = Times { arrival, settle, watch: WATCH, give_up_at };
-                    let result = depart(server, way, sent.state(), &id, times, &Trace::default());
-                    let result = result.map_err(|failure| failure.text().to_owned());
-                    results.lock().expect("no thread panics with the results").push(result);
-                }
-            });
-        }
-    });
-    results.into_inner().expect("no thread panics with the results")
+    abreast::each(CLIENTS, &vec![(); tries], |()| {
+        let id = format!("told-{}-{}", std::process::id(), ID.fetch_add(1, Ordering::Relaxed));
+        let arrival = Duration::from_millis(if way.may_be_kept_back() { 300 } else { 5000 });
+        let settle = Duration::from_millis(20);
+        let give_up_at = Instant::now() + Duration::from_secs(20);
+        let times = Times { arrival, settle, watch: WATCH, give_up_at };
+        let result = depart(server, way, sent.state(), &id, times, &Trace::default());
+        result.map_err(|failure| failure.text().to_owned())
+    })
 }
 
 fn record(server: &str, way: &Way, state: Sent, outcome: departure::Told) -> Told {

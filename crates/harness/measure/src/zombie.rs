@@ -197,6 +197,11 @@ impl Life {
         Some(last - self.answered_ms?)
     }
 
+    /// Returns when the work was last seen alive.
+    pub fn alive_ms(&self) -> f64 {
+        self.ended_ms.map_or(self.watched_ms, |end| end.max(self.last_beat_ms.unwrap_or(end)))
+    }
+
     /// Returns the lateness of the answer.
     pub fn late_ms(&self) -> Option<f64> {
         Some(self.answered_ms? - self.deadline_ms)

@@ -1,8 +1,9 @@
 //! Events to every open page.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 /// Events that wait for a page; one that falls further behind is closed, and its browser opens another stream.
@@ -16,7 +17,7 @@ impl Hub {
     /// Adds a page; its events begin now.
     pub(crate) fn listen(&self) -> Receiver<Arc<str>> {
         let (sender, receiver) = sync_channel(BEHIND);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        self.0.lock().push(sender);
         receiver
     }
 
@@ -28,7 +29,7 @@ impl Hub {
     /// The same with an event that is a line already.
     pub(crate) fn pass(&self, line: Option<Arc<str>>) {
         let Some(line) = line else { return };
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.0.lock();
         pages.retain(|page| match page.try_send(Arc::clone(&line)) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
@@ -56,7 +57,7 @@ mod tests {
         hub.send("b", &"x\ny");
         let heard: Vec<_> = two.try_iter().map(|line| line.to_string()).collect();
         assert_eq!(heard, ["event: a\ndata: 1\n\n", "event: b\ndata: \"x\\ny\"\n\n"]);
-        assert_eq!(hub.0.lock().unwrap().len(), 1);
+        assert_eq!(hub.0.lock().len(), 1);
     }
 
     #[test]

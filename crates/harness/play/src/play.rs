@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::door::Door;
 use crate::event::Stands;
@@ -147,7 +149,7 @@ impl State {
 
     /// The events that bring a new page to where the others are.
     fn state_now(&self) -> Vec<Arc<str>> {
-        let running = self.running();
+        let running = self.running.lock();
         let servers = self.stands.iter().map(Stand::told).collect();
         let stands = Stands { servers, styles: &STYLES, running: running.keys().copied().collect() };
         let began = running.values().filter_map(|running| running.began.clone());
@@ -170,7 +172,7 @@ impl State {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let orders = Arc::new(Orders::default());
         {
-            let mut running = self.running();
+            let mut running = self.running.lock();
             if running.len() >= EXPERIMENTS {
                 return Reply::text(429, format!("{EXPERIMENTS} experiments run already: wait for one\n"));
             }
@@ -182,10 +184,10 @@ impl State {
         let state = Arc::clone(self);
         let run = move || {
             run::run(id, &experiment, &state.stands[place], &orders, &state.hub);
-            state.running().remove(&id);
+            state.running.lock().remove(&id);
         };
         if std::thread::Builder::new().name("experiment".into()).spawn(run).is_err() {
-            self.running().remove(&id);
+            self.running.lock().remove(&id);
             return Reply::text(503, "no thread for the experiment\n");
         }
         Reply { status: 202, kind: "application/json", body: format!("{{\"id\":{id}}}\n") }
@@ -200,7 +202,7 @@ impl State {
         let Some(id) = find("id").and_then(|id| id.parse::<u64>().ok()) else {
             return Reply::text(400, "`id` takes the number of an experiment\n");
         };
-        match self.running().get(&id) {
+        match self.running.lock().get(&id) {
             Some(running) => {
                 running.orders.leave(way);
                 Reply::text(202, "")
@@ -219,10 +221,6 @@ impl State {
             Ok(()) => Reply::text(202, ""),
             Err(why) => Reply::text(503, why + "\n"),
         }
-    }
-
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,8 @@
 //! One experiment under way: the client that sends and disconnects, and the eye on the work.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use testbed::server::Server;
 use testbed::witness::{Witness, Word};
 use wire::trace::Trace;
@@ -27,11 +26,11 @@ pub(crate) struct Orders(Mutex<Option<Leave>>);
 impl Orders {
     /// Has the client disconnect.
     pub(crate) fn leave(&self, way: Leave) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
+        *self.0.lock() = Some(way);
     }
 
     fn take(&self) -> Option<Leave> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 

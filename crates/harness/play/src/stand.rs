@@ -1,8 +1,9 @@
 //! A server on show: started once, and again when a person asks for it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use serde::Serialize;
 use testbed::capability::Capability;
@@ -114,7 +115,7 @@ impl Stand {
 
     /// The server that runs now, and its upstream.
     pub(crate) fn pair(&self) -> Pair {
-        self.pair.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.pair.lock().clone()
     }
 
     /// Kills the server with all its work, and starts another in its place.
@@ -122,7 +123,7 @@ impl Stand {
     /// # Errors
     /// As [`Stand::start`].
     pub(crate) fn restart(&self) -> Result<(), String> {
-        let mut pair = self.pair.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pair = self.pair.lock();
         for server in [Some(&pair.server), pair.upstream.as_ref()].into_iter().flatten() {
             server.signal(Signal::KILL);
             server.kill();

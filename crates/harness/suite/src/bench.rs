@@ -1,8 +1,8 @@
 //! A scenario's tools: a server, a clock with tolerances, and a witness of the work.
 
 use std::ffi::OsStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use testbed::behind::Behind;
@@ -52,7 +52,7 @@ impl Bench {
 
     /// Keeps these accounts of a request through a chain for the run's document, in place of those before.
     pub fn note_hops(&self, hops: &[Hop]) {
-        *self.hops.lock().unwrap_or_else(PoisonError::into_inner) = hops.to_vec();
+        *self.hops.lock() = hops.to_vec();
     }
 
     /// Returns `milliseconds` as a duration, doubled on a retry: every duration of a scenario comes from here.

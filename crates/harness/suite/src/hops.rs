@@ -4,9 +4,10 @@
 //! its caller leaves and what it answers, and from the witness of its work. A run's document keeps them with the row of their
 //! scenario.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use testbed::chain::Link;

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use testbed::capability::Capability;
 use testbed::census::Census;
 use testbed::server::Server;
@@ -162,7 +163,7 @@ impl Runner {
         if !missed && !self.keep_traces {
             lines.clear();
         }
-        let hops = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
+        let hops = std::mem::take(&mut *noted.lock());
         Attempt { outcome, lines, hops, ran_for: seated_at.elapsed() }
     }
 
@@ -224,7 +225,7 @@ impl Runner {
         if scenario.slot != Slot::Shared {
             return self.subject.start(scenario.setup());
         }
-        let mut shared = self.shared();
+        let mut shared = self.shared.lock();
         let slot = shared.entry(scenario.setup()).or_default();
         if let Some(server) = slot.server.as_ref().filter(|server| server.ended().is_none()) {
             return Ok(Arc::clone(server));
@@ -236,7 +237,7 @@ impl Runner {
 
     /// Forgets a shared server that may be in a bad state; whoever still uses it goes on with it.
     fn discard(&self, scenario: &Scenario, server: &Arc<Server>) {
-        if let Some(slot) = self.shared().get_mut(&scenario.setup()) {
+        if let Some(slot) = self.shared.lock().get_mut(&scenario.setup()) {
             slot.server.take_if(|shared| Arc::ptr_eq(shared, server));
         }
     }
@@ -246,17 +247,13 @@ impl Runner {
         if scenario.slot != Slot::Shared {
             return;
         }
-        let mut shared = self.shared();
+        let mut shared = self.shared.lock();
         if let Some(slot) = shared.get_mut(&scenario.setup()) {
             slot.waiting = slot.waiting.saturating_sub(1);
             if slot.waiting == 0 {
                 slot.server = None;
             }
         }
-    }
-
-    fn shared(&self) -> MutexGuard<'_, HashMap<Setup<'static>, Shared>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,9 +3,9 @@
 //! Nearly all of a scenario's time is waiting, so many run at once; [`slots`](crate::slots) says which may.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
+use testbed::abreast;
 use testbed::subject::Subject;
 
 use crate::document::Row;
@@ -100,22 +100,15 @@ impl Session {
         let rows: Mutex<Vec<(Job, Row)>> = Mutex::new(Vec::new());
         let keep = |job: Job, row: Row| {
             observe(&row);
-            rows.lock().expect("no thread panics with the rows").push((job, row));
+            rows.lock().push((job, row));
         };
         let admitted: Vec<usize> =
             (0..self.lanes.len()).filter(|lane| !self.settings.gate || self.admits(*lane, &keep)).collect();
         admitted.iter().for_each(|lane| self.skip(*lane, &keep));
-        let (jobs, next) = (self.jobs(&admitted), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..self.settings.jobs.min(jobs.len()) {
-                scope.spawn(|| {
-                    while let Some((lane, index)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        keep((*lane, *index + 1), self.judge(*lane, self.lanes[*lane].scenarios[*index]));
-                    }
-                });
-            }
+        abreast::each(self.settings.jobs, &self.jobs(&admitted), |(lane, index)| {
+            keep((*lane, *index + 1), self.judge(*lane, self.lanes[*lane].scenarios[*index]));
         });
-        let mut rows = rows.into_inner().expect("no thread panics with the rows");
+        let mut rows = rows.into_inner();
         rows.sort_by_key(|(job, _)| *job);
         let mut sorted: Vec<Vec<Row>> = self.lanes.iter().map(|_| Vec::new()).collect();
         for ((lane, _), row) in rows {
@@ -230,12 +223,12 @@ mod tests {
         let session =
             Session::new(vec![entry(&nowhere(), asked.clone())], Settings { gate: true, ..SETTINGS });
         let seen = Mutex::new(Vec::new());
-        let rows = session.run(&|row| seen.lock().unwrap().push(row.id.clone())).remove(0);
+        let rows = session.run(&|row| seen.lock().push(row.id.clone())).remove(0);
         assert_eq!(rows[0].id, GATE);
         assert_eq!(rows[0].verdict, Verdict::Fail);
         assert_eq!(rows.len(), asked.len() + 1);
         assert!(rows[1..].iter().all(|row| row.attempts == 0 && row.verdict == Verdict::Error));
-        assert_eq!(seen.into_inner().unwrap().len(), rows.len());
+        assert_eq!(seen.into_inner().len(), rows.len());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Slots: they decide which scenarios run side by side, since those of every server share one machine.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::scenario::Slot;
 
@@ -50,13 +51,10 @@ impl Slots {
     /// machine come later in every order, when the others have ended.
     pub(crate) fn take(&self, slot: Slot) -> Taking<'_> {
         let full = |taken: &mut Taken| !taken.has_room(slot, self.most.load(Ordering::Relaxed));
-        let mut taken = self.left.wait_while(self.taken(), full).unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
+        self.left.wait_while(&mut taken, full);
         taken.count(slot, true);
         Taking { slots: self, slot }
-    }
-
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,7 +79,7 @@ impl Taken {
 
 impl Drop for Taking<'_> {
     fn drop(&mut self) {
-        self.slots.taken().count(self.slot, false);
+        self.slots.taken.lock().count(self.slot, false);
         self.slots.left.notify_all();
     }
 }
@@ -101,9 +99,9 @@ mod tests {
         machine.most.store(most, Ordering::Relaxed);
         let taken: Vec<Taking<'_>> = slots.iter().map(|slot| machine.take(*slot)).collect();
         let all = [Slot::Shared, Slot::Own, Slot::Half, Slot::Exclusive];
-        let room = all.into_iter().filter(|slot| machine.taken().has_room(*slot, most)).collect();
+        let room = all.into_iter().filter(|slot| machine.taken.lock().has_room(*slot, most)).collect();
         drop(taken);
-        assert_eq!(*machine.taken(), Taken::default(), "every slot was given back");
+        assert_eq!(*machine.taken.lock(), Taken::default(), "every slot was given back");
         room
     }
 

@@ -11,7 +11,7 @@ use crate::files;
 
 mod home;
 
-pub use home::{Absent, Fetch};
+pub use home::Fetch;
 
 /// The manifest's name in the folder of an adapter.
 pub const FILE: &str = "adapter.toml";

@@ -6,8 +6,8 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -72,7 +72,7 @@ impl Worker {
     fn add(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self.streams.lock();
         let index = streams.len();
         // Watched and kept under one lock: its first event cannot come before it is there.
         epoll::add(&self.epoll, &stream, EventData::new_u64(index as u64), EventFlags::IN)?;
@@ -87,7 +87,7 @@ impl Worker {
             if epoll::wait(&self.epoll, spare_capacity(&mut events), None).is_err() {
                 events.clear();
             }
-            let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut streams = self.streams.lock();
             for event in events.drain(..) {
                 let slot = &mut streams[event.data.u64() as usize];
                 if let Some(stream) = slot

@@ -16,6 +16,7 @@
 //! [`Launch::keeps`].
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -24,9 +25,10 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{LazyLock, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::{Pid, Resource, Rlimit, Signal, Uid, WaitOptions};
 
 mod keeper;
@@ -79,9 +81,9 @@ pub enum Stderr {
 /// Call it first in `main` of every program that starts servers.
 pub fn exec_if_asked() {
     let mut args = std::env::args_os().skip(1);
-    let error = match args.next() {
+    let Err(error) = match args.next() {
         Some(arg) if arg == GUARD => become_command(args),
-        Some(arg) if arg == keeper::KEEPER => keeper::keep(args),
+        Some(arg) if arg == keeper::KEEPER => Err(keeper::keep(args)),
         _ => return,
     };
     eprintln!("failed to start: {error}");
@@ -89,31 +91,20 @@ pub fn exec_if_asked() {
 }
 
 /// Sets the death signal and the limits, and replaces this process; returns only an error.
-fn become_command(mut args: impl Iterator<Item = OsString>) -> io::Error {
+fn become_command(mut args: impl Iterator<Item = OsString>) -> io::Result<Infallible> {
     let mut number = || args.next()?.to_str()?.parse::<u64>().ok();
     let (Some(parent), Some(descriptors), Some(threads)) = (number(), number(), number()) else {
-        return io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the guard takes a parent, two limits and a command",
-        );
+        return Err(io::Error::other("the guard takes a parent, two limits and a command"));
     };
     // A change of account clears the death signal, so it comes first.
-    if threads > 0
-        && let Err(error) = limit_threads(threads)
-    {
-        return error;
+    if threads > 0 {
+        limit_threads(threads)?;
     }
-    if let Err(error) = die_with(parent, Signal::KILL) {
-        return error;
-    }
-    if let Err(error) = limit_descriptors((descriptors > 0).then_some(descriptors)) {
-        return error;
-    }
-    let Some(program) = args.next() else {
-        return io::Error::new(io::ErrorKind::InvalidInput, "no command");
-    };
+    die_with(parent, Signal::KILL)?;
+    limit_descriptors((descriptors > 0).then_some(descriptors))?;
+    let program = args.next().ok_or_else(|| io::Error::other("no command"))?;
     let error = Command::new(&program).args(args).exec();
-    io::Error::new(error.kind(), format!("`{}`: {error}", program.display()))
+    Err(io::Error::new(error.kind(), format!("`{}`: {error}", program.display())))
 }
 
 /// Has the kernel send this process `signal` when `parent` dies; ends it at once if that has happened.
@@ -344,7 +335,7 @@ struct Alive {
 /// The process groups that run now.
 fn live() -> MutexGuard<'static, HashMap<Pid, Alive>> {
     static LIVE: LazyLock<Mutex<HashMap<Pid, Alive>>> = LazyLock::new(Mutex::default);
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+    LIVE.lock()
 }
 
 type Job = (Launch, mpsc::Sender<io::Result<std::process::Child>>);

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,23 +76,11 @@ impl Heartbeats {
     /// # Errors
     /// When the socket or the thread cannot be made.
     pub fn listen(address: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address)?;
-        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
-        // Only so that the thread notices that it is to stop.
-        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let heartbeats = Self { address: socket.local_addr()?, state: Arc::default(), stop: Arc::default() };
-        let (state, stop) = (Arc::clone(&heartbeats.state), Arc::clone(&heartbeats.stop));
-        std::thread::Builder::new().name("heartbeats".into()).spawn(move || {
-            let mut datagram = [0; 512];
-            while !stop.load(Ordering::Relaxed) {
-                let Ok(length) = socket.recv(&mut datagram) else { continue };
-                let text = String::from_utf8_lossy(&datagram[..length]);
-                if let Some((id, word)) = witness::parse(&text) {
-                    lock(&state).hear(id, word);
-                }
-            }
-        })?;
-        Ok(heartbeats)
+        let (state, stop) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::default()));
+        let (shared, stopped) = (Arc::clone(&state), Arc::clone(&stop));
+        let hear = move |_, id: &str, word| shared.lock().hear(id, word);
+        let address = witness::listen(address, move || stopped.load(Ordering::Relaxed), hear)?;
+        Ok(Self { address, state, stop })
     }
 
     /// Where work sends its datagrams.
@@ -102,7 +90,7 @@ impl Heartbeats {
 
     /// The counts until now.
     pub fn counts(&self) -> Counts {
-        lock(&self.state).counts
+        self.state.lock().counts
     }
 }
 
@@ -110,10 +98,6 @@ impl Drop for Heartbeats {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work; [`heartbeats`]: the first of them, for loads of any size.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
 
+pub mod abreast;
 pub mod adapters;
 pub mod behind;
 pub mod build;

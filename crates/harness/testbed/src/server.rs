@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::process::Signal;
 
 use crate::behind::Behind;
@@ -82,7 +83,7 @@ impl Tail {
         let tail = self.clone();
         std::thread::Builder::new().name("stderr".into()).spawn(move || {
             for line in lossy_lines(stream) {
-                let mut lines = tail.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut lines = tail.0.lock();
                 lines.push_back(line);
                 if lines.len() > TAIL {
                     lines.pop_front();
@@ -92,7 +93,7 @@ impl Tail {
     }
 
     fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.0.lock();
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }
@@ -238,7 +239,7 @@ impl Server {
 
     /// Its exit status, if it has ended.
     pub fn ended(&self) -> Option<ExitStatus> {
-        self.process.as_ref().and_then(|process| process.lock().ended())
+        self.process.as_ref().and_then(|process| process.child.lock().ended())
     }
 
     /// Sends it a signal, and returns when, from the moment before: nothing can come of it earlier. From now on its end
@@ -247,7 +248,7 @@ impl Server {
         let sent_at = Instant::now();
         if let Some(process) = &self.process {
             process.end_expected.store(true, Ordering::Relaxed);
-            process.lock().signal(signal);
+            process.child.lock().signal(signal);
         }
         sent_at
     }
@@ -257,7 +258,7 @@ impl Server {
         let until = Instant::now() + limit;
         let process = self.process.as_ref()?;
         loop {
-            let status = process.lock().ended();
+            let status = process.child.lock().ended();
             if status.is_some() || Instant::now() >= until {
                 return status;
             }
@@ -268,7 +269,7 @@ impl Server {
     /// Kills it.
     pub fn kill(&self) {
         if let Some(process) = &self.process {
-            process.lock().kill();
+            process.child.lock().kill();
         }
     }
 
@@ -278,20 +279,14 @@ impl Server {
         if process.end_expected.load(Ordering::Relaxed) {
             return None;
         }
-        let status = process.lock().ended()?;
-        let told = match process.lock().left_behind() {
+        let status = process.child.lock().ended()?;
+        let told = match process.child.lock().left_behind() {
             0 => format!("the server died ({status})"),
             _ => {
                 format!("the server ended ({status}) and went into the background: run it in the foreground")
             }
         };
         Some(with_tail(told, &process.stderr.text()))
-    }
-}
-
-impl Process {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

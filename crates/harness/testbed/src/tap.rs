@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
 
@@ -75,7 +76,7 @@ impl Tap {
 
     /// Every request of this id that went by, in the order it came.
     pub fn seen(&self, id: &str) -> Vec<Exchange> {
-        lock(&self.seen).get(id).cloned().unwrap_or_default()
+        self.seen.lock().get(id).cloned().unwrap_or_default()
     }
 }
 
@@ -85,10 +86,6 @@ impl Drop for Tap {
         // The thread waits for a connection, so it is given one.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_millis(100));
     }
-}
-
-fn lock(seen: &Seen) -> MutexGuard<'_, HashMap<String, Vec<Exchange>>> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The requests that went by, and the place of one connection's among them.
@@ -101,14 +98,14 @@ struct Note {
 impl Note {
     fn request(seen: &Seen, head: &[u8]) -> Option<Self> {
         let (id, exchange) = read(head)?;
-        let mut all = lock(seen);
+        let mut all = seen.lock();
         let same = all.entry(id.clone()).or_default();
         same.push(exchange);
         Some(Self { seen: Arc::clone(seen), id, at: same.len() - 1 })
     }
 
     fn with(&self, what: impl FnOnce(&mut Exchange)) {
-        if let Some(exchange) = lock(&self.seen).get_mut(&self.id).and_then(|all| all.get_mut(self.at)) {
+        if let Some(exchange) = self.seen.lock().get_mut(&self.id).and_then(|all| all.get_mut(self.at)) {
             what(exchange);
         }
     }

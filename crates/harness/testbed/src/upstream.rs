@@ -11,10 +11,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, PipeWriter};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use wire::End;
 
 mod incoming;
@@ -99,13 +100,9 @@ struct Log {
 }
 
 impl Shared {
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Changes the log and wakes those who wait for a change.
     fn note<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
-        let result = change(&mut self.log());
+        let result = change(&mut self.log.lock());
         self.changed.notify_all();
         result
     }
@@ -135,18 +132,18 @@ impl Upstream {
     /// Has the request of that id answered so. Given several, the first arrival takes the first, and the last is for all
     /// that follow. A request that nothing was said about is answered at once.
     pub fn answer(&self, id: &str, replies: impl IntoIterator<Item = Reply>) {
-        self.shared.log().replies.insert(id.to_owned(), replies.into_iter().collect());
+        self.shared.log.lock().replies.insert(id.to_owned(), replies.into_iter().collect());
     }
 
     /// Every arrival of the request of that id so far, in order.
     pub fn seen(&self, id: &str) -> Vec<Seen> {
-        self.shared.log().seen.iter().filter(|seen| seen.id == id).cloned().collect()
+        self.shared.log.lock().seen.iter().filter(|seen| seen.id == id).cloned().collect()
     }
 
     /// Waits until an arrival of the request satisfies `wanted`, at most `within`.
     pub fn wait(&self, id: &str, within: Duration, wanted: impl Fn(&Seen) -> bool) -> Option<Seen> {
         let until = Instant::now() + within;
-        let mut log = self.shared.log();
+        let mut log = self.shared.log.lock();
         loop {
             if let Some(seen) = log.seen.iter().find(|seen| seen.id == id && wanted(seen)) {
                 return Some(seen.clone());
@@ -155,13 +152,13 @@ impl Upstream {
             if left.is_zero() {
                 return None;
             }
-            log = self.shared.changed.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.shared.changed.wait_for(&mut log, left);
         }
     }
 
     /// Connections accepted so far.
     pub fn connections(&self) -> u64 {
-        self.shared.log().connections
+        self.shared.log.lock().connections
     }
 }
 

@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use derive_more::Display;
+use parking_lot::{Condvar, Mutex};
 
 /// The message of a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
@@ -74,15 +75,14 @@ impl Witness {
     /// # Errors
     /// When the socket or the thread cannot be made.
     pub fn listen() -> io::Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        // A storm of a thousand works beats faster than one thread wakes up.
-        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
-        // Only so that the thread notices that it is to stop.
-        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let address = socket.local_addr()?;
         let state = Arc::new(State::default());
-        let shared = Arc::clone(&state);
-        std::thread::Builder::new().name("witness".into()).spawn(move || listen(&socket, &shared))?;
+        let (shared, stopped) = (Arc::clone(&state), Arc::clone(&state));
+        let hear = move |now, id: &str, word| {
+            shared.heard.lock().entry(id.to_owned()).or_default().push((now, word));
+            shared.news.notify_all();
+        };
+        let address =
+            listen((Ipv4Addr::LOCALHOST, 0).into(), move || stopped.stop.load(Ordering::Relaxed), hear)?;
         Ok(Self { address, state })
     }
 
@@ -93,17 +93,23 @@ impl Witness {
 
     /// Everything heard from the work of `id`, in the order it came.
     pub fn events(&self, id: &str) -> Vec<(Instant, Word)> {
-        self.lock().get(id).cloned().unwrap_or_default()
+        self.state.heard.lock().get(id).cloned().unwrap_or_default()
     }
 
     /// Everything heard from the work of `id` behind the first `heard` events, in the order it came.
     pub fn events_from(&self, id: &str, heard: usize) -> Vec<(Instant, Word)> {
-        self.lock().get(id).and_then(|events| events.get(heard..)).map(<[_]>::to_vec).unwrap_or_default()
+        self.state
+            .heard
+            .lock()
+            .get(id)
+            .and_then(|events| events.get(heard..))
+            .map(<[_]>::to_vec)
+            .unwrap_or_default()
     }
 
     /// Everything heard since `since` from works whose id begins with `prefix`, each work's in the order it came.
     pub fn since(&self, since: Instant, prefix: &str) -> Vec<(String, Vec<(Instant, Word)>)> {
-        let heard = self.lock();
+        let heard = self.state.heard.lock();
         let late = |events: &[(Instant, Word)]| -> Vec<_> {
             events.iter().filter(|(at, _)| *at >= since).copied().collect()
         };
@@ -146,7 +152,7 @@ impl Witness {
 
     /// Forgets everything heard.
     pub fn clear(&self) {
-        self.lock().clear();
+        self.state.heard.lock().clear();
     }
 
     /// Waits until `found` finds something; it is asked again at every event.
@@ -159,16 +165,12 @@ impl Witness {
             let left = until.checked_duration_since(Instant::now())?;
             // An event between the look and the wait is caught a moment later.
             let nap = left.min(Duration::from_millis(5));
-            drop(self.state.news.wait_timeout(self.lock(), nap).unwrap_or_else(PoisonError::into_inner));
+            self.state.news.wait_for(&mut self.state.heard.lock(), nap);
         }
     }
 
     fn find(&self, id: &str, wanted: impl Fn(Word) -> bool) -> Option<Instant> {
-        self.lock().get(id)?.iter().find(|(_, word)| wanted(*word)).map(|(at, _)| *at)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Heard> {
-        self.state.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.heard.lock().get(id)?.iter().find(|(_, word)| wanted(*word)).map(|(at, _)| *at)
     }
 }
 
@@ -178,19 +180,30 @@ impl Drop for Witness {
     }
 }
 
-fn listen(socket: &UdpSocket, state: &State) {
-    let mut datagram = [0; 512];
-    while !state.stop.load(Ordering::Relaxed) {
-        let Ok(length) = socket.recv(&mut datagram) else { continue };
-        let now = Instant::now();
-        let text = String::from_utf8_lossy(&datagram[..length]);
-        if let Some((id, word)) = parse(&text) {
-            let mut heard = state.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.entry(id.to_owned()).or_default().push((now, word));
-            drop(heard);
-            state.news.notify_all();
+/// Gives every word that comes to `address` to `hear`, on a thread that ends once it `is_over`; returns where it listens.
+pub(crate) fn listen(
+    address: SocketAddr,
+    is_over: impl Fn() -> bool + Send + 'static,
+    hear: impl Fn(Instant, &str, Word) + Send + 'static,
+) -> io::Result<SocketAddr> {
+    let socket = UdpSocket::bind(address)?;
+    // A storm of a thousand works beats faster than one thread wakes up.
+    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
+    // Only so that the thread notices that it is to stop.
+    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+    let address = socket.local_addr()?;
+    let listen = move || {
+        let mut datagram = [0; 512];
+        while !is_over() {
+            let Ok(length) = socket.recv(&mut datagram) else { continue };
+            let now = Instant::now();
+            if let Some((id, word)) = parse(&String::from_utf8_lossy(&datagram[..length])) {
+                hear(now, id, word);
+            }
         }
-    }
+    };
+    std::thread::Builder::new().name("witness".into()).spawn(listen)?;
+    Ok(address)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The trace of a connection: bytes sent and received with their times. It is printed beside a failure, and kept for
 //! all with `--trace`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::response::preview;
 
@@ -39,7 +41,7 @@ impl Trace {
 
     /// Notes an event on a connection; 0 is the scenario itself.
     pub fn say(&self, connection: u64, what: &str) {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lines.lock();
         if lines.len() < MOST {
             let stamp = self.stamp(Instant::now());
             lines.push(format!("{stamp}#{connection:<3} {what}"));
@@ -65,6 +67,6 @@ impl Trace {
 
     /// The lines so far.
     pub fn lines(&self) -> Vec<String> {
-        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lines.lock().clone()
     }
 }

@@ -1,9 +1,10 @@
 //! The gallery's results while a run adds to them: what was judged stands in the file at once, whatever ends the run.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use report::gallery::{self, Gallery, RESULTS, Shown};
 use suite::exit::Exit;
 use testbed::adapters::{self, Adapter};
@@ -43,7 +44,7 @@ impl Record {
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let ended = move |signal| {
-            let mut state = lock(&shared);
+            let mut state = shared.lock();
             state.interrupted = true;
             guard::kill_all();
             let written = if state.judged.servers.is_empty() { Ok(()) } else { state.write_page() };
@@ -61,7 +62,7 @@ impl Record {
 
     /// Adds a server's result, and writes the file of results. After a signal it does not return.
     pub(super) fn add(&self, name: &str, shown: &Shown) -> Result<(), String> {
-        let mut state = lock(&self.0);
+        let mut state = self.0.lock();
         if state.interrupted {
             drop(state);
             loop {
@@ -75,7 +76,7 @@ impl Record {
 
     /// Writes the page, and returns what disagrees with the manifests in this run.
     pub(super) fn finish(&self) -> Result<Vec<String>, String> {
-        let state = lock(&self.0);
+        let state = self.0.lock();
         say(&format!("wrote {}", state.root.join(RESULTS).display()));
         state.write_page()?;
         // What other runs have found is no surprise of this one.
@@ -94,10 +95,6 @@ impl State {
         say(&format!("wrote {}", page.display()));
         Ok(())
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The page, made of the results at `root`.

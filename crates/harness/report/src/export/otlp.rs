@@ -19,7 +19,7 @@ use measure::zombie::{Fate, Life};
 use serde_json::{Value, json};
 use testbed::outside::Place;
 
-use super::timeline::{APART, end, group};
+use super::timeline::{APART, group};
 use crate::chain;
 
 mod hops;
@@ -39,7 +39,7 @@ pub fn render(results: &Results) -> String {
     let mut spans = Spans::new(results);
     let mut begin = 0.0;
     for (_, lives) in group(&results.measured.zombie, |life| life.round) {
-        let last = lives.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
+        let last = lives.iter().map(|life| life.alive_ms().max(life.answered_ms.unwrap_or(0.0)));
         let last = last.fold(0.0, f64::max);
         for (number, life) in lives.into_iter().enumerate() {
             spans.life(life, number, begin);
@@ -121,7 +121,7 @@ impl<'a> Spans<'a> {
         let how = life.how.map_or("running", |how| how.word());
         let work = ids.span(Some(parent), format!("work {}", life.style), Kind::Internal);
         let work = work
-            .from(begin + started, begin + end(life).max(started))
+            .from(begin + started, begin + life.alive_ms().max(started))
             .text(&format!("{OWN}.style"), &life.style)
             .text(&format!("{OWN}.outcome"), how)
             .number(&format!("{OWN}.heartbeats"), life.beats as u64)

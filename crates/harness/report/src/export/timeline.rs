@@ -27,7 +27,7 @@ pub fn render(results: &Results) -> String {
     }
     let mut begin = 0.0;
     for (_, lives) in group(&results.measured.zombie, |life| life.round) {
-        let last = lives.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
+        let last = lives.iter().map(|life| life.alive_ms().max(life.answered_ms.unwrap_or(0.0)));
         let last = last.fold(0.0, f64::max);
         for (number, life) in lives.into_iter().enumerate() {
             timeline.life(life, number, begin);
@@ -58,14 +58,6 @@ pub(super) fn group<T, K: Ord>(all: &[T], key: impl Fn(&T) -> K) -> BTreeMap<K, 
         groups.entry(key(one)).or_default().push(one);
     }
     groups
-}
-
-/// When the work was last seen alive.
-pub(super) fn end(life: &Life) -> f64 {
-    match (life.ended_ms, life.last_beat_ms) {
-        (Some(end), beat) => end.max(beat.unwrap_or(end)),
-        (None, _) => life.watched_ms,
-    }
 }
 
 struct Timeline<'a> {
@@ -106,9 +98,9 @@ impl Timeline<'_> {
         let work = json!({
             "beats": life.beats, "beats_after": life.beats_after, "how": life.how, "zombie": zombie.is_some(),
         });
-        self.span(&at, "work", started, end(life).max(started), work);
+        self.span(&at, "work", started, life.alive_ms().max(started), work);
         if let Some(ms) = zombie {
-            self.span(&at, "zombie", answered, end(life), json!({"zombie_ms": ms}));
+            self.span(&at, "zombie", answered, life.alive_ms(), json!({"zombie_ms": ms}));
         }
     }
 

@@ -33,7 +33,8 @@ pub(super) fn of(name: &str, results: &Results) -> Vec<Table> {
 /// A bar for each server and style: the worst of its lives.
 fn gantt(results: &Results) -> Table {
     let limit = results.limits.zombie_ms;
-    let ends = results.measured.zombie.iter().map(|life| end(life).max(life.answered_ms.unwrap_or(0.0)));
+    let ends =
+        results.measured.zombie.iter().map(|life| life.alive_ms().max(life.answered_ms.unwrap_or(0.0)));
     let time = Scale::linear(ends.fold(0.0, f64::max), 0.0, BAR as f64);
     let columns = ["server", "█ work, ▒ work after its answer, ░ its answer is late", ""];
     let mut table = Table::new("Requests and their work, over time", "style", columns.map(Column::words));
@@ -47,20 +48,15 @@ fn gantt(results: &Results) -> Table {
     table
 }
 
-/// When the work was last seen alive.
-fn end(life: &Life) -> f64 {
-    life.ended_ms.map_or(life.watched_ms, |end| end.max(life.last_beat_ms.unwrap_or(end)))
-}
-
 fn bar(life: &Life, fate: Fate, time: &Scale) -> String {
     let at = |ms: f64| (time.at(ms).round() as usize).max(1);
     let answered = life.answered_ms.unwrap_or(life.watched_ms);
     let (until, over, ends) = match fate {
-        Fate::Stopped(_) => (end(life).min(answered), ' ', answered),
-        Fate::Zombie(_) | Fate::Endless(_) => (answered, '▒', end(life)),
+        Fate::Stopped(_) => (life.alive_ms().min(answered), ' ', answered),
+        Fate::Zombie(_) | Fate::Endless(_) => (answered, '▒', life.alive_ms()),
         Fate::HeldAnswer(_) => (life.deadline_ms, '░', answered),
         Fate::Unborn => return String::new(),
-        Fate::NoTimeout => (end(life), ' ', 0.0),
+        Fate::NoTimeout => (life.alive_ms(), ' ', 0.0),
     };
     let solid = at(until);
     let beyond = if over == ' ' { 0 } else { at(ends).saturating_sub(solid).max(1) };

@@ -4,8 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use derive_more::{Display, Error, From};
-
 use super::{Adapter, Variant};
 use crate::subject::{Home, Subject};
 use crate::{build, catalog, files, toolchains};
@@ -26,10 +24,6 @@ pub struct Fetch {
     pub apt: bool,
 }
 
-/// Why an adapter cannot be had here.
-#[derive(Debug, Clone, PartialEq, Eq, Display, Error, From)]
-pub struct Absent(#[error(not(source))] String);
-
 impl Adapter {
     /// The folder in which it is installed and run.
     pub fn home(&self, root: &Path) -> PathBuf {
@@ -43,9 +37,9 @@ impl Adapter {
     ///
     /// # Errors
     /// Why it cannot be had: a program that is missing, a package that may not be fetched, or a step that failed.
-    pub fn install(&self, root: &Path, fetch: Fetch, say: &dyn Fn(&str)) -> Result<(), Absent> {
+    pub fn install(&self, root: &Path, fetch: Fetch, say: &dyn Fn(&str)) -> Result<(), String> {
         if let Some(why) = self.lacking(root, fetch, say) {
-            return Err(Absent(why));
+            return Err(why);
         }
         self.copy(root)?;
         self.debian(fetch, say)?;
@@ -56,13 +50,13 @@ impl Adapter {
         }
         for (what, words) in self.packages() {
             if !fetch.packages {
-                return Err(Absent(format!("its packages are not installed; `--install` does `{what}`")));
+                return Err(format!("its packages are not installed; `--install` does `{what}`"));
             }
             say(&format!("{}: `{what}` in `{}`", self.name, self.home(root).display()));
             self.run(&what, words, root)?;
         }
         self.build(root, say)?;
-        Ok(files::write(&marker, locks)?)
+        files::write(&marker, locks)
     }
 
     /// One of its servers, started in its home.
@@ -97,7 +91,7 @@ impl Adapter {
     }
 
     /// Copies the language's shared files and the adapter's folder to where it runs.
-    fn copy(&self, root: &Path) -> Result<(), Absent> {
+    fn copy(&self, root: &Path) -> Result<(), String> {
         let home = self.home(root);
         let shared = self.folder.parent().zip(home.parent());
         for (from, to) in shared.into_iter().chain([(self.folder.as_path(), home.as_path())]) {
@@ -107,7 +101,7 @@ impl Adapter {
     }
 
     /// Sees to Debian's packages.
-    fn debian(&self, fetch: Fetch, say: &dyn Fn(&str)) -> Result<(), Absent> {
+    fn debian(&self, fetch: Fetch, say: &dyn Fn(&str)) -> Result<(), String> {
         let names = self.install.apt.iter().map(|package| package.split('=').next().unwrap_or(package));
         let missing: Vec<&str> = names.filter(|name| !is_installed(name)).collect();
         if missing.is_empty() {
@@ -115,17 +109,17 @@ impl Adapter {
         }
         let what = format!("apt-get install {}", missing.join(" "));
         if !fetch.apt {
-            return Err(Absent(format!("Debian's packages are missing; `--apt` does `{what}`")));
+            return Err(format!("Debian's packages are missing; `--apt` does `{what}`"));
         }
         say(&format!("{}: `{what}`, into the system", self.name));
         let words = ["apt-get", "install", "--yes", "--no-install-recommends"].into_iter().chain(missing);
-        Ok(build::run(&what, words.map(OsString::from).collect(), Path::new("/"), |_| {})?)
+        build::run(&what, words.map(OsString::from).collect(), Path::new("/"), |_| {})
     }
 
     /// The text of its locks, which says what is installed.
-    fn locks(&self) -> Result<String, Absent> {
+    fn locks(&self) -> Result<String, String> {
         let locks = [&self.install.pip, &self.install.npm, &self.install.cargo];
-        let read = |file: &String| Ok(files::read(&self.folder.join(file))?);
+        let read = |file: &String| files::read(&self.folder.join(file));
         locks.into_iter().flatten().map(read).collect()
     }
 
@@ -151,7 +145,7 @@ impl Adapter {
     }
 
     /// Builds it from what is there.
-    fn build(&self, root: &Path, say: &dyn Fn(&str)) -> Result<(), Absent> {
+    fn build(&self, root: &Path, say: &dyn Fn(&str)) -> Result<(), String> {
         let cargo = self.install.cargo.as_ref().map(|_| {
             // The lock was fetched before: a build fetches nothing.
             "cargo build --release --locked --offline --quiet --target-dir ../target".to_owned()
@@ -163,9 +157,9 @@ impl Adapter {
         Ok(())
     }
 
-    fn run(&self, what: &str, words: Vec<OsString>, root: &Path) -> Result<(), Absent> {
+    fn run(&self, what: &str, words: Vec<OsString>, root: &Path) -> Result<(), String> {
         let env = self.environment(root).into_iter().map(|(name, value)| (name.into(), value.into()));
-        Ok(build::run_with(what, words, &self.home(root), env.collect(), |_| {})?)
+        build::run_with(what, words, &self.home(root), env.collect(), |_| {})
     }
 }
 
