@@ -15,6 +15,7 @@
 //! - [`outside`]: work that is not in a server's process, by a witness of its own.
 //! - [`witness`], [`census`], [`proc`]: three pairs of eyes on the work; [`heartbeats`]: the first of them, for loads of any size.
 //! - [`machine`]: where a run takes place; [`noise`]: how late that machine's timers are.
+//! - [`files`]: files of text; [`abreast`]: work side by side.
 
 pub mod abreast;
 pub mod adapters;
