@@ -74,13 +74,15 @@ pub(crate) struct Node {
     lists: OnceBox<Lists>,
 }
 
+/// In this order a new one is written field by field; in the compiler's own it is copied from the stack in part.
+#[repr(C)]
 struct Shared {
     /// While the node lives: the cause its own deadline would have. Afterwards: the cause of its end.
     cause: Option<Cause>,
-    /// The first waiter; most contexts have at most one.
-    waiter: Option<Waker>,
     /// When the end was due on the system's clock; zero says before any deadline below.
     at: u64,
+    /// The first waiter; most contexts have at most one.
+    waiter: Option<Waker>,
 }
 
 /// The end of a node: its kind, its cause and its time.
@@ -114,17 +116,17 @@ pub(crate) struct Watched(pub(crate) Arc<dyn Watcher>);
 impl Node {
     /// Makes a live node; `traits` are of `TIMED`, `WATCHED`, `MERGED` and `MOVES`.
     #[inline]
-    pub(crate) fn new(parent: Position, deadline: u64, traits: u16) -> Arc<Self> {
-        let unlinked = if parent.node.is_some() || traits & MOVES != 0 { UNLINKED } else { 0 };
+    pub(crate) fn new(Position { node, layer, flags }: Position, deadline: u64, traits: u16) -> Arc<Self> {
+        let unlinked = if node.is_some() || traits & MOVES != 0 { UNLINKED } else { 0 };
         // `Arc::new` makes its value on the stack and copies it, and the copy waits for what was just written there.
-        // This makes it in place; there is no cycle.
-        Arc::new_cyclic(|_| Self {
+        // This makes it in place, of single fields for the same reason; there is no cycle.
+        Arc::new_cyclic(move |_| Self {
             state: AtomicU16::new(traits | unlinked),
             list: AtomicU8::new(0),
             place: AtomicU32::new(NOWHERE),
-            parent,
+            parent: Position { node, layer, flags },
             deadline,
-            shared: Mutex::new(Shared { cause: None, waiter: None, at: 0 }),
+            shared: Mutex::new(Shared { cause: None, at: 0, waiter: None }),
             lists: OnceBox::new(),
         })
     }
