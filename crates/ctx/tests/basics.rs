@@ -35,6 +35,11 @@ fn a_task_and_a_thread_wait_on_the_same_context() {
     let (ctx, cancel) = Context::background().with_cancel();
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| ctx.wait());
+        let patience = Instant::now() + Duration::from_secs(20);
+        while ctx.waiters() == 0 {
+            assert!(Instant::now() < patience, "the thread waits");
+            std::thread::yield_now();
+        }
         let mut done = pin!(ctx.done(|_| std::future::pending::<()>()));
         let mut task = Task::from_waker(Waker::noop());
         assert_eq!(done.as_mut().poll(&mut task), Poll::Pending);
@@ -48,7 +53,8 @@ fn a_task_and_a_thread_wait_on_the_same_context() {
 fn a_blocking_wait_is_never_early() {
     let deadline = Instant::now() + Duration::from_millis(20);
     let (ctx, _cancel) = Context::background().with_deadline(deadline);
-    assert_eq!(ctx.wait_timeout(Duration::from_millis(1)), None);
+    // On a busy machine a millisecond may end behind the deadline.
+    assert!(ctx.wait_timeout(Duration::from_millis(1)).is_none() || Instant::now() >= deadline);
     assert_eq!(ctx.wait(), Error::DeadlineExceeded);
     assert!(Instant::now() >= deadline);
     // Nor is one that gives up before the end.

@@ -186,11 +186,17 @@ fn a_driver_that_is_dropped_in_the_middle_is_not_woken_any_more() {
 
 #[test]
 fn a_driver_reads_the_clock_again_after_a_burst_of_callbacks() {
-    // The callback of the first deadline runs until after the second one, so there is nothing left to sleep for.
+    // A busy machine is late now and then, and a driver that does not look again is late each time.
+    let late = (0..5).map(|_| late_after_a_burst()).find(|late| *late < Duration::from_millis(100));
+    assert!(late.is_some(), "it slept from before the burst");
+}
+
+/// Returns how late a deadline is noticed that comes while the callback of an earlier one runs.
+fn late_after_a_burst() -> Duration {
     let (root, stop) = Context::background().with_cancel();
     let driver = Driver::new();
     let base = driver.attach(&root);
-    let (late, _l) = base.with_timeout(Duration::from_millis(400));
+    let (late, _l) = base.with_timeout(Duration::from_millis(200));
     let (early, _e) = base.with_timeout(Duration::from_millis(1));
     let due = late.deadline().unwrap();
     early
@@ -206,8 +212,8 @@ fn a_driver_reads_the_clock_again_after_a_burst_of_callbacks() {
         scope.spawn(|| driver.run(&root));
         let late_by = ended.recv().unwrap() - due;
         stop.cancel();
-        assert!(late_by < Duration::from_millis(200), "{late_by:?}: slept from before the burst");
-    });
+        late_by
+    })
 }
 
 #[test]
