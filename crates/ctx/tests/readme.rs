@@ -8,7 +8,7 @@ const CONFORMANCE: &str = include_str!("../CONFORMANCE.md");
 /// The README's parts whose tables say what the crate does.
 const PARTS: [&str; 3] = ["# ctx: Go's context for Rust\n", "## Beside other libraries\n", "## From Go\n"];
 
-/// What holds a row that no test is about.
+/// The cell of a row that an example holds, and no test.
 const EXAMPLE: &str = "the example under \"More than a wait\"";
 
 /// Returns the rows of the tables in the part of `text` below `title`, without their heads.
