@@ -198,7 +198,7 @@ fn late_after_a_burst() -> Duration {
     let base = driver.attach(&root);
     let (late, _l) = base.with_timeout(Duration::from_millis(200));
     let (early, _e) = base.with_timeout(Duration::from_millis(1));
-    let due = late.deadline().unwrap();
+    let due = late.deadline().expect("it was just set");
     early
         .after_func(move || {
             while Instant::now() < due - Duration::from_millis(5) {
@@ -210,7 +210,7 @@ fn late_after_a_burst() -> Duration {
     late.after_func(move || send.send(Instant::now()).expect("the test waits")).keep();
     thread::scope(|scope| {
         scope.spawn(|| driver.run(&root));
-        let late_by = ended.recv().unwrap() - due;
+        let late_by = ended.recv().expect("the callback tells") - due;
         stop.cancel();
         late_by
     })
