@@ -15,7 +15,11 @@ fn allocations(operation: impl FnOnce()) -> u64 {
 
 #[test]
 fn c03_a_root_allocates_nothing() {
-    assert_eq!(allocations(|| drop((Context::background(), Context::todo()))), 0);
+    let ask = |root: Context| {
+        assert!(root.clone().err().is_none() && root.deadline().is_none() && root.value::<u8>().is_none());
+        assert_eq!((root.registered(), root.waiters()), (0, 0));
+    };
+    assert_eq!(allocations(|| _ = [Context::background(), Context::todo()].map(ask)), 0);
 }
 
 #[test]
