@@ -44,11 +44,11 @@ macro_rules! table {
 table! {
     None => &[],
     KeepsWorking => KEEPS_WORKING,
-    // Only the work's own word gives it away.
-    LiesToCensus => &["hops/deadline", "work/context", "work/drop", "work/polling"],
+    // Only the work's own word gives it away, and the thread that gives it.
+    LiesToCensus => &["hops/deadline", "leak/storm-drop", "work/context", "work/drop", "work/polling"],
     // Deadlines of whole tens of milliseconds are kept, and what is left of one behind a hop is none.
     RoundsDown => &["deadline/never-early", "hops/deadline"],
-    AnswersTwice => &["deadline/kept-alive-after-504", "deadline/work-wins-a-tie"],
+    AnswersTwice => &["deadline/kept-alive-after-504", "deadline/work-wins-a-tie", "leak/storm-drop"],
     IgnoresDeadline => IGNORES_DEADLINE,
     TrustsCaller => &["deadline/caller-longer-is-capped", "deadline/header-huge"],
     StartsDeadWork => &["deadline/zero-budget", "group/zero-budget-starts-no-child"],
@@ -98,6 +98,7 @@ table! {
         "faults/body-too-large-chunked",
         "faults/refused-with-much-behind",
         "faults/uri-too-long-414",
+        "faults/uri-too-long-anywhere",
     ],
     FailsEasyRequests => FAILS_EASY_REQUESTS,
     ReadsOnce => READS_ONCE,

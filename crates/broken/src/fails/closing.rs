@@ -10,12 +10,14 @@ pub(super) const LINGERS_FOR_BODIES_ALONE: &[&str] = &[
 ];
 
 pub(super) const LINGERS_FOR_EVER: &[&str] = &[
+    "closing/clients-that-go-on",
     "closing/is-bounded",
+    "log/closed-pipe",
+    "log/full-disk",
     "outside/permit-shutdown",
     "outside/process-shutdown",
     "outside/query-shutdown",
     "shutdown/cancels-at-timeout",
-    "closing/clients-that-go-on",
     "shutdown/deadline-while-draining",
     "shutdown/drains",
     "shutdown/idle-closed",

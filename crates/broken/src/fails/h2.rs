@@ -23,6 +23,7 @@ impl Fault {
         match self {
             Self::H2WorksOnWhenItResets => [&["h2/no-window-times-out"], MADE_YOU_RESET].concat(),
             Self::IgnoresDisconnects => [IGNORES_DISCONNECTS, MADE_YOU_RESET].concat(),
+            Self::LosesARoute => [LOSES_A_ROUTE, MADE_YOU_RESET].concat(),
             Self::H2LosesSlots => {
                 // More than there are slots.
                 let many = MADE_YOU_RESET.iter().filter(|id| !id.ends_with("data-beyond-window"));
@@ -43,7 +44,6 @@ impl Fault {
                 &["h2/leak-storm"]
             }
             Self::ServesGarbage => &["h2/fields-over-the-limit", "h2/wrong-preface"],
-            Self::LosesARoute => LOSES_A_ROUTE,
             Self::ReadsOnce => &["h2/preface-timeout"],
             Self::WaitsForReaders => &["h2/deaf-client", "h2/no-window-times-out"],
             Self::AlwaysCancels => &["h2/detach-completes"],
@@ -71,7 +71,7 @@ impl Fault {
             Self::H2TakesFramesForLeaving => TAKES_FRAMES_FOR_LEAVING,
             Self::H2CancelsAtGoaway => &["h2/goaway-serves"],
             Self::H2DislikesLateResets => &["h2/late-reset-harmless"],
-            Self::H2CountsResets => &["h2/honest-cancels"],
+            Self::H2CountsResets => &["h2/honest-cancels", "h2/leak-resets"],
             Self::H2ClosesAtDeadlines => {
                 &["h2/goes-on-after-504", "h2/stalled-body-504", "h2/unread-body-504"]
             }

@@ -95,9 +95,10 @@ pub(super) const STAMPS_ONE_ID: &[&str] = &[
     "baseline/request-id-made",
     "deadline/504-says-why",
     "deadline/kept-alive-after-504",
+    "disconnect/others-untouched",
     "disconnect/serve-pipelined-half-close",
-    "values/made-id-inside",
     "probe/request-id",
+    "values/made-id-inside",
 ];
 
 pub(super) const FALLS_BACK_TO_DEFAULTS: &[&str] = &[
@@ -176,8 +177,16 @@ pub(super) const KEEPS_HALF_CLOSED: &[&str] = &[
     "disconnect/idle-half-close",
     "disconnect/serve-half-close",
     "faults/fd-exhaustion",
+    "faults/panic-handler",
+    "faults/too-many-connections",
+    "leak/fanout-storm",
     "leak/idle-connections",
+    "leak/refused-storm",
+    "leak/storm",
+    "leak/storm-drop",
+    "leak/storm-polling",
     "start/threads-refused",
+    "work/contexts-released",
 ];
 
 pub(super) const ALWAYS_CANCELS: &[&str] = &[

@@ -12,6 +12,7 @@ pub(super) const PRINTS_ITS_LOG: &[&str] = &[
 
 pub(super) const PANICS_AT_START: &[&str] = &[
     "baseline/bad-flag-exit-2",
+    "baseline/taken-port-exit-1",
     "log/refusal-unheard",
     "start/huge-count",
     "start/not-utf8",

@@ -63,6 +63,7 @@ pub(super) const TAKES_BYTES_FOR_ENDS: &[&str] = &[
 ];
 
 pub(super) const TAKES_SILENCE_FOR_ENDS: &[&str] = &[
+    "deadline/fast-in-a-storm",
     "disconnect/blocked-stream-half-close",
     "disconnect/blocked-stream-rst",
     "spared/silent-20s",
@@ -106,11 +107,15 @@ pub(super) const TIMES_WORK: &[&str] = &[
 pub(super) const ENDS_NEIGHBORS: &[&str] = &[
     "deadline/header-forms",
     "deadline/never-early",
+    "deadline/spinning-neighbour",
     "deadline/work-wins-a-tie",
     "disconnect/others-untouched",
     "faults/panic-spares-others",
     "leak/storm",
     "leak/storm-drop",
+    "leak/storm-polling",
+    "log/closed-pipe",
+    "log/full-disk",
     "outside/permit-deadline",
     "outside/permit-fin",
     "outside/permit-rst",
@@ -124,7 +129,6 @@ pub(super) const ENDS_NEIGHBORS: &[&str] = &[
     "spared/neighbor-panics",
     "spared/neighbor-rst",
     "spared/neighbor-times-out",
-    "timeouts/any-split",
     "vanish/others-untouched",
 ];
 

@@ -86,13 +86,14 @@ fn others_untouched(bench: &Bench) -> Outcome {
     Ok(observed)
 }
 
-/// Resets a `/slow` whose work has begun; gives how long it took to be canceled.
-fn one_resets(bench: &Bench) -> Result<Duration, Failure> {
+/// Resets a `/slow` whose work has begun; gives when, and how long it took to be canceled.
+fn one_resets(bench: &Bench) -> Result<(Instant, Duration), Failure> {
     let mut wire = bench.connect()?;
     let id = send(&mut wire, &request(bench, ""))?;
     bench.work_begins(&id)?;
     std::thread::sleep(bench.ms(20));
-    canceled(bench, &id, wire.reset())
+    let left_at = wire.reset();
+    Ok((left_at, canceled(bench, &id, left_at)?))
 }
 
 /// `/slow` that lasts and beats seldom, so many times.
@@ -107,7 +108,7 @@ fn in_a_crowd(bench: &Bench) -> Outcome {
     let mut storm = bench.storm(requests)?;
     storm.drive(Instant::now() + bench.ms(50))?;
     bench.work_begins(&last)?;
-    let took: Vec<_> = (0..5).map(|_| one_resets(bench)).collect::<Result<_, _>>()?;
+    let took: Vec<_> = (0..5).map(|_| Ok(one_resets(bench)?.1)).collect::<Result<_, Failure>>()?;
     storm.reset();
     Ok(told(&took))
 }
@@ -140,9 +141,14 @@ fn spinning_neighbour(bench: &Bench) -> Outcome {
         let mut neighbor = bench.connect()?;
         let id = send(&mut neighbor, &bench.slow_for(bench.ms(700), bench.ms(1800), "style=spin"))?;
         bench.work_begins(&id)?;
-        last = one_resets(bench);
+        let left = one_resets(bench);
         // The next try must not find two of them.
-        bench.work_ends(&id, bench.patience())?;
+        let (spun_until, _) = bench.work_ends(&id, bench.patience())?;
+        // A server that begins nothing while one spins has not been asked the question.
+        last = left.and_then(|(left_at, took)| {
+            ensure!(left_at < spun_until, "its work began only when the neighbor no longer spun");
+            Ok(took)
+        });
         if last.is_ok() {
             break;
         }
