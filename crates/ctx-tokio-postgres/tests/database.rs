@@ -1,6 +1,8 @@
 //! A real PostgreSQL: the test's own, or the one that `LAB_TEST_DATABASE` names.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,9 @@ use testbed::postgres::{self, Postgres};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 use tokio::task;
+use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -51,6 +55,14 @@ fn main() {
         trial(
             "a_cancel_that_is_not_taken_closes_the_connection",
             a_cancel_that_is_not_taken_closes_the_connection,
+        ),
+        trial(
+            "a_connection_is_closed_when_its_cancel_is_not_taken_and_its_session_is_gone",
+            a_connection_is_closed_when_its_cancel_is_not_taken_and_its_session_is_gone,
+        ),
+        trial(
+            "a_cancel_that_overtakes_its_query_is_sent_again_until_that_ends",
+            a_cancel_that_overtakes_its_query_is_sent_again_until_that_ends,
         ),
     ];
     let trials = trials.map(|trial| trial.with_ignored_flag(missing.is_some()));
@@ -221,4 +233,83 @@ async fn a_cancel_that_is_not_taken_closes_the_connection() {
     assert!(matches!(session.settled().await, Err(Error::Closed)));
     let next = answer(&mut session, 1).await;
     assert!(matches!(next, Err(Error::Closed)), "{next:?}");
+}
+
+/// Holds a query back on its way to the database.
+#[derive(Default)]
+struct Gate {
+    reached: Notify,
+    open: Notify,
+}
+
+/// Passes on what the client sends, until it closes its side; what names `overtaken` waits for the gate.
+async fn pass_on(client: TcpStream, at: SocketAddr, gate: Arc<Gate>) -> io::Result<()> {
+    let server = TcpStream::connect(at).await?;
+    let ((mut asks, mut is_told), (mut tells, mut is_asked)) = (client.into_split(), server.into_split());
+    let answers = task::spawn(async move { tokio::io::copy(&mut tells, &mut is_told).await });
+    let mut part = [0; 4096];
+    loop {
+        let length = asks.read(&mut part).await?;
+        if length == 0 {
+            answers.abort();
+            return Ok(());
+        }
+        if String::from_utf8_lossy(&part[..length]).contains("overtaken") {
+            gate.reached.notify_one();
+            gate.open.notified().await;
+        }
+        is_asked.write_all(&part[..length]).await?;
+    }
+}
+
+async fn a_connection_is_closed_when_its_cancel_is_not_taken_and_its_session_is_gone() {
+    let postgres = database();
+    let (config, at) = target(postgres);
+    let relay = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
+    let relayed = relay.local_addr().expect("loopback works");
+    let session = Session::connect(&config, move || TcpStream::connect(relayed));
+    // The first connection is passed on, and those of its cancels are never taken.
+    let passed = task::spawn(async move {
+        let (client, _) = relay.accept().await?;
+        let outcome = pass_on(client, at, Arc::default()).await;
+        drop(relay);
+        outcome
+    });
+    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(5));
+    minute(&mut session.await.expect("it takes connections"), &ctx, "left").await.expect_err("time runs out");
+    let closed = timeout(PATIENCE, passed).await.expect("the connection is closed");
+    closed.expect("it does not panic").expect("it is closed without an error");
+}
+
+async fn a_cancel_that_overtakes_its_query_is_sent_again_until_that_ends() {
+    let postgres = database();
+    let (config, at) = target(postgres);
+    let relay = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
+    let relayed = relay.local_addr().expect("loopback works");
+    let gate = Arc::new(Gate::default());
+    let opens = gate.clone();
+    task::spawn(async move {
+        let (client, _) = relay.accept().await?;
+        task::spawn(pass_on(client, at, opens.clone()));
+        // All others are cancel requests.
+        while let Ok((mut client, _)) = relay.accept().await {
+            let mut request = [0; 16];
+            client.read_exact(&mut request).await?;
+            let mut server = TcpStream::connect(at).await?;
+            server.write_all(&request).await?;
+            assert_eq!(server.read(&mut [0]).await?, 0);
+            opens.open.notify_one();
+        }
+        io::Result::Ok(())
+    });
+    let mut session =
+        Session::connect(&config, move || TcpStream::connect(relayed)).await.expect("it takes connections");
+    let (ctx, cancel) = Context::background().with_cancel();
+    let (outcome, ()) = tokio::join!(minute(&mut session, &ctx, "overtaken"), async {
+        gate.reached.notified().await;
+        cancel.cancel();
+    });
+    assert!(matches!(outcome, Err(Error::Ended(_))), "{outcome:?}");
+    let next = timeout(PATIENCE, answer(&mut session, 2)).await.expect("the query was canceled");
+    assert_eq!(next.expect("it answers"), 2);
 }
