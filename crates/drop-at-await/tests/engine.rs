@@ -156,6 +156,33 @@ fn a_retry_that_never_ends_is_bounded_and_counted_as_a_loss() {
     assert_eq!(report.losses().count(), 2);
 }
 
+#[test]
+fn a_retry_has_the_whole_limit_again() {
+    let five = async || {
+        for _ in 0..5 {
+            yield_now().await;
+        }
+    };
+    let checker = Checker::new().limit(5);
+    let report = checker.check(|run| drop(run.retry(five, |_| false)));
+    assert_eq!(report.drops(), 5);
+    report.assert_safe();
+    let report = block_on(checker.check_in_task(async |run| drop(run.retry(five, |_| false).await)));
+    assert_eq!(report.drops(), 5);
+    report.assert_safe();
+}
+
+#[test]
+fn the_steps_of_a_peer_are_bounded_for_each_wait_and_not_for_all() {
+    let report = Checker::new().limit(4).patience(Duration::ZERO).check(|run| {
+        let wakers = RefCell::default();
+        let every_third = |step| step % 3 != 2 || wake_all(&wakers);
+        drop(run.drive_beside(waits_for_its_peer(3, &wakers), every_third));
+    });
+    assert_eq!(report.drops(), 6);
+    report.assert_safe();
+}
+
 /// Always true, in a way that does not make the code behind it unreachable.
 fn run_is_over() -> bool {
     std::hint::black_box(true)
