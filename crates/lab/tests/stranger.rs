@@ -158,9 +158,8 @@ fn a_server_of_the_users_own_has_a_row_beside_the_others_and_a_series_in_every_f
 #[test]
 fn a_command_that_names_flags_is_given_them_by_the_scenarios_that_need_them() {
     let file = format!("{}/tests/stranger/flags.py", env!("CARGO_MANIFEST_DIR"));
-    let verdicts = |flags: &str| {
+    let verdicts = |flags: &str, only: &str| {
         let run = format!("python3 '{file}' {{port}} {flags}");
-        let only = "outside/upstream-unset,outside/upstream-no-budget,outside/upstream-shutdown";
         let output =
             lab(&["check", "--run", &run, "--only", only, "--start-timeout", "1m", "--format", "json"]);
         let run: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
@@ -169,12 +168,18 @@ fn a_command_that_names_flags_is_given_them_by_the_scenarios_that_need_them() {
         rows.sort();
         rows.join(", ").replace("outside/upstream-", "").replace('"', "")
     };
+    let only = "outside/upstream-unset,outside/upstream-no-budget,outside/upstream-shutdown";
     assert_eq!(
-        verdicts("--upstream={upstream} --reserve={reserve} --request-timeout={request-timeout}"),
+        verdicts("--upstream={upstream} --reserve={reserve} --request-timeout={request-timeout}", only),
         "no-budget pass, shutdown unsupported, unset pass"
     );
     assert_eq!(
-        verdicts("--upstream={upstream} --reserve={reserve}"),
+        verdicts("--upstream={upstream} --reserve={reserve}", only),
         "no-budget unsupported, shutdown unsupported, unset unsupported"
+    );
+    // It refuses the timeout, and is then to be given `--threads`, which its command does not name.
+    assert_eq!(
+        verdicts("--request-timeout={request-timeout}", "baseline/bad-flag-exit-2"),
+        "baseline/bad-flag-exit-2 unsupported"
     );
 }

@@ -3,6 +3,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 flags = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[2:])
+if flags.get("request-timeout") == "2x":
+    print("bad --request-timeout", file=sys.stderr)
+    sys.exit(2)
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
