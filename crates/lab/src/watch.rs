@@ -189,7 +189,8 @@ fn started(name: &str, args: &args::Watch) -> Result<Watched, String> {
         return Err(format!("{name}: {}", server.error.unwrap_or_else(|| "cannot be run".to_owned())));
     };
     let any = "127.0.0.1:0".parse().expect("an address");
-    let heartbeats = Heartbeats::listen(any).map_err(|error| format!("failed to open a witness: {error}"))?;
+    let heartbeats = Heartbeats::listen(any)
+        .map_err(|error| format!("failed to open a socket for heartbeats: {error}"))?;
     let witness = heartbeats.address().to_string();
     let given = show::flags(&args.flag)?;
     let mut flags: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), *value)).collect();

@@ -231,7 +231,7 @@ struct Watched {
 /// goes before, to see whose work begins at all.
 fn watch(slot: &Slot<'_>, actions: &[Action], plan: &Plan) -> Result<Watched, Failure> {
     let (server, round) = (slot.server, slot.round);
-    let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let witness = server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))?;
     let (actions, unborn) = born(slot, witness, actions, plan)?;
     let give_up_at = Instant::now() + millis(plan.work_ms) + PATIENCE;
     let mut clients = Vec::new();

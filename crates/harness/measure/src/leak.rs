@@ -125,7 +125,7 @@ pub struct Leak {
 /// The process when a storm is over and its work has ended, or patience has.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Round {
-    /// Live work, as the census counts it.
+    /// Live work, as the server counts it.
     pub work: u64,
     /// Threads.
     pub threads: u64,
@@ -142,7 +142,7 @@ pub struct Round {
 /// # Errors
 /// When the server has no census or is not our process, or requests are lost.
 fn watch(server: &Server, plan: &Plan) -> Result<Vec<Round>, Failure> {
-    let admin = server.admin().ok_or_else(|| Failure::unsupported("no census"))?;
+    let admin = server.admin().ok_or_else(|| Failure::unsupported("no count of its own"))?;
     let pid = server.pid().ok_or_else(|| Failure::unsupported("not our process"))?;
     let (style, work) = (&plan.style, plan.work_ms);
     let request = Request::get(format!("/slow?style={style}&work={work}ms&tick=50ms"))

@@ -159,7 +159,7 @@ pub struct Outside {
     pub end: End,
     /// The number of the round, from 0.
     pub round: usize,
-    /// When the witness first saw the work, since the request was sent; null in documents of before it was noted.
+    /// When the work was first seen from outside the server, since the request was sent; null in documents of before it was noted.
     #[serde(default)]
     pub began_ms: Option<f64>,
     /// When the request ended, since it was sent; null in documents of before it was noted.
@@ -167,7 +167,7 @@ pub struct Outside {
     pub over_ms: Option<f64>,
     /// The answer's status; none when the client left.
     pub status: Option<u16>,
-    /// From the end of the request until the witness saw no more of the work; 0 when it was gone before.
+    /// From the end of the request until the work was last seen from outside the server; 0 when it was gone before.
     pub outlived_ms: f64,
     /// True when the work still went on then, and was not watched further.
     pub endless: bool,

@@ -150,7 +150,7 @@ pub struct Reading {
     pub at_ms: f64,
     /// Requests without an answer, as the client sees it.
     pub requests: u64,
-    /// Work that runs, as the census counts it.
+    /// Work that runs, as the server counts it.
     pub work: u64,
     /// The part of it whose request has ended.
     pub zombies: u64,
@@ -212,7 +212,7 @@ impl Storm {
 /// Lets `plan.requests` requests of work in `style` time out together, and reads the server all the while.
 fn watch(slot: &Slot<'_>, style: &str, plan: &Plan) -> Result<Storm, Failure> {
     let server = slot.server;
-    let admin = server.admin().ok_or_else(|| Failure::unsupported("no census"))?;
+    let admin = server.admin().ok_or_else(|| Failure::unsupported("no count of its own"))?;
     let pid = server.pid().ok_or_else(|| Failure::unsupported("not our process"))?;
     let waiting = AtomicUsize::new(0);
     let read = |since: Option<Instant>| -> Result<Reading, Failure> {

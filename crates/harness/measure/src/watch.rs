@@ -33,7 +33,7 @@ pub struct Watch {
     pub load_ms: f64,
     /// The status that it ended with; null when it was not waited for.
     pub load_end: Option<String>,
-    /// Answers by status, by the census; empty without one.
+    /// Answers by status, by the server's count; empty without one.
     pub answered: BTreeMap<String, u64>,
     /// The heartbeats that were heard; null when nobody listened.
     pub heard: Option<Counts>,
@@ -46,13 +46,13 @@ pub struct Watch {
 pub struct Reading {
     /// Milliseconds since the load began; the reading before it is at 0.
     pub at_ms: f64,
-    /// Open connections, by the census.
+    /// Open connections, by the server's count.
     pub connections: Option<u64>,
-    /// Requests being answered, by the census.
+    /// Requests being answered, by the server's count.
     pub requests: Option<u64>,
-    /// Units of work that run, by the census.
+    /// Units of work that run, by the server's count.
     pub work: Option<u64>,
-    /// Those of them whose request has ended, by the census.
+    /// Those of them whose request has ended, by the server's count.
     pub zombies: Option<u64>,
     /// Units of work that run, by their heartbeats.
     pub heard: Option<u64>,

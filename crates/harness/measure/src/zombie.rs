@@ -265,7 +265,7 @@ impl Life {
 
 /// Sends `plan.each` requests of each of `styles` side by side, and watches their work to its end.
 fn watch(slot: &Slot<'_>, styles: &[&'static str], plan: &Plan) -> Result<Vec<Life>, Failure> {
-    let witness = slot.server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let witness = slot.server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))?;
     let sent =
         |style: &'static str| (0..plan.each).map(move |number| Sent { style, round: slot.round, number });
     let sent: Vec<Sent> = styles.iter().copied().flat_map(sent).collect();

@@ -272,7 +272,7 @@ impl Bench {
     /// # Errors
     /// When the server has none.
     pub fn witness(&self) -> Result<&Witness, Failure> {
-        self.server.witness().ok_or_else(|| Failure::unsupported("no witness"))
+        self.server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))
     }
 
     /// Waits until the work of `id` has begun.
@@ -351,6 +351,6 @@ impl Bench {
     }
 
     fn admin(&self) -> Result<std::net::SocketAddr, Failure> {
-        self.server.admin().ok_or_else(|| Failure::unsupported("no census"))
+        self.server.admin().ok_or_else(|| Failure::unsupported("no count of its own"))
     }
 }

@@ -61,10 +61,10 @@ pub fn takes(need: Capability) -> String {
              LAB_WITNESS or in the place of `{witness}` in its command"
         }
         Capability::StyleContext => {
-            "a witness hears its work; and if it knows the parameter, `style=no-such-style` is answered 400"
+            "its work sends heartbeats; and if it knows the parameter, `style=no-such-style` is answered 400"
         }
         Capability::Process => "the lab starts it: --run instead of --url",
-        Capability::Admin => "it serves a census, and prints `admin on http://ADDR` behind its first line, or --admin names it",
+        Capability::Admin => "it serves its own count of its requests and work, and prints `admin on http://ADDR` behind its first line, or --admin names it",
         Capability::Routing => "it answers 404 for a path that it does not have",
         Capability::Methods => "it answers 405 for `DELETE /fast`, and no 200 for `FROB /fast`",
         Capability::Head => "it answers 200 for `HEAD /fast`, and something else for `FROB /fast`",

@@ -188,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn no_text_has_a_word_that_the_lab_alone_knows() {
+        for scenario in every() {
+            let texts = [scenario.promise, scenario.sent, scenario.why, scenario.wrong];
+            // A name between backticks is an endpoint or a flag, and keeps its name.
+            for text in texts.iter().flat_map(|text| text.split('`').step_by(2)) {
+                let found = ["witness", "census", "SHOULD"].iter().find(|word| text.contains(*word));
+                assert_eq!(found, None, "{} says: {text}", scenario.id);
+            }
+        }
+    }
+
+    #[test]
     fn every_flag_is_a_capability() {
         for scenario in every() {
             for (name, _) in scenario.flags {

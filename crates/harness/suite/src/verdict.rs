@@ -232,7 +232,7 @@ mod tests {
     fn an_expectation_hides_neither_an_error_nor_a_lack() {
         let error = Err(Failure::harness("no socket"));
         assert_eq!(judge(&error, Level::Must, Some(Kind::Xfail)), Verdict::Error);
-        let lack = Err(Failure::unsupported("no witness"));
+        let lack = Err(Failure::unsupported("no heartbeats"));
         assert_eq!(judge(&lack, Level::Must, Some(Kind::Xfail)), Verdict::Unsupported);
     }
 }

@@ -46,7 +46,8 @@ fn link(
     flags: &[&str],
     within: Duration,
 ) -> Result<Link, String> {
-    let witness = Witness::listen().map_err(|error| format!("failed to open a witness: {error}"))?;
+    let witness =
+        Witness::listen().map_err(|error| format!("failed to open a socket for heartbeats: {error}"))?;
     let (heard, next) = (witness.address().to_string(), next.map(|next| next.to_string()));
     let next = next.iter().flat_map(|next| ["--upstream", next]);
     let args = flags.iter().copied().chain(["--witness", heard.as_str()]).chain(next);

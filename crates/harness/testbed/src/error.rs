@@ -20,10 +20,10 @@ pub enum Error {
     /// The admin address cannot be connected to.
     Admin(wire::Error),
     /// The admin address gives no answer.
-    #[display("the census did not answer: {_0}")]
+    #[display("the server's count did not answer: {_0}")]
     NoCensus(wire::Error),
     /// The answer of the admin address is no census.
-    #[display("the census is no census: {_0}")]
+    #[display("the server's count cannot be read: {_0}")]
     NotACensus(serde_json::Error),
     /// The census did not come to what was waited for.
     #[display("not {what} after {within:.1?}: {last}")]

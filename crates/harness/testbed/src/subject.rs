@@ -319,7 +319,7 @@ impl Subject {
 }
 
 fn unopened(error: std::io::Error) -> String {
-    format!("failed to open a witness: {error}")
+    format!("failed to open a socket for heartbeats: {error}")
 }
 
 fn with_flags(words: &[OsString], flags: &[(&str, &str)]) -> Vec<OsString> {

@@ -135,7 +135,7 @@ impl Watched {
             }
             Kind::Permit => {
                 let server = start(&[("--permits", "1")])?;
-                server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+                server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))?;
                 (server, Witness::Permit)
             }
         };

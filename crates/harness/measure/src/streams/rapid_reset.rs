@@ -151,7 +151,7 @@ impl RapidReset {
 
 /// Resets streams as fast as they are opened, and returns a record without the names of its server and round.
 fn attack(server: &Server, lasts: Duration) -> Result<RapidReset, Failure> {
-    let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let witness = server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))?;
     let pid = server.pid().ok_or_else(|| Failure::unsupported("not our process"))?;
     let give_up_at = Instant::now() + lasts + PATIENCE;
     let (mut h2, limit) = connect(server, give_up_at)?;

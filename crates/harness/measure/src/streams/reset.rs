@@ -131,7 +131,7 @@ impl Measurement for Measure {
 
 /// Resets streams on one connection once they work, one after the other, and watches their work to its end.
 fn resets(server: &Server, round: usize, plan: &Plan) -> Result<(Vec<f64>, usize), Failure> {
-    let witness = server.witness().ok_or_else(|| Failure::unsupported("no witness"))?;
+    let witness = server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))?;
     let (mut took, mut missed, mut done) = (Vec::new(), 0, 0);
     let (mut h2, limit) = connect(server, Instant::now() + DEADLINE)?;
     while done < plan.streams {

@@ -252,7 +252,7 @@ fn clause(style: &str, fate: Fate, silent: bool, who: &str, found: &[(&str, Fate
             format!("ran to its end on {who}, {length} past the timeout, and was closed without an answer")
         }
         Fate::HeldAnswer(_) => format!("nothing could interrupt it on {who}, and the 504 came {length} late"),
-        Fate::Unborn => format!("on {who} the witness heard no start of it"),
+        Fate::Unborn => format!("on {who} no heartbeat said that it started"),
         Fate::NoTimeout => format!("on {who} the request was not timed out"),
     };
     match because(style, fate) {

@@ -150,7 +150,7 @@ pub(super) fn cost(results: &Results) -> Result<Finding, String> {
     }
     Ok(Finding {
         title: format!(
-            "A deadline, a disconnect that is heard, and a census cost {:.1} µs of processor time a request",
+            "A deadline, a disconnect that is heard, and the server's own count cost {:.1} µs of processor time a request",
             tokio.p50 - plain.p50
         ),
         table,

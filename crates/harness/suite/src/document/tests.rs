@@ -28,7 +28,12 @@ fn a_broken_promise_outweighs_an_error() {
 fn a_server_or_a_measurement_that_failed_outweighs_nothing_but_is_not_forgotten() {
     let mut run = of(&[Verdict::Pass]);
     assert_eq!(run.exit(), Exit::Good);
-    let gap = Gap { server: "x".into(), what: "storm".into(), unsupported: true, why: "no census".into() };
+    let gap = Gap {
+        server: "x".into(),
+        what: "storm".into(),
+        unsupported: true,
+        why: "no count of its own".into(),
+    };
     run.gaps = vec![gap.clone()];
     assert_eq!(run.exit(), Exit::Good);
     run.gaps = vec![Gap { unsupported: false, ..gap }];

@@ -69,7 +69,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: &[Judges::Answer, Judges::Connection],
         needs: &[Admin, KeepAlive],
         slot: Slot::Own,
-        sent: "100 times `GET /fast` on one connection, the census before and after",
+        sent: "100 times `GET /fast` on one connection, the server's count before and after",
         why: "a connection per request costs a handshake and a port each",
         run: keepalive_reuse,
         ..Scenario::BASE
@@ -126,7 +126,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "baseline/census-adds-up",
-        promise: "the census has every field, and work started = live + ended",
+        promise: "the server's count has every field, and work started = live + ended",
         judges: &[Judges::Work],
         needs: &[Admin],
         sent: "`GET /census` and `GET /metrics` on the admin address, after one `GET /fast`",
@@ -301,15 +301,15 @@ fn stream_whole(bench: &Bench) -> Outcome {
 fn census_adds_up(bench: &Bench) -> Outcome {
     let answer = bench.ask(&bench.fast())?;
     ensure!(answer.status() == 200, "{} instead of 200", answer.status());
-    let admin = bench.server().admin().ok_or_else(|| Failure::unsupported("no census"))?;
+    let admin = bench.server().admin().ok_or_else(|| Failure::unsupported("no count of its own"))?;
     let text = |path: &str| {
         let until = std::time::Instant::now() + bench.patience();
         let mut wire = wire::Wire::connect(admin, until, bench.trace())?;
         wire.ask(&Request::get(path).header("Connection", "close")).map(|answer| answer.response)
     };
-    let json = text("/census")?.json().ok_or_else(|| Failure::broken("the census is no JSON"))?;
+    let json = text("/census")?.json().ok_or_else(|| Failure::broken("the server's count is no JSON"))?;
     for field in FIELDS {
-        ensure!(json.pointer(field).is_some(), "the census has no `{field}`");
+        ensure!(json.pointer(field).is_some(), "the server's count has no `{field}`");
     }
     let number =
         |name: &str| json.pointer(&format!("/work/{name}")).and_then(serde_json::Value::as_u64).unwrap_or(0);

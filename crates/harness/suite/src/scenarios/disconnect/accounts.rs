@@ -17,7 +17,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "a client that left is counted once as a disconnect and as no answer, and nothing of it stays",
         needs: &[Witness, Admin, StyleContext],
         slot: Slot::Own,
-        sent: "`GET /slow?work=3000ms` three times, ended by FIN, by RST and by `shutdown(WR)`; the census before and after",
+        sent: "`GET /slow?work=3000ms` three times, ended by FIN, by RST and by `shutdown(WR)`; the server's count before and after",
         why: "a disconnect that is logged as a 504 or a 200 hides the clients' impatience from whoever looks for it",
         wrong: "servers that make up a status (499, 503) and count an answer that nobody got",
         run: accounts,

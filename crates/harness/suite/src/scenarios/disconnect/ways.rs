@@ -168,7 +168,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: &[Judges::Work, Judges::Connection],
         needs: &[Witness, Admin, StyleBlocking],
         slot: Slot::Own,
-        sent: "`GET /slow?work=1500ms&style=blocking`, then RST; the census is read until the request is gone",
+        sent: "`GET /slow?work=1500ms&style=blocking`, then RST; the server's count is read until the request is gone",
         why: "what cannot be stopped should at least be all that is left, and be counted as what it is",
         wrong: "a handler that waits for its thread keeps the connection, its buffers and its place in the limit",
         run: blocking_is_no_request,

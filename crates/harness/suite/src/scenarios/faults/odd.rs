@@ -52,7 +52,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "faults/odd-admin-clients",
-        promise: "of 8 odd clients of the admin address each gets its answer, and none keeps the census from the next",
+        promise: "of 8 odd clients of the admin address each gets its answer, and none keeps the next from the server's count",
         needs: &[Admin, FlagMaxConnections],
         slot: Slot::Own,
         sent: "to the admin address: `HEAD`, `POST`, an unknown path, HTTP/1.0, 20,000 bytes of head, garbage, a request behind a request, a \
@@ -156,7 +156,7 @@ fn much_behind(bench: &Bench) -> Outcome {
 }
 
 fn odd_admin_clients(bench: &Bench) -> Outcome {
-    let admin = bench.server().admin().ok_or_else(|| Failure::unsupported("no census"))?;
+    let admin = bench.server().admin().ok_or_else(|| Failure::unsupported("no count of its own"))?;
     let until = std::time::Instant::now() + bench.ms(20_000);
     let connect = || Wire::connect(admin, until, bench.trace());
     let line = |line: &str| format!("{line}\r\nHost: lab\r\n\r\n").into_bytes();
@@ -189,5 +189,9 @@ fn odd_admin_clients(bench: &Bench) -> Outcome {
     torn.send(b"GET /cen")?;
     torn.reset();
     bench.census()?;
-    Ok(format!("{} odd clients, 100 silent ones and one that left: the census each time", table.len()).into())
+    Ok(format!(
+        "{} odd clients, 100 silent ones and one that left: the server's count each time",
+        table.len()
+    )
+    .into())
 }

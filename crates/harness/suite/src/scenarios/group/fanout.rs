@@ -56,7 +56,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         promise: "when the answer is here no child is alive any more: neither work nor context (20 tries)",
         needs: &[Admin, EndpointFanout],
         slot: Slot::Own,
-        sent: "20 times `GET /fanout?width=50&work=3000ms&tick=5ms&fail=7`; the census right behind each answer",
+        sent: "20 times `GET /fanout?width=50&work=3000ms&tick=5ms&fail=7`; the server's count right behind each answer",
         why: STRUCTURE,
         wrong: DROPPED,
         sources: SOURCES,

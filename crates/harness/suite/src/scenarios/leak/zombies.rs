@@ -34,12 +34,12 @@ const ZOMBIES: Scenario = Scenario {
 
 const GOROUTINELEAK: Scenario = Scenario {
     id: "leak/goroutineleak",
-    promise: "what Go's own leak profile says of work that outlives its request, beside what the witness hears",
+    promise: "what Go's own leak profile says of work that outlives its request, beside what the heartbeats of the work say",
     level: Level::Info,
     judges: &[Judges::Work],
     needs: &[Admin, Witness, StyleDetached, BeyondGoroutineleak],
     slot: Slot::Own,
-    sent: "`GET /slow?style=detached&work=1500ms`; 20 ms after the work began, RST; once the census counts a zombie, \
+    sent: "`GET /slow?style=detached&work=1500ms`; 20 ms after the work began, RST; once the server counts a zombie, \
            `GET /debug/pprof/goroutineleak?debug=1` on the admin address",
     why: "the profile finds goroutines that can never be woken again, and never names a wrong one; work that sleeps, \
           reads or computes for nobody can be woken, so it is no leak to it",
@@ -91,7 +91,7 @@ fn goroutineleak(bench: &Bench) -> Outcome {
     let zombie = ended_at.saturating_duration_since(left_at).as_secs_f64() * 1e3;
     let beats = bench.witness()?.beats_after(&id, left_at);
     let text = format!(
-        "the census counts {zombies} zombie, the profile {leaked} leaked goroutines; the work went on for {zombie:.0} ms \
+        "the server counts {zombies} zombie, the profile {leaked} leaked goroutines; the work went on for {zombie:.0} ms \
          ({beats} beats, {how})"
     );
     Ok(Observed::new(text)

@@ -138,7 +138,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "shutdown/census-while-draining",
-        promise: "the census answers while the server drains, and counts what still runs",
+        promise: "the server's count is served while the server drains, and has what still runs",
         judges: ANSWER,
         needs: &[Process, Witness, StyleContext, Admin],
         sent: "`GET /slow?work=900ms`, SIGTERM, `GET /census`",

@@ -17,11 +17,11 @@ const WORK: &[Judges] = &[Judges::Work];
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "work/cleanup-ran",
-        promise: "the guards inside canceled work were dropped before the census says canceled",
+        promise: "the guards inside canceled work were dropped before the server counts it as canceled",
         judges: WORK,
         needs: &[Admin, Witness, StyleContext],
         slot: Slot::Own,
-        sent: "20 times `GET /slow?style=context&work=3000ms` with `grpc-timeout: 300m`, the census meanwhile",
+        sent: "20 times `GET /slow?style=context&work=3000ms` with `grpc-timeout: 300m`, the server's count meanwhile",
         why: "work that counts as canceled but holds its locks and files is still there",
         wrong: "`abort` returns before the task is gone; dropping a `JoinSet` returns before the children's destructors ran",
         run: cleanup_ran,
@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: WORK,
         needs: &[Admin, StyleContext],
         slot: Slot::Own,
-        sent: "5 times `GET /slow?style=context` with `grpc-timeout: 300m`, the census before and after",
+        sent: "5 times `GET /slow?style=context` with `grpc-timeout: 300m`, the server's count before and after",
         why: "a timeout that no counter shows is noticed by its victims only",
         run: counted,
         ..Scenario::BASE
@@ -64,7 +64,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: WORK,
         needs: &[Admin, StyleDetached],
         slot: Slot::Own,
-        sent: "`GET /slow?style=detached&work=900ms` with `grpc-timeout: 300m`, the census until the work ends",
+        sent: "`GET /slow?style=detached&work=900ms` with `grpc-timeout: 300m`, the server's count until the work ends",
         why: "the first step to stopping zombies is to see them",
         wrong: "request counters fall back to zero at the 504, and the dashboard is green",
         run: zombie_is_counted,
@@ -76,7 +76,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         judges: WORK,
         needs: &[Admin, StyleContext],
         slot: Slot::Own,
-        sent: "100 times `GET /slow?style=context` at once with `grpc-timeout: 300m`, then the census",
+        sent: "100 times `GET /slow?style=context` at once with `grpc-timeout: 300m`, then the server's count",
         why: "a context that its parent still holds is a leak of one entry per request",
         wrong: "Go's `go vet` warns of a lost `cancel` for this reason",
         sources: &["https://pkg.go.dev/cmd/vet (lostcancel)"],
@@ -85,7 +85,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "work/unnamed-is-silent",
-        promise: "work of a request without X-Request-Id sends nothing to the witness",
+        promise: "work of a request without X-Request-Id sends no heartbeats",
         judges: WORK,
         needs: &[Witness, RequestId, ParamWork],
         sent: "`GET /slow?work=50ms` without `X-Request-Id`",
@@ -131,7 +131,7 @@ fn completes_once(bench: &Bench) -> Outcome {
     let beats = words.iter().filter(|word| matches!(word, Word::Beat(_))).count();
     let once = words.first() == Some(&Word::Start) && words.last() == Some(&Word::Completed);
     let heard: Vec<String> = words.iter().map(Word::to_string).collect();
-    ensure!(once && words.len() == beats + 2, "the witness heard {}", heard.join(", "));
+    ensure!(once && words.len() == beats + 2, "its heartbeats were {}", heard.join(", "));
     ensure!(beats == 10, "{beats} beats in 10 ticks");
     Ok("one start, 10 beats, one end".into())
 }
@@ -208,6 +208,6 @@ fn unnamed_is_silent(bench: &Bench) -> Outcome {
     let made = answer.response.header("x-request-id").unwrap_or_default().to_owned();
     std::thread::sleep(bench.ms(100));
     let heard = bench.witness()?.events(&made).len();
-    ensure!(heard == 0, "the witness heard {heard} events of `{made}`, which nobody named");
+    ensure!(heard == 0, "{heard} heartbeats came of `{made}`, which nobody named");
     Ok("silent".into())
 }

@@ -98,7 +98,7 @@ fn send(bench: &Bench, style: &str, work: Duration) -> Result<(String, Answer), 
 fn stops(bench: &Bench, style: &str, tick: Duration) -> Outcome {
     let (id, answer) = send(bench, style, bench.ms(1500))?;
     let late = bench.is_504(&answer, bench.deadline())?;
-    ensure!(bench.witness()?.started(&id).is_some(), "504, but the witness heard no start of the work");
+    ensure!(bench.witness()?.started(&id).is_some(), "504, but no heartbeat said that the work started");
     let (ended_at, how) = bench.work_ends(&id, bench.patience())?;
     let told_at = answer.first_byte_at + tick;
     let zombie = bench.stopped_soon(told_at, ended_at)?;
