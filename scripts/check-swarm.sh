@@ -24,7 +24,7 @@ timeouts, heard = record["answered"].get("504", 0), record["heard"]
 assert 54 <= timeouts <= 66, f"{timeouts} times 504, not about 60"
 assert record["answered"] == {"504": timeouts}, record["answered"]
 assert heard["started"] == heard["completed"] == timeouts, heard
-assert 0.8 < area / (timeouts * 0.7) < 1.2, f"{area} task-seconds of {timeouts} zombies of 0.7 s"
+assert 0.8 < area / (timeouts * 0.7) < 1.2, f"{timeouts} zombies of 0.7 s took {area} s together"
 PYTHON
 done
 validate=target/swarm/bin/kubernetes-validate

@@ -16,23 +16,23 @@ judge() {
 if go=$(scripts/go.sh); then
     judge "Go: $("$go" version)" go-context
 else
-    echo "== Go: none of the version that its peer needs"
+    echo "== Go: not judged: no Go as new as its server needs"
 fi
 judge "axum: $(target/release/peer-axum --version)" axum
 if command -v "$node" >/dev/null; then
     judge "node: $("$node" --version)" --run "$node peers/h2/node.mjs --listen 127.0.0.1:{port}"
 else
-    echo "== node: no \`$node\`"
+    echo "== node: not judged: no \`$node\` on the PATH"
 fi
 if command -v "$hypercorn" >/dev/null; then
     judge "hypercorn" --run "$hypercorn peers/h2/hypercorn_app:app --bind 127.0.0.1:{port}"
 else
-    echo "== hypercorn: no \`$hypercorn\`"
+    echo "== hypercorn: not judged: no \`$hypercorn\` on the PATH"
 fi
 if command -v "$envoy" >/dev/null; then
     judge "Envoy: $("$envoy" --version | tr -d '\n')" --run "python3 peers/h2/envoy.py {port} $envoy"
 else
-    echo "== Envoy: no \`$envoy\`"
+    echo "== Envoy: not judged: no \`$envoy\` on the PATH"
 fi
 # Before 1.25.1 a port of nginx in clear text speaks HTTP/2 or HTTP/1.1, and the scenarios begin with HTTP/1.1.
-echo "== nginx: absent, $(nginx -v 2>&1 || echo none): it needs the directive http2 of 1.25.1"
+echo "== nginx: not judged: that takes its directive http2 (1.25.1 or later); here: $(nginx -v 2>&1 || echo none)"

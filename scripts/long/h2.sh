@@ -15,6 +15,6 @@ status=0
 for server in "${servers[@]}"; do
     began=$SECONDS
     LAB_H2_TIMES=$factor cargo run --release --quiet --locked -p lab -- check "$server" --only "$scenarios" 2>/dev/null || status=1
-    echo "$server: $((SECONDS - began)) s"
+    echo "$server: took $((SECONDS - began)) s"
 done
 exit "$status"

@@ -77,16 +77,16 @@ silent = int(sys.argv[1]) - len({row["server"] for row in rows if row["verdict"]
 alarms = of("fail") + of("xpass") + of("error")
 again = [row for row in of("pass") if row["attempts"] > 1]
 told = ", ".join(map(count, ["pass", "xfail", "unsupported", "flaky"]))
-print(len(alarms) + silent, f"{told}, {len(alarms)} alarms" + (f"; {len(again)} at the second attempt" if again else ""))
+print(len(alarms) + silent, f"{told}, {len(alarms)} false alarms" + (f"; {len(again)} passed at the second attempt" if again else ""))
 for row in alarms + of("flaky") + again:
     print(f'  {row["verdict"]} {row["server"]} {row["id"]}: {row["observed"].splitlines()[0]}')
 if silent:
-    print(f"  {silent} of the servers passed nothing")
+    print(f"  {silent} of the servers passed no scenario at all")
 PY
     read -r found words <"$out/told"
     alarms=$((alarms + found))
-    echo "run $run of $runs, cores $cores, load $before to $(load), $((SECONDS - began)) s: $words"
+    echo "run $run of $runs, cores $cores, load average $before to $(load), took $((SECONDS - began)) s: $words"
     tail -n +2 "$out/told"
 done
-echo "$alarms alarms in $runs runs of ${#servers[@]} servers: ${servers[*]}"
+echo "$alarms false alarms in $runs runs of ${#servers[@]} servers: ${servers[*]}"
 [ "$alarms" -eq 0 ]

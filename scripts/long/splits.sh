@@ -14,5 +14,5 @@ for server in "${servers[@]}"; do
     began=$SECONDS
     LAB_SPLITS=$count LAB_SPLITS_SEED=$seed cargo run --quiet --locked -p lab -- \
         check "$server" --only timeouts/any-split --no-build
-    echo "$server: $((SECONDS - began)) s"
+    echo "$server: took $((SECONDS - began)) s"
 done

@@ -1,4 +1,4 @@
-//! The scripts that other scripts stand on: `long.sh` keeps the record of a run, `go.sh` finds Go.
+//! The scripts that other scripts stand on: `long.sh` keeps the record of a run, `go.sh` finds Go. And the words that all print.
 
 #![expect(clippy::unwrap_used, reason = "a script or a folder that is not there fails the test")]
 
@@ -108,4 +108,22 @@ fn a_go_that_is_too_old_is_refused_with_both_versions() {
     let complaint = complaint(&output);
     assert!(complaint.contains("Go 1.25 or later is needed"), "{complaint}");
     assert!(complaint.contains("is 1.19.8") && complaint.contains("go-context"), "{complaint}");
+}
+
+#[test]
+fn no_script_prints_a_word_that_the_lab_alone_knows() {
+    let scripts = ["scripts", "scripts/long", "scripts/swarm"].map(|folder| Path::new(ROOT).join(folder));
+    let files =
+        scripts.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let mut printed = 0;
+    for path in files.filter(|path| path.is_file()) {
+        let text = fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter(|line| ["echo ", "print"].iter().any(|verb| line.contains(verb))) {
+            let own = ["witness", "census", "zombie area", "task-s", " area"];
+            let found = own.iter().find(|word| line.contains(*word));
+            assert_eq!(found, None, "{} prints: {line}", path.display());
+            printed += 1;
+        }
+    }
+    assert!(printed > 50, "only {printed} lines were found");
 }
