@@ -115,14 +115,14 @@ func main() {
 	must(kill(soon) != nil && time.Since(began) < 30*time.Second, "kill")
 
 	left := make(chan error, 1)
+	client, leave := context.WithCancel(context.Background())
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx := watch(r)
+		leave() // not before the request is here
 		<-ctx.Done()
 		left <- ctx.Err()
 	}))
-	soon, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	request, _ := http.NewRequestWithContext(soon, http.MethodGet, server.URL, nil)
+	request, _ := http.NewRequestWithContext(client, http.MethodGet, server.URL, nil)
 	_, err = http.DefaultClient.Do(request)
 	must(err != nil && errors.Is(<-left, context.Canceled), "watch")
 	_ = query // needs a database
