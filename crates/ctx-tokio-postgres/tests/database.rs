@@ -121,6 +121,16 @@ async fn minute(session: &mut Session, ctx: &Context, mark: &str) -> Result<(), 
     session.run(ctx, async |client| client.batch_execute(&query).await).await
 }
 
+/// Cancels a query of a minute, which `mark` names, once it runs: at a deadline it might not have begun.
+async fn canceled(session: &mut Session, postgres: &Postgres, mark: &str) {
+    let (ctx, cancel) = Context::background().with_cancel();
+    let (outcome, ()) = tokio::join!(minute(session, &ctx, mark), async {
+        until_running(postgres, mark, 1).await;
+        cancel.cancel();
+    });
+    outcome.expect_err("it was canceled");
+}
+
 async fn work_that_ends_in_time_returns_its_rows_and_its_errors() {
     let postgres = database();
     let mut session = session(postgres).await;
@@ -211,8 +221,7 @@ async fn cancels_that_are_slow_on_their_way_never_hit_the_next_query() {
     let dials = AtomicU32::new(0);
     let dial = move || TcpStream::connect(if dials.fetch_add(1, Ordering::Relaxed) == 0 { at } else { slow });
     let mut session = Session::connect(&config, dial).await.expect("it takes connections");
-    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(5));
-    minute(&mut session, &ctx, "slow").await.expect_err("time runs out");
+    canceled(&mut session, postgres, "slow").await;
     let next = session
         .run(&Context::background(), async |client| client.batch_execute("SELECT pg_sleep(0.2)").await)
         .await;
@@ -228,8 +237,7 @@ async fn a_cancel_that_is_not_taken_closes_the_connection() {
     let dial =
         move || TcpStream::connect(if dials.fetch_add(1, Ordering::Relaxed) == 0 { at } else { silent });
     let mut session = Session::connect(&config, dial).await.expect("it takes connections");
-    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(5));
-    minute(&mut session, &ctx, "mute").await.expect_err("time runs out");
+    canceled(&mut session, postgres, "mute").await;
     assert!(matches!(session.settled().await, Err(Error::Closed)));
     let next = answer(&mut session, 1).await;
     assert!(matches!(next, Err(Error::Closed)), "{next:?}");
@@ -275,8 +283,7 @@ async fn a_connection_is_closed_when_its_cancel_is_not_taken_and_its_session_is_
         drop(relay);
         outcome
     });
-    let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(5));
-    minute(&mut session.await.expect("it takes connections"), &ctx, "left").await.expect_err("time runs out");
+    canceled(&mut session.await.expect("it takes connections"), postgres, "left").await;
     let closed = timeout(PATIENCE, passed).await.expect("the connection is closed");
     closed.expect("it does not panic").expect("it is closed without an error");
 }
