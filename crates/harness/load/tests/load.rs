@@ -64,7 +64,7 @@ fn threads_of_the_generator_share_connections_and_schedule() {
 
 #[test]
 fn the_closed_loop_keeps_every_connection_busy() {
-    let pace = Pace::BackToBack { lasting: Duration::from_millis(200) };
+    let pace = Pace::BackToBack { lasting: Duration::from_secs(1) };
     let row = load(server(OK, usize::MAX), 3, pace).run().unwrap().row;
     assert_eq!((row.mode.as_str(), row.sent, row.rate, row.lag), ("closed loop", row.finished, None, None));
     assert!(row.finished > 3 && row.little.in_system == 3.0, "{row:?}");
@@ -84,10 +84,11 @@ fn a_starved_generator_is_marked_and_not_believed() {
 fn latency_counts_from_when_a_request_was_due_and_not_from_when_a_connection_was_free() {
     // One connection, and a server that stops answering: what waits behind it is as late as it is.
     let mut load = load(server(OK, 3), 1, Pace::Rate { per_second: 1000.0, requests: 10 });
-    load.patience = Duration::from_millis(150);
+    // Long enough for a busy machine to bring the three answers.
+    load.patience = Duration::from_secs(2);
     let row = load.run().unwrap().row;
     assert_eq!((row.finished, row.censored.count, row.censored.never_sent), (3, 7, 6));
-    assert!(row.censored.oldest_ms.unwrap() >= 150.0 && !row.is_valid(), "{row:?}");
+    assert!(row.censored.oldest_ms.unwrap() >= 2000.0 && !row.is_valid(), "{row:?}");
 }
 
 #[test]

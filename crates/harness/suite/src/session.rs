@@ -185,7 +185,9 @@ fn is_gate(scenario: &Scenario) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::sync::LazyLock;
+
+    use testbed::port::Refusing;
 
     use super::*;
     use crate::scenario::Slot;
@@ -193,22 +195,17 @@ mod tests {
 
     const SETTINGS: Settings = Settings { profile: Profile::Lab, jobs: 2, keep_traces: false, gate: false };
 
-    /// A server that runs already at this address.
-    fn entry(url: &str, scenarios: Vec<&'static Scenario>) -> Entry {
-        let subject = Subject::at(url, None).unwrap();
+    /// A server that refuses every connection.
+    fn entry(scenarios: Vec<&'static Scenario>) -> Entry {
+        static NOWHERE: LazyLock<Refusing> = LazyLock::new(|| Refusing::hold().unwrap());
+        let subject = Subject::at(&format!("http://{}", NOWHERE.address()), None).unwrap();
         Entry::new(subject, Expectations::default(), scenarios)
-    }
-
-    /// A port that refuses: it was free a moment ago.
-    fn nowhere() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
     }
 
     #[test]
     fn servers_take_turns_and_a_scenario_that_needs_the_machine_comes_last() {
         let all = scenarios::all();
-        let entries = vec![entry(&nowhere(), all.clone()), entry(&nowhere(), all.clone())];
+        let entries = vec![entry(all.clone()), entry(all.clone())];
         let session = Session::new(entries, Settings { gate: true, ..SETTINGS });
         let jobs = session.jobs(&[0, 1]);
         assert_eq!(jobs.len(), 2 * (all.len() - 1));
@@ -220,8 +217,7 @@ mod tests {
     #[test]
     fn a_server_that_fails_the_gate_is_asked_nothing_else() {
         let asked = scenarios::select("values").unwrap();
-        let session =
-            Session::new(vec![entry(&nowhere(), asked.clone())], Settings { gate: true, ..SETTINGS });
+        let session = Session::new(vec![entry(asked.clone())], Settings { gate: true, ..SETTINGS });
         let seen = Mutex::new(Vec::new());
         let rows = session.run(&|row| seen.lock().push(row.id.clone())).remove(0);
         assert_eq!(rows[0].id, GATE);
@@ -234,7 +230,7 @@ mod tests {
     #[test]
     fn the_areas_of_slow_are_skipped_when_it_is_never_answered() {
         let asked = scenarios::select("deadline,values").unwrap();
-        let mut entry = entry(&nowhere(), asked.clone());
+        let mut entry = entry(asked.clone());
         entry.unanswered = Some("nothing came back".to_owned());
         let session = Session::new(vec![entry], SETTINGS);
         let rows = session.run(&|_| {}).remove(0);
@@ -251,7 +247,7 @@ mod tests {
         static SLOW: Scenario =
             Scenario { id: "x/slow", run: |_| Err(Failure::broken("as ever")), ..Scenario::BASE };
         static QUICK: Scenario = Scenario { id: "x/quick", slot: Slot::Exclusive, ..SLOW };
-        let mut entry = entry(&nowhere(), vec![&QUICK, &SLOW]);
+        let mut entry = entry(vec![&QUICK, &SLOW]);
         entry.once.insert("x/slow");
         let session = Session::new(vec![entry], Settings { profile: Profile::Ci, ..SETTINGS });
         let rows = session.run(&|_| {}).remove(0);

@@ -184,8 +184,14 @@ mod tests {
     #[test]
     fn a_child_that_has_ended_and_was_not_reaped_is_not_gone() {
         let mut parent = Command::new("sh").args(["-c", "sleep 0.1 & exec sleep 60"]).spawn().unwrap();
-        let (outside, now) = (Outside::Process { pid: parent.id(), known: Vec::new() }, Instant::now());
-        let seen = outside.watch(now + MINUTE, now + Duration::from_secs(1)).unwrap();
+        let (pid, now) = (parent.id(), Instant::now());
+        let ended = |children: Vec<Child>| children.iter().any(|child| child.state() == State::Defunct);
+        while !ended(proc::children(pid).unwrap()) {
+            assert!(now.elapsed() < MINUTE, "the child goes on");
+            thread::sleep(LOOK);
+        }
+        let outside = Outside::Process { pid, known: Vec::new() };
+        let seen = outside.watch(Instant::now() + MINUTE, now).unwrap();
         assert_eq!((seen.began_at.is_some(), seen.gone_at, seen.defunct), (true, None, true));
         parent.kill().unwrap();
         parent.wait().unwrap();

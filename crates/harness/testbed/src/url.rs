@@ -84,6 +84,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::port::Refusing;
 
     #[test]
     fn an_address_is_read_with_or_without_its_scheme() {
@@ -119,9 +120,10 @@ mod tests {
     #[test]
     fn the_address_that_accepts_is_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let refusing = Refusing::hold().unwrap();
         let open = listener.local_addr().unwrap();
-        let url = Url { authority: "here:1".into(), target: "/".into(), addresses: vec![gone, open] };
+        let addresses = vec![refusing.address(), open];
+        let url = Url { authority: "here:1".into(), target: "/".into(), addresses };
         assert_eq!(url.reachable(), open);
     }
 }

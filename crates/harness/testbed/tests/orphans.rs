@@ -26,6 +26,9 @@ const LEAVER: &str = "__leaver";
 /// The argument that makes this program listen on the port behind it.
 const LISTENER: &str = "__listener";
 
+/// Longer than a process takes to begin or to end on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn main() -> ExitCode {
     guard::exec_if_asked();
     match std::env::args().nth(1).as_deref() {
@@ -75,13 +78,13 @@ fn serve(command: &str, within: Duration) -> Result<Arc<Server>, String> {
 fn listener() -> ExitCode {
     let port = std::env::args().nth(2).and_then(|port| port.parse::<u16>().ok()).expect("a port is given");
     let _listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
-    std::thread::sleep(Duration::from_secs(30));
+    std::thread::sleep(2 * PATIENCE);
     ExitCode::SUCCESS
 }
 
 fn port_accepts() -> Result<(), Failed> {
     let own = std::env::current_exe()?;
-    let server = serve(&format!("'{}' {LISTENER} {{port}}", own.display()), Duration::from_secs(10))?;
+    let server = serve(&format!("'{}' {LISTENER} {{port}}", own.display()), PATIENCE)?;
     std::net::TcpStream::connect(server.address())?;
     Ok(())
 }
@@ -92,13 +95,13 @@ fn port_is_silent() -> Result<(), Failed> {
 }
 
 fn in_the_background() -> Result<(), Failed> {
-    // Two forks, as a daemon does, and the second in a session of its own.
-    let daemon = "sh -c 'echo listening on http://127.0.0.1:9; (setsid sleep 60 &) '";
-    let error = serve(daemon, Duration::from_secs(10)).expect_err("it is gone");
+    // Two forks, as a daemon does, and the second in a session of its own. It is gone as soon as it has said that it is ready.
+    let daemon = "sh -c '(setsid sleep 60 &); echo listening on http://127.0.0.1:9'";
+    let error = serve(daemon, PATIENCE).expect_err("it is gone");
     if !error.contains("went into the background: run it in the foreground (1 of its processes") {
         return Err(error.into());
     }
-    let error = serve("true {port}", Duration::from_secs(10)).expect_err("nothing listens");
+    let error = serve("true {port}", PATIENCE).expect_err("nothing listens");
     if error.contains("background") { Err(error.into()) } else { Ok(()) }
 }
 
@@ -108,7 +111,7 @@ fn leaver() -> Result<(Child, u32), Failed> {
     let (stdout, _) = child.pipes().ok_or("no pipes")?;
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
-    child.wait(Duration::from_secs(5)).ok_or("it still runs")?;
+    child.wait(PATIENCE).ok_or("it still runs")?;
     Ok((child, line.trim().parse()?))
 }
 
@@ -149,7 +152,7 @@ fn kept_master_ends() -> Result<(), Failed> {
     let (mut child, _) = start_kept(&["sh", "-c", "setsid sleep 60 & echo $!; exit 3"])?;
     let worker = number(&mut child)?;
     gone(worker)?;
-    let status = child.wait(Duration::from_secs(5)).ok_or("the keeper still runs")?;
+    let status = child.wait(PATIENCE).ok_or("the keeper still runs")?;
     if status.code() == Some(3) { Ok(()) } else { Err(format!("{status} and not 3").into()) }
 }
 
@@ -158,7 +161,7 @@ fn kept_exit() -> Result<(), Failed> {
         start_kept(&["sh", "-c", "trap 'exit 7' QUIT; echo 1; while :; do sleep 0.01; done"])?;
     number(&mut child)?;
     child.signal(Signal::QUIT);
-    let status = child.wait(Duration::from_secs(5)).ok_or("it still runs")?;
+    let status = child.wait(PATIENCE).ok_or("it still runs")?;
     if status.code() == Some(7) { Ok(()) } else { Err(format!("{status} and not 7").into()) }
 }
 
@@ -185,7 +188,7 @@ fn parent() -> ExitCode {
 
 /// Waits until no process of that number runs; one that is dead and not yet reaped counts as gone.
 fn gone(id: u32) -> Result<(), Failed> {
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let state = stat.rsplit(')').next().unwrap_or_default().trim_start().chars().next();
@@ -220,7 +223,7 @@ fn parent_ends(role: &str, signal: Signal) -> Result<(), Failed> {
 
 fn absent() -> Result<(), Failed> {
     let mut child = start(&["/no/such/program"]);
-    let status = child.wait(Duration::from_secs(5)).ok_or("it still runs")?;
+    let status = child.wait(PATIENCE).ok_or("it still runs")?;
     if status.code() != Some(127) {
         return Err(format!("{status} and not 127").into());
     }

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use testbed::capability::Capability::{
     EndpointPanic, FlagRequestTimeout, FlagReserve, FlagShutdownTimeout, FlagUpstream, Process, StyleUpstream,
 };
+use testbed::port::Refusing;
 use testbed::server::{Server, Started};
 use testbed::subject::Trial;
 use wire::{Answer, Leave, Request, Wire};
@@ -299,10 +300,10 @@ fn answers(bench: &Bench) -> Outcome {
         let answer = connect(bench, &server)?.ask(&request(bench, 9000))?;
         is(bench, &answer, what, status, reason)?;
     }
-    let closed = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let closed = Refusing::hold();
     let closed =
         closed.map_err(|error| Failure::harness(format!("failed to find a closed port: {error}")))?;
-    let server = front(bench, closed, &[])?;
+    let server = front(bench, closed.address(), &[])?;
     let answer = connect(bench, &server)?.ask(&request(bench, 9000))?;
     is(bench, &answer, "a closed port", 502, Some("upstream"))?;
     Ok("twice 200, 504 and five times 502".into())
