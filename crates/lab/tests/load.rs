@@ -73,7 +73,8 @@ fn a_rate_of_one_a_second_sends_one_request_in_a_second() {
 #[test]
 fn a_server_that_dies_is_no_throughput_of_what_it_never_answered() {
     let (url, requests) = server(OK, 20);
-    let output = load(&url, &["--connections", "4", "--for", "300ms", "--json"]);
+    // It ends as soon as the server counts as gone.
+    let output = load(&url, &["--connections", "4", "--for", "10s", "--json"]);
     let row = row(&output);
     assert_eq!(output.status.code(), Some(1), "{row}");
     assert_eq!(row["good"].as_u64(), Some(20), "{row}");
@@ -94,7 +95,7 @@ fn answers_that_are_not_expected_or_only_interim_are_nothing_to_measure() {
         assert!(told.contains("no good answer to measure"), "{answer}: {told}");
     }
     let (url, _) = server(missing, u64::MAX);
-    let output = load(&url, &["--connections", "2", "--for", "200ms", "--expect", "404", "--json"]);
+    let output = load(&url, &["--connections", "2", "--for", "1s", "--expect", "404", "--json"]);
     assert!(row(&output)["good"].as_u64().is_some_and(|good| good > 0));
 }
 

@@ -1,11 +1,13 @@
 //! The playground as a page uses it: who is let in, what one experiment tells, and what is left when it ends.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use play::verdict::GRACE;
 use serde_json::Value;
 use suite::exit::Exit;
 use testbed::proc::{self, State};
@@ -135,9 +137,33 @@ impl Events {
         Err("the event did not come".into())
     }
 
-    fn settled(&mut self, id: u64) -> Result<Value, Failed> {
-        self.find(|name, event| name == "judged" && event["id"] == id && event["settled"] == true)
+    /// Reads on to the end of an experiment: the bars as they are then, and the verdict.
+    fn settled(&mut self, id: u64) -> Result<(Value, Value), Failed> {
+        let bars = RefCell::default();
+        let judged = self.find(|name, event| {
+            if name == "moved" && event["id"] == id {
+                bars.replace(event.clone());
+            }
+            name == "judged" && event["id"] == id && event["settled"] == true
+        })?;
+        Ok((bars.into_inner(), judged))
     }
+}
+
+/// Checks the verdict on work that listens: it is `kind`, unless this machine was later than is forgiven, which the bars of the
+/// same moment show.
+fn listened((bars, judged): &(Value, Value), deadline_ms: Option<f64>, kind: &str) -> Result<(), Failed> {
+    let (grace, how) = (GRACE.as_secs_f64() * 1e3, if kind == "completed" { kind } else { "canceled" });
+    let at = |bar: &Value| bar.as_f64().unwrap_or_default();
+    let over = at(&bars["over"]["at"]);
+    let kind = if at(&bars["ended"]["at"]).max(at(&bars["last"])) > over + grace {
+        "zombie"
+    } else if deadline_ms.is_some_and(|deadline| over > deadline + grace) {
+        "late"
+    } else {
+        kind
+    };
+    holds(judged["kind"] == kind && bars["ended"]["how"] == how, || format!("not {kind}: {judged} of {bars}"))
 }
 
 fn is_refused(answer: &str) -> Result<(), Failed> {
@@ -217,46 +243,49 @@ fn own_files() -> Result<(), Failed> {
 fn stops() -> Result<(), Failed> {
     let playground = Playground::start()?;
     let mut events = playground.events()?;
-    let id = playground.run("style=context&work=5s&deadline=200ms")?;
+    let id = playground.run("style=context&work=5s&deadline=1s")?;
     let begun = events.find(|name, event| name == "began" && event["id"] == id)?;
-    let link = "server=run&style=context&work=5000ms&deadline=200ms&leave=none";
+    let link = "server=run&style=context&work=5000ms&deadline=1000ms&leave=none";
     holds(begun["link"] == link, || begun.to_string())?;
     let beat = events.find(|name, event| name == "moved" && event["beats"].as_u64() > Some(0))?;
     holds(beat["over"].is_null() && beat["began"].is_number(), || beat.to_string())?;
-    let judged = events.settled(id)?;
-    holds(judged["kind"] == "stopped", || judged.to_string())
+    listened(&events.settled(id)?, Some(1000.0), "stopped")
 }
 
 fn zombie() -> Result<(), Failed> {
     let playground = Playground::start()?;
     let mut events = playground.events()?;
-    let id = playground.run("style=detached&work=1s&deadline=100ms")?;
+    let id = playground.run("style=detached&work=2s&deadline=100ms")?;
     let judged = events.find(|name, event| name == "judged" && event["id"] == id)?;
     holds(judged["kind"] == "zombie" && judged["settled"] == false, || judged.to_string())?;
     let moved = events.find(|name, event| name == "moved" && !event["ended"].is_null())?;
     holds(moved["vain"].as_u64() > Some(20) && moved["over"]["how"] == "504", || moved.to_string())?;
-    let judged = events.settled(id)?;
+    let (_, judged) = events.settled(id)?;
     holds(judged["kind"] == "zombie", || judged.to_string())
 }
 
 fn killed() -> Result<(), Failed> {
     let playground = Playground::start()?;
     let mut events = playground.events()?;
-    for (way, style, kind) in [
-        ("rst", "context", "stopped"),
-        ("fin", "context", "stopped"),
-        ("half-close", "context", "stopped"),
-        ("rst", "detached", "zombie"),
+    for (way, style, work) in [
+        ("rst", "context", "9s"),
+        ("fin", "context", "9s"),
+        ("half-close", "context", "9s"),
+        ("rst", "detached", "300ms"),
     ] {
-        let id = playground.run(&format!("style={style}&work=1s&deadline=own"))?;
+        let id = playground.run(&format!("style={style}&work={work}&deadline=own"))?;
         events
             .find(|name, event| name == "moved" && event["id"] == id && event["beats"].as_u64() > Some(2))?;
         playground.post(&format!("/leave?id={id}&way={way}"))?;
         let over =
             events.find(|name, event| name == "moved" && event["id"] == id && !event["over"].is_null())?;
         holds(over["over"]["how"] == way, || over.to_string())?;
-        let judged = events.settled(id)?;
-        holds(judged["kind"] == kind, || format!("{way} {style}: {judged}"))?;
+        let end = events.settled(id)?;
+        if style == "context" {
+            listened(&end, None, "stopped")?;
+        } else {
+            holds(end.1["kind"] == "zombie", || format!("{way} {style}: {}", end.1))?;
+        }
     }
     let answer = playground.post("/leave?id=1&way=rst")?;
     holds(answer.starts_with("HTTP/1.1 404") && answer.contains("does not run"), || answer.clone())
@@ -265,12 +294,12 @@ fn killed() -> Result<(), Failed> {
 fn late_page() -> Result<(), Failed> {
     let playground = Playground::start()?;
     let mut events = playground.events()?;
-    let id = playground.run("style=detached&work=1s&deadline=100ms")?;
+    let id = playground.run("style=detached&work=2s&deadline=100ms")?;
     events.find(|name, _| name == "moved")?;
     let mut later = playground.events()?;
     let began = later.find(|name, event| name == "began" && event["id"] == id)?;
     holds(began["style"] == "detached", || began.to_string())?;
-    let judged = later.settled(id)?;
+    let (_, judged) = later.settled(id)?;
     holds(judged["kind"] == "zombie", || judged.to_string())
 }
 
@@ -302,9 +331,8 @@ fn restarted() -> Result<(), Failed> {
     playground.post("/restart?server=run")?;
     let failed = events.find(|name, event| name == "failed" && event["id"] == id)?;
     holds(failed["says"].as_str().is_some_and(|says| says.contains("afresh")), || failed.to_string())?;
-    let id = playground.run("style=context&work=50ms&deadline=5s")?;
-    let judged = events.settled(id)?;
-    holds(judged["kind"] == "completed", || judged.to_string())
+    let id = playground.run("style=context&work=50ms&deadline=9s")?;
+    listened(&events.settled(id)?, Some(9000.0), "completed")
 }
 
 fn nothing_left() -> Result<(), Failed> {
@@ -313,15 +341,24 @@ fn nothing_left() -> Result<(), Failed> {
     for number in 0..20 {
         let style = ["context", "detached"][number % 2];
         let leave = ["none", "fin", "rst", "half-close"][number / 2 % 4];
-        let id =
-            playground.run(&format!("style={style}&work=300ms&deadline=60ms&leave={leave}&after=30ms"))?;
+        // A client that leaves is never answered before: no machine is so slow.
+        let (work, deadline, deadline_ms) = match (style, leave) {
+            (_, "none") => ("300ms", "60ms", Some(60.0)),
+            ("context", _) => ("9s", "own", None),
+            _ => ("300ms", "own", None),
+        };
+        let id = playground
+            .run(&format!("style={style}&work={work}&deadline={deadline}&leave={leave}&after=30ms"))?;
         let over =
             events.find(|name, event| name == "moved" && event["id"] == id && !event["over"].is_null())?;
         let how = if leave == "none" { "504" } else { leave };
         holds(over["over"]["how"] == how, || format!("{style}, {leave}: {over}"))?;
-        let judged = events.settled(id)?;
-        let kind = ["stopped", "zombie"][number % 2];
-        holds(judged["kind"] == kind, || format!("{style}, {leave}: {judged}"))?;
+        let end = events.settled(id)?;
+        if style == "context" {
+            listened(&end, deadline_ms, "stopped")?;
+        } else {
+            holds(end.1["kind"] == "zombie", || format!("{style}, {leave}: {}", end.1))?;
+        }
     }
     // One is under way when the signal comes.
     playground.run("style=detached&work=9s&deadline=50ms")?;

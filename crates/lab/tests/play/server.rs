@@ -1,13 +1,19 @@
 //! The least server that the playground can show: work that listens in style `context`, and work that does not in any other.
+//!
+//! No machine is so slow that its work ends otherwise: what does not listen runs for its length behind the end of its request,
+//! and a request that gave no deadline is answered only where its work listens and is done.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// The argument that makes a program this server.
 pub(crate) const WORD: &str = "__play-server";
 /// One unit of work.
 const TICK: Duration = Duration::from_millis(10);
+/// The longest time for which a request waits.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Serves on a free port until it is killed.
 pub(crate) fn serve() {
@@ -41,46 +47,67 @@ fn read(stream: &TcpStream) -> Option<Asked> {
         id: field("x-request-id: ")?.to_owned(),
         listens: parameter("style=")? == "context",
         work: ms(parameter("work=")?, "ms")?,
-        deadline: field("grpc-timeout: ").and_then(|text| ms(text, "m")).unwrap_or(Duration::MAX),
+        deadline: field("grpc-timeout: ").and_then(|text| ms(text, "m")).unwrap_or(LONGEST),
     })
 }
 
 fn answer(mut stream: TcpStream) -> Option<()> {
-    let asked = read(&stream)?;
-    let began = Instant::now();
-    let work = {
-        let (id, work) = (asked.id.clone(), asked.work);
-        let until = if asked.listens { asked.deadline.min(work) } else { work };
-        let client = asked.listens.then(|| stream.try_clone()).transpose().ok()?;
-        std::thread::spawn(move || works(&id, began + until, until < work, client.as_ref()))
-    };
-    let status = if asked.work <= asked.deadline { "200 OK" } else { "504 Gateway Timeout" };
-    while began.elapsed() < asked.deadline.min(asked.work) {
+    let Asked { id, listens, work, deadline } = read(&stream)?;
+    let is_done = listens && work <= deadline;
+    let until = Instant::now() + if is_done { work } else { deadline };
+    let (over, is_over) = mpsc::channel::<()>();
+    let worker = std::thread::spawn(move || {
+        let length = if listens { Length::ToTheEnd(until) } else { Length::Behind(work) };
+        works(&id, length, is_done, &is_over)
+    });
+    while Instant::now() < until {
         if has_left(&stream) {
             return None;
         }
     }
-    if asked.listens {
-        work.join().ok()?;
+    if listens {
+        worker.join().ok()?;
     }
+    drop(over);
+    let status = if is_done { "200 OK" } else { "504 Gateway Timeout" };
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n").ok()
 }
 
-/// Beats until it is done, or its client has left.
-fn works(id: &str, until: Instant, is_canceled: bool, client: Option<&TcpStream>) -> Option<()> {
+/// The length of work.
+enum Length {
+    /// Until then, or to the end of its request.
+    ToTheEnd(Instant),
+    /// This long behind the end of its request.
+    Behind(Duration),
+}
+
+/// Beats until it is done; `is_over` is disconnected at the end of the request.
+fn works(id: &str, length: Length, is_done: bool, is_over: &Receiver<()>) -> Option<()> {
     let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
     socket.connect(std::env::var("LAB_WITNESS").ok()?).ok()?;
     let say = |word: String| socket.send(format!("{id} {word}").as_bytes());
     say("start".into()).ok()?;
-    let mut beats = 0;
-    let mut left = false;
-    while Instant::now() < until && !left {
-        std::thread::sleep(TICK.min(until.saturating_duration_since(Instant::now())));
+    let (mut beats, mut left_at) = (0, None);
+    loop {
+        if left_at.is_none() && is_over.try_recv() == Err(TryRecvError::Disconnected) {
+            left_at = Some(Instant::now());
+        }
+        let ends = match length {
+            Length::ToTheEnd(until) => left_at.is_some() || Instant::now() >= until,
+            Length::Behind(work) => left_at.is_some_and(|at: Instant| at.elapsed() >= work),
+        };
+        if ends {
+            break;
+        }
+        std::thread::sleep(match length {
+            Length::ToTheEnd(until) => TICK.min(until.saturating_duration_since(Instant::now())),
+            Length::Behind(_) => TICK,
+        });
         beats += 1;
         say(format!("beat {beats}")).ok()?;
-        left = client.is_some_and(has_left);
     }
-    say(format!("end {}", if is_canceled || left { "canceled" } else { "completed" })).ok()?;
+    let stopped = matches!(length, Length::ToTheEnd(_)) && (left_at.is_some() || !is_done);
+    say(format!("end {}", if stopped { "canceled" } else { "completed" })).ok()?;
     Some(())
 }
 
