@@ -12,7 +12,17 @@ users=$rate
 [ "$mix" != storm ] || users=$((rate / 50 > 0 ? rate / 50 : 1))
 bind=127.0.0.1
 if [ -n "$hosts" ]; then bind='*'; fi
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
+# Below the ports that Linux gives to clients: a worker that asks for the master before it listens is given none of them, and
+# neither connects to itself nor takes the master's place.
+free='
+import random, socket
+for port in random.sample(range(20000, 32000), 1000):
+    with socket.socket() as held:
+        if held.connect_ex(("127.0.0.1", port)):
+            print(port)
+            break
+'
+port=$(python3 -c "$free")
 [ -z "$hosts" ] || port=5557
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
