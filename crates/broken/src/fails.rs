@@ -1,8 +1,9 @@
-//! The scenarios that each fault must fail; it fails no others.
+//! The scenarios that each fault must fail; it fails no others, but for what luck decides.
 
 mod closing;
 mod h2;
 mod lists;
+mod luck;
 mod outside;
 mod process;
 mod shutdown;
@@ -20,8 +21,8 @@ use spared::*;
 use work::*;
 
 impl Fault {
-    /// The scenarios that the fault must fail, and no other, of those that [`SUPPORTS`](crate::SUPPORTS) has what they
-    /// need for.
+    /// The scenarios that the fault must fail, of those that [`SUPPORTS`](crate::SUPPORTS) has what they need for. It fails
+    /// no other, but for those of [`may_fail`](Self::may_fail).
     pub fn fails(self) -> Vec<&'static str> {
         [self.fails_over_http1(), &self.fails_over_h2()].concat()
     }

@@ -65,12 +65,21 @@ fn a_scenario_whose_only_fault_is_taken_away_is_found() {
 fn a_fault_names_scenarios_that_are_there_and_that_the_broken_server_can_be_asked() {
     let judging = judging();
     for fault in Fault::value_variants() {
-        for id in fault.fails() {
+        for id in [fault.fails(), fault.may_fail().to_vec()].concat() {
             let scenario =
                 judging.get(id).unwrap_or_else(|| panic!("{fault:?} names `{id}`, which judges nothing"));
             let lacking =
                 scenario.lacking(|need| need == Capability::Process || SUPPORTS.contains(&need.word()));
             assert_eq!(lacking, [], "{fault:?} names `{id}`, which is never run");
         }
+    }
+}
+
+#[test]
+fn a_scenario_that_luck_decides_is_not_asked_of_a_fault() {
+    for fault in Fault::value_variants() {
+        let asked = fault.fails();
+        let both: Vec<_> = fault.may_fail().iter().filter(|id| asked.contains(id)).collect();
+        assert!(both.is_empty(), "{fault:?} must fail, and may pass: {both:?}");
     }
 }

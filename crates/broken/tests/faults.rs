@@ -88,7 +88,9 @@ fn judge(fault: Fault) -> Result<(), Failed> {
     if Breadth::asked() == Breadth::Sample {
         entry.once = expected.clone();
     }
-    let is_surprise = |row: &&Row| is_failure(row) != expected.contains(row.id.as_str());
+    let decided_by_luck = |row: &&Row| fault.may_fail().contains(&row.id.as_str());
+    let is_surprise =
+        |row: &&Row| !decided_by_luck(row) && is_failure(row) != expected.contains(row.id.as_str());
     let rows = run(entry);
     let surprises: BTreeSet<&str> = rows.iter().filter(is_surprise).map(|row| row.id.as_str()).collect();
     // A surprise is looked at once more, with the machine to itself: what stays is none of the load's doing.

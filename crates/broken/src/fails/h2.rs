@@ -123,7 +123,6 @@ const IGNORES_DISCONNECTS: &[&str] = &[
     "h2/reset-blocked",
     "h2/reset-drop",
     "h2/reset-group",
-    "h2/reset-in-one-write",
     "h2/reset-mid-body",
     "h2/reset-mid-stream",
     "h2/reset-polling",
@@ -180,7 +179,6 @@ const TAKES_FRAMES_FOR_LEAVING: &[&str] = &[
     "h2/blocked-beside-prompt",
     "h2/connection-window",
     "h2/frames-are-no-leave",
-    "h2/kept-full",
     "h2/no-window-times-out",
     "h2/window-kept",
 ];

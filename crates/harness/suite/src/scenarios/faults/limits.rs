@@ -147,7 +147,8 @@ fn fd_exhaustion(bench: &Bench) -> Outcome {
     let waiting = storm.shots().iter().filter(|shot| !shot.is_done()).count();
     let after = bench.usage()?;
     let share = 100.0 * (after.cpu - before.cpu).as_secs_f64() / WATCHED.as_secs_f64();
-    ensure!(share < 30.0, "{share:.0} % of a core while {waiting} clients wait for a descriptor");
+    // A sound server needs 1 %; one that spins on a machine that is busy too is given far less than a core.
+    ensure!(share < 10.0, "{share:.0} % of a core while {waiting} clients wait for a descriptor");
     let left_at = storm.close();
     let served_at = loop {
         let mut wire = bench.connect()?;
