@@ -170,7 +170,7 @@ table! {
     AnswersForUpstreams => ANSWERS_FOR_UPSTREAMS,
     LeavesQueries => LEAVES_QUERIES,
     LosesConnections => &["outside/query-slots", "outside/query-neighbors"],
-    CancelsLate => &["outside/query-deadline", "outside/query-neighbors", "outside/query-slots"],
+    CancelsLate => &["outside/query-deadline", "outside/query-neighbors"],
     AnswersForDatabases => ANSWERS_FOR_DATABASES,
     // What these break is only in HTTP/2.
     H2CutsHttp1 => &[],

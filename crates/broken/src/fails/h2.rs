@@ -123,6 +123,7 @@ const IGNORES_DISCONNECTS: &[&str] = &[
     "h2/reset-blocked",
     "h2/reset-drop",
     "h2/reset-group",
+    "h2/reset-in-one-write",
     "h2/reset-mid-body",
     "h2/reset-mid-stream",
     "h2/reset-polling",

@@ -9,8 +9,8 @@ impl Fault {
         match self {
             // The client grants a window when it has read enough, with streams under way or with none.
             Self::H2TakesFramesForLeaving => &["h2/kept-full"],
-            // Work that has not begun when its stream is reset never begins, and a busy machine begins none.
-            Self::IgnoresDisconnects => &["h2/reset-in-one-write"],
+            // A query that is canceled at its deadline runs only if the pool was free before.
+            Self::CancelsLate => &["outside/query-slots"],
             _ => &[],
         }
     }

@@ -13,7 +13,7 @@ use super::message::Event;
 use super::{AHEAD, Gateway};
 
 /// The time for which a fault keeps a slot behind the answer.
-const LATE: Duration = Duration::from_millis(20);
+const LATE: Duration = Duration::from_millis(100);
 
 impl Gateway<'_> {
     /// Sends on what the streams' connections have answered, and what they take of requests.

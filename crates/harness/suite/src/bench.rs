@@ -267,12 +267,15 @@ impl Bench {
         Ok(late)
     }
 
-    /// The witness; scenarios that use it need `witness`.
+    /// The witness, once it has heard all that was said so far: what it has not heard by then was not said before.
+    /// Scenarios that use it need `witness`.
     ///
     /// # Errors
     /// When the server has none.
     pub fn witness(&self) -> Result<&Witness, Failure> {
-        self.server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))
+        let witness = self.server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))?;
+        witness.catch_up();
+        Ok(witness)
     }
 
     /// Waits until the work of `id` has begun.

@@ -65,6 +65,7 @@ pub fn of(links: &[Link], id: &str, sent_at: Instant) -> Vec<Hop> {
             hop.left_ms = seen.left_at.map(since);
             (hop.answered_ms, hop.status) = (seen.answered_at.map(since), seen.status);
         }
+        link.witness.catch_up();
         hop.began_ms = link.witness.started(id).map(since);
         hop.last_ms = link.witness.last(id).map(since);
         hop.ended = link.witness.ended(id).map(|(_, how): (_, Word)| how.to_string());

@@ -79,8 +79,8 @@ impl Heartbeats {
         let (state, stop) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::default()));
         let (shared, stopped) = (Arc::clone(&state), Arc::clone(&stop));
         let hear = move |_, id: &str, word| shared.lock().hear(id, word);
-        let address = witness::listen(address, move || stopped.load(Ordering::Relaxed), hear)?;
-        Ok(Self { address, state, stop })
+        let socket = witness::listen(address, move || stopped.load(Ordering::Relaxed), hear)?;
+        Ok(Self { address: socket.local_addr()?, state, stop })
     }
 
     /// Where work sends its datagrams.

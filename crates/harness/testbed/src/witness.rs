@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use derive_more::Display;
@@ -55,18 +55,30 @@ pub fn parse(datagram: &str) -> Option<(&str, Word)> {
 
 type Heard = HashMap<String, Vec<(Instant, Word)>>;
 
+/// The name under which the witness sends marks to itself; no request has it.
+const MARK: &str = "(mark)";
+/// The time after which a mark counts as lost, since a socket whose buffer is full drops what comes.
+const MARK_LOST: Duration = Duration::from_millis(100);
+/// The longest time for which a mark is waited for.
+const MARK_GIVEN_UP: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Default)]
 struct State {
     heard: Mutex<Heard>,
     news: Condvar,
+    /// The number of marks that were sent.
+    marks: AtomicU64,
+    /// The highest mark that was heard.
+    mark: Mutex<u64>,
+    marked: Condvar,
     stop: AtomicBool,
 }
 
 /// A listening witness; its thread ends when it is dropped.
 #[derive(Debug)]
 pub struct Witness {
-    address: SocketAddr,
     state: Arc<State>,
+    socket: UdpSocket,
 }
 
 impl Witness {
@@ -78,17 +90,36 @@ impl Witness {
         let state = Arc::new(State::default());
         let (shared, stopped) = (Arc::clone(&state), Arc::clone(&state));
         let hear = move |now, id: &str, word| {
+            if let (MARK, Word::Beat(mark)) = (id, word) {
+                let mut last = shared.mark.lock();
+                *last = mark.max(*last);
+                shared.marked.notify_all();
+                return;
+            }
             shared.heard.lock().entry(id.to_owned()).or_default().push((now, word));
             shared.news.notify_all();
         };
-        let address =
+        let socket =
             listen((Ipv4Addr::LOCALHOST, 0).into(), move || stopped.stop.load(Ordering::Relaxed), hear)?;
-        Ok(Self { address, state })
+        Ok(Self { state, socket })
     }
 
     /// Where work sends its datagrams.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.socket.local_addr().expect("a socket that is bound has an address")
+    }
+
+    /// Waits until everything is heard that has come so far. Work that said a word before its request was answered is
+    /// otherwise found silent by whoever reads the answer first.
+    pub fn catch_up(&self) {
+        let address = self.address();
+        let mark = self.state.marks.fetch_add(1, Ordering::Relaxed) + 1;
+        let until = Instant::now() + MARK_GIVEN_UP;
+        let mut last = self.state.mark.lock();
+        while *last < mark && Instant::now() < until {
+            let _ = self.socket.send_to(format!("{MARK} beat {mark}").as_bytes(), address);
+            self.state.marked.wait_while_for(&mut last, |last| *last < mark, MARK_LOST);
+        }
     }
 
     /// Everything heard from the work of `id`, in the order it came.
@@ -180,22 +211,23 @@ impl Drop for Witness {
     }
 }
 
-/// Gives every word that comes to `address` to `hear`, on a thread that ends once it `is_over`; returns where it listens.
+/// Gives every word that comes to `address` to `hear`, on a thread that ends once it `is_over`; returns the socket that it
+/// listens on.
 pub(crate) fn listen(
     address: SocketAddr,
     is_over: impl Fn() -> bool + Send + 'static,
     hear: impl Fn(Instant, &str, Word) + Send + 'static,
-) -> io::Result<SocketAddr> {
+) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     // A storm of a thousand works beats faster than one thread wakes up.
     let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
     // Only so that the thread notices that it is to stop.
     socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-    let address = socket.local_addr()?;
+    let listening = socket.try_clone()?;
     let listen = move || {
         let mut datagram = [0; 512];
         while !is_over() {
-            let Ok(length) = socket.recv(&mut datagram) else { continue };
+            let Ok(length) = listening.recv(&mut datagram) else { continue };
             let now = Instant::now();
             if let Some((id, word)) = parse(&String::from_utf8_lossy(&datagram[..length])) {
                 hear(now, id, word);
@@ -203,7 +235,7 @@ pub(crate) fn listen(
         }
     };
     std::thread::Builder::new().name("witness".into()).spawn(listen)?;
-    Ok(address)
+    Ok(socket)
 }
 
 #[cfg(test)]
@@ -224,5 +256,27 @@ mod tests {
         {
             assert_eq!(parse(datagram), None, "{datagram:?}");
         }
+    }
+
+    #[test]
+    fn what_was_sent_before_is_heard_once_the_witness_has_caught_up() {
+        let witness = Witness::listen().expect("a port is free");
+        let work = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        for round in 0..200 {
+            for beat in 0..20 {
+                work.send_to(format!("a-{round} beat {beat}").as_bytes(), witness.address())
+                    .expect("it is sent");
+            }
+            witness.catch_up();
+            assert_eq!(witness.events(&format!("a-{round}")).len(), 20, "in round {round}");
+        }
+    }
+
+    #[test]
+    fn marks_are_no_words_of_any_work() {
+        let witness = Witness::listen().expect("a port is free");
+        let since = Instant::now();
+        witness.catch_up();
+        assert_eq!(witness.since(since, ""), []);
     }
 }

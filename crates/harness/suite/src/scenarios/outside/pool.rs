@@ -109,7 +109,8 @@ fn all_serve(bench: &Bench, front: &mut Front) -> Result<(), Failure> {
     front.activity.until_running(bench, &front.name, 0)?;
     let mut held = Vec::new();
     for _ in 0..SLOTS {
-        held.push(front.send(bench, bench.ms(450), bench.ms(15_000))?);
+        // Long enough that all eight are seen at once on a busy machine.
+        held.push(front.send(bench, bench.ms(1200), bench.ms(15_000))?);
     }
     front.activity.until_running(bench, &front.name, SLOTS)?;
     let ninth = front.send(bench, bench.ms(50), bench.ms(15_000))?;

@@ -53,10 +53,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "probe/panic",
-        promise: "a handler that panics is answered 500, or its connection is closed",
+        promise: "a handler that panics is answered 500, or its connection is closed; the server serves the next request",
         judges: &[Judges::Answer, Judges::Connection],
         needs: &[EndpointPanic],
-        sent: "`GET /panic`",
+        sent: "`GET /panic`, then `GET /fast` on another connection",
         run: panic,
         ..BASE
     },
@@ -64,11 +64,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 fn panic(bench: &Bench) -> Outcome {
     let mut wire = bench.connect()?;
-    match wire.ask(&Request::get("/panic").id(bench.id())) {
-        Ok(answer) => is_one_of(&answer, &[500]).map(|()| "500".into()),
-        Err(_) if wire.is_over() => Ok("closed without an answer".into()),
+    let how = match wire.ask(&Request::get("/panic").id(bench.id())) {
+        Ok(answer) => is_one_of(&answer, &[500]).map(|()| "500"),
+        Err(_) if wire.is_over() => Ok("closed without an answer"),
         Err(failure) => Err(failure.into()),
-    }
+    }?;
+    is_one_of(&bench.ask(&bench.fast())?, &[200])?;
+    Ok(how.into())
 }
 
 fn asked(bench: &Bench, request: Request, right: u16) -> Outcome {
