@@ -45,10 +45,10 @@ pub(crate) fn name(links: &[Stanza]) -> String {
     links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>().join(",")
 }
 
-/// Builds every link and starts it once; notes what keeps the chain from being run.
+/// Builds every link and starts it once; notes what keeps the chain from being run. Unlike [`prepare::prepare`] it is not told
+/// why a server is absent: what is missing of any link is said before the first is built.
 pub(crate) fn prepare(links: &[Stanza], root: &Path, no_build: bool) -> (Server, Option<Ready>) {
     let server = Server::new(&name(links), ABOUT);
-    // What is missing is said before anything is built.
     if let Some((link, why)) = links.iter().find_map(|link| Some((link, toolchains::missing(link, root)?))) {
         let why = format!("link `{}`: {}", link.name, installable(link, &why));
         return (server.not_run(Status::Absent, why), None);
