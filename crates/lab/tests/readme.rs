@@ -1,8 +1,16 @@
 //! The code of the section "What to do" of README.md in Go and Python, run: work stops at the step behind the end of its
-//! context. The documentation tests of `contract` compile its Rust. And the commands of all documents: their flags exist.
+//! context. The documentation tests of `contract` compile its Rust. And the commands of all documents: their flags exist, and
+//! the servers, scenarios, styles and endpoints that they name.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use contract::Call;
+use suite::scenarios;
+use testbed::capability::Capability;
+use testbed::catalog::Catalog;
+use testbed::{adapters, proxies};
 
 const SECTION: &str = "\n## What to do\n";
 /// The steps that run: the second ends the context, so that the third does not begin.
@@ -63,16 +71,24 @@ fn the_python_of_the_readme_stops_at_the_end_of_its_context() {
 /// The ways in which the documents call the lab.
 const CALLS: [&str; 3] = ["lab ", "cargo run --release -p lab -- ", "cargo run --quiet --release -p lab -- "];
 
-/// Returns the documents of the repository for its readers, with their names.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Returns the documents of the repository for its readers, with their paths from its root.
 fn documents() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folders =
-        ["", "docs"].map(|folder| std::fs::read_dir(root.join(folder)).expect("the folder is there"));
-    let paths = folders.into_iter().flatten().map(|entry| entry.expect("the folder can be read").path());
+    let root = root();
+    let entries = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).expect("the folder is there");
+        entries.map(|entry| entry.expect("the folder can be read").path())
+    };
+    let packages = entries(root.join("crates")).filter(|path| path.join("README.md").exists());
+    let folders = [root.clone(), root.join("docs"), root.join("benches"), root.join("peers")];
+    let paths = folders.into_iter().chain(packages).flat_map(entries);
     let pages = paths.filter(|path| path.extension().is_some_and(|end| end == "md"));
-    let read = |path: std::path::PathBuf| {
+    let read = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("the page can be read");
-        (path.file_name().expect("a file has a name").to_string_lossy().into_owned(), text)
+        (path.strip_prefix(&root).expect("it lies below the root").display().to_string(), text)
     };
     pages.map(read).collect()
 }
@@ -126,11 +142,155 @@ fn every_command_of_the_documents_has_its_name_and_its_flags() {
 
 #[test]
 fn every_script_that_the_documents_name_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for (name, page) in documents() {
         for piece in pieces(&page).iter().filter(|piece| piece.starts_with("scripts/")) {
             let script = piece.split(' ').next().unwrap_or_default();
-            assert!(root.join(script).exists(), "{name} names {script}");
+            assert!(root().join(script).exists(), "{name} names {script}");
+        }
+    }
+}
+
+/// The names of the values that a subcommand takes, by its help: behind each flag, and of the arguments in their order.
+struct Takes {
+    flags: HashMap<String, String>,
+    arguments: Vec<String>,
+}
+
+impl Takes {
+    fn of(subcommand: &str) -> Self {
+        let output = Command::new(env!("CARGO_BIN_EXE_lab")).args([subcommand, "--help"]).output();
+        let help = String::from_utf8(output.expect("the lab can be run").stdout).expect("help is text");
+        let (mut flags, mut arguments) = (HashMap::new(), Vec::new());
+        for line in help.lines().filter_map(|line| line.trim().split("  ").next()) {
+            let bare = |text: &str| text.trim_matches(['[', ']', '<', '>', '.']).to_owned();
+            if line.starts_with("--") {
+                flags.extend(line.split_once(" <").map(|(flag, value)| (flag.to_owned(), bare(value))));
+            } else if line.starts_with(['[', '<']) && !line.contains(' ') {
+                arguments.push(bare(line));
+            }
+        }
+        Self { flags, arguments }
+    }
+
+    /// Returns each value of a command with the name of what it stands for.
+    fn values<'a>(&'a self, words: &'a [String]) -> Vec<(&'a str, &'a str)> {
+        let (mut words, mut position, mut values) = (words.iter().map(String::as_str), 0, Vec::new());
+        while let Some(word) = words.next() {
+            if let Some(name) = self.flags.get(word) {
+                values.extend(words.next().map(|value| (name.as_str(), value)));
+            } else if word.starts_with('/') {
+                values.push(("TARGET", word));
+            } else if !word.starts_with('-') && !self.arguments.is_empty() {
+                // The last argument is the one that may come again.
+                values.push((&self.arguments[position.min(self.arguments.len() - 1)], word));
+                position += 1;
+            }
+        }
+        values
+    }
+}
+
+/// Tells whether a word of a document stands for one that its reader puts there: `NAME`, `<name>`, `$ASK`.
+fn stands_for_another(word: &str) -> bool {
+    word.starts_with(['<', '$']) || !word.chars().any(char::is_lowercase)
+}
+
+/// Returns what is wrong with the path and the parameters of a request; `None` where a server of the lab takes them.
+fn refused(target: &str) -> Option<String> {
+    let request = http::Request::get(target).header("host", "lab").body(());
+    let Ok((head, ())) = request.map(http::Request::into_parts) else {
+        return Some(format!("`{target}` is no target"));
+    };
+    Call::read(&head, String::new).err().map(|refusal| format!("`{target}`: {refusal:?}"))
+}
+
+/// Returns what is wrong with a value of a subcommand, by the name of what it stands for.
+fn unknown(subcommand: &str, name: &str, value: &str, catalog: &Catalog) -> Option<String> {
+    let known = match name {
+        "SERVER" | "SERVER,SERVER" | "SERVER,…" => {
+            value.split(',').try_for_each(|one| catalog.find(one).map(|_| ()))
+        }
+        "PATTERN" if subcommand == "through" => {
+            scenarios::select_from(scenarios::through(), value).map(|_| ())
+        }
+        "PATTERN" | "ID|AREA" => scenarios::select_from(scenarios::every(), value).map(|_| ()),
+        "NAME" if subcommand == "through" => {
+            proxies::all(&root()).and_then(|all| proxies::find(&all, &[value.to_owned()])).map(|_| ())
+        }
+        "NAME" => {
+            let (adapter, variant) = value.split_once('/').unwrap_or((value, ""));
+            let all = adapters::read(&root()).expect("the adapters can be read");
+            let has = |one: &adapters::Adapter| {
+                variant.is_empty() || one.variants.iter().any(|two| two.name == variant)
+            };
+            let found = all.iter().any(|one| one.name == adapter && has(one));
+            found.then_some(()).ok_or_else(|| format!("no adapter is called `{value}`"))
+        }
+        "NAME=VALUE" => {
+            let flag = format!("--{}", value.split('=').next().unwrap_or_default());
+            Capability::flag(&flag).map(|_| ()).ok_or_else(|| format!("no server takes `{flag}`"))
+        }
+        "TARGET" => return refused(value),
+        _ => Ok(()),
+    };
+    known.err()
+}
+
+#[test]
+fn every_server_scenario_style_and_flag_in_a_command_of_the_documents_is_one_there_is() {
+    let catalog = Catalog::read(&root()).expect("the list of servers can be read");
+    let (mut takes, mut wrong, mut asked) = (HashMap::new(), Vec::new(), 0);
+    for (page, text) in documents() {
+        for words in pieces(&text).iter().filter_map(|piece| command(piece)) {
+            let Some((subcommand, rest)) = words.split_first().filter(|(first, _)| !first.starts_with('-'))
+            else {
+                continue;
+            };
+            let takes = takes.entry(subcommand.clone()).or_insert_with(|| Takes::of(subcommand));
+            for (name, value) in
+                takes.values(rest).into_iter().filter(|(_, value)| !stands_for_another(value))
+            {
+                asked += 1;
+                let why = unknown(subcommand, name, value, &catalog);
+                wrong.extend(why.map(|why| format!("{page}: lab {}: {why}", words.join(" "))));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(asked > 60, "only {asked} values were found");
+}
+
+#[test]
+fn every_url_of_a_command_of_the_documents_has_a_path_and_parameters_that_servers_take() {
+    let (mut wrong, mut asked) = (Vec::new(), 0);
+    for (page, text) in documents() {
+        for piece in pieces(&text).iter().filter(|piece| {
+            ["curl ", "python3 "].iter().chain(&CALLS).any(|program| piece.starts_with(program))
+        }) {
+            let urls = shlex::split(piece).unwrap_or_default();
+            let targets = urls.iter().filter_map(|word| Some(word.split_once("://")?.1.split_once('/')?.1));
+            for target in targets.map(|target| format!("/{target}")) {
+                asked += 1;
+                // The admin address has these.
+                let is_admin = ["/census", "/metrics"].contains(&target.as_str());
+                let why = if is_admin { None } else { refused(&target) };
+                wrong.extend(why.map(|why| format!("{page}: {piece}: {why}")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(asked > 5, "only {asked} URLs were found");
+}
+
+#[test]
+fn every_query_of_the_documents_asks_for_the_name_that_the_servers_give_their_connections() {
+    let session = std::fs::read_to_string(root().join("crates/contract/src/database/session.rs"));
+    let session = session.expect("the source is there");
+    for (page, text) in documents() {
+        for piece in pieces(&text).iter().filter(|piece| piece.starts_with("psql ")) {
+            let name = piece.split_once("application_name = '").and_then(|(_, rest)| rest.split('\'').next());
+            let is_given = |name: &str| session.contains(&format!("(\"application_name\", \"{name}\")"));
+            assert!(name.is_some_and(is_given), "{page}: {piece}");
         }
     }
 }
