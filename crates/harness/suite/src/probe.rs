@@ -18,6 +18,13 @@ use crate::verdict::Failure;
 
 /// The time that one question may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The deadline of a question for `/slow`: a busy machine may take its time for 1 ms of work.
+const BUDGET: Duration = Duration::from_millis(1500);
+/// The same for a server that answers 1 ms of work with 504. Most such servers ignore the parameters, and answer each
+/// question at its deadline.
+const BRIEF: Duration = Duration::from_millis(300);
+/// The id of the request whose work is listened for.
+const ID: &str = "lab-probe-2";
 
 /// Asks `server` what it supports.
 pub fn supports(server: &Server) -> BTreeSet<Capability> {
@@ -28,17 +35,19 @@ pub fn supports(server: &Server) -> BTreeSet<Capability> {
         }
     };
     note(server.admin().is_some_and(|admin| Census::read(admin).is_ok()), Capability::Admin);
+    let sense = ask(server, &slow("work=1ms", BUDGET).id(ID));
     let heard = hears_witness(server);
     note(heard, Capability::Witness);
     note(keeps_alive(server), Capability::KeepAlive);
     note(echoes_id(server), Capability::RequestId);
     note(speaks_h2(server), Capability::Http2);
     methods(server, &mut note);
-    let brief = |query: &str| ask(server, &slow(query));
-    let (sense, nonsense) = (brief("work=1ms"), brief("work=no-such-duration"));
+    let budget = if status(&sense) == Some(504) { BRIEF } else { BUDGET };
+    let brief = |query: &str| ask(server, &slow(query, budget));
+    let nonsense = brief("work=no-such-duration");
     note(has(&sense, &["work"]) && status(&sense) != status(&nonsense), Capability::ParamWork);
-    let unread = Request::post("/slow?work=1ms&body=ignore", "lab").timeout(Duration::from_millis(1500));
-    let senseless = Request::post("/slow?work=1ms&body=eat", "lab").timeout(Duration::from_millis(1500));
+    let unread = Request::post("/slow?work=1ms&body=ignore", "lab").timeout(budget);
+    let senseless = Request::post("/slow?work=1ms&body=eat", "lab").timeout(budget);
     let unread = ask(server, &unread);
     note(
         has(&unread, &["body"]) && status(&unread) != status(&ask(server, &senseless)),
@@ -112,8 +121,8 @@ fn endpoints() -> [(Capability, Request, &'static [&'static str]); 5] {
     ]
 }
 
-fn slow(query: &str) -> Request {
-    Request::get(format!("/slow?{query}")).timeout(Duration::from_millis(1500))
+fn slow(query: &str, budget: Duration) -> Request {
+    Request::get(format!("/slow?{query}")).timeout(budget)
 }
 
 fn ask(server: &Server, request: &Request) -> Result<Answer, Failure> {
@@ -141,11 +150,10 @@ fn speaks_h2(server: &Server) -> bool {
     h2.is_ok_and(|mut h2| h2.ask(&Request::get("/fast")).is_ok_and(|answer| answer.status() == 200))
 }
 
+/// True when the work of the request [`ID`] was heard to begin.
 fn hears_witness(server: &Server) -> bool {
-    let Some(witness) = server.witness() else { return false };
-    let _ = ask(server, &slow("work=1ms").id("lab-probe-2"));
     // On a busy machine a datagram takes its time.
-    witness.wait_start("lab-probe-2", Duration::from_secs(1)).is_some()
+    server.witness().is_some_and(|witness| witness.wait_start(ID, Duration::from_secs(1)).is_some())
 }
 
 #[cfg(test)]
@@ -174,6 +182,39 @@ mod tests {
             }
         });
         supports(&Server::at(&url, None))
+    }
+
+    /// The deadlines of the questions for `/slow`, in their order, by a server that answers them with this status.
+    fn deadlines(status: &'static str) -> Vec<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::server(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let (sender, heads) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut head = [0; 1024];
+                let length = stream.read(&mut head).unwrap_or(0);
+                let head = String::from_utf8_lossy(&head[..length]).to_ascii_lowercase();
+                let status = if head.contains(" /slow?") { status } else { "404" };
+                let _ = sender.send(head);
+                let _ =
+                    write!(stream, "HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            }
+        });
+        supports(&Server::at(&url, None));
+        let of_slow = heads.try_iter().filter(|head| head.starts_with("get /slow?"));
+        of_slow
+            .filter_map(|head| Some(head.split_once("grpc-timeout: ")?.1.lines().next()?.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_server_that_ignores_the_length_of_work_is_waited_for_once() {
+        let [first, rest @ ..] = &deadlines("504")[..] else { panic!("it was not asked") };
+        assert!(
+            first == "1500m" && rest.len() > 3 && rest.iter().all(|one| one == "300m"),
+            "{first} {rest:?}"
+        );
+        assert!(deadlines("200").iter().all(|one| one == "1500m"), "a busy machine may take its time");
     }
 
     #[test]
