@@ -23,7 +23,7 @@ use tower::{Service, service_fn};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Long enough for a call to reach its server on a busy machine.
-const BRIEF: Duration = Duration::from_millis(500);
+const BRIEF: Duration = Duration::from_secs(1);
 
 /// A codec of messages that are bytes.
 #[derive(Clone, Copy, Debug, Default)]
