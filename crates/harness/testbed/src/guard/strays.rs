@@ -10,16 +10,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::thread::sleep;
 use std::time::Duration;
 
-use procfs::ProcResult;
 use procfs::process::Process;
+use procfs::{ProcError, ProcResult};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 /// The variable that marks a child and all that it starts.
 pub(super) const MARK: &str = "LAB_GUARD";
 /// The most looks for what is left: each ends a generation of processes.
 const LOOKS: usize = 50;
-/// The looks at an environment that is empty, a millisecond apart: it is while a process becomes another program.
-const BECOMES: usize = 50;
+/// The most looks at the environment of a process that becomes another program, a millisecond apart: it is empty meanwhile.
+const BECOMES: usize = 2000;
+/// The looks that find nothing in an environment which has its place: it may have got both between two questions.
+const BARE: usize = 3;
 
 /// Makes this process the parent of every orphan below it.
 pub(super) fn adopt() -> io::Result<()> {
@@ -68,12 +70,19 @@ fn has_mark(id: Pid, mark: &str) -> bool {
 
 /// The environment that a process was started with; empty if it is dead, or has none.
 fn environ(id: Pid) -> HashMap<OsString, OsString> {
+    let mut bare = 0;
     for _ in 0..BECOMES {
-        let environ = read(id).and_then(|process| process.environ()).unwrap_or_default();
-        let lives =
-            || read(id).and_then(|process| process.stat()).is_ok_and(|stat| !"ZX".contains(stat.state));
-        if !environ.is_empty() || !lives() {
-            return environ;
+        let Ok(process) = read(id) else { break };
+        match process.environ() {
+            Ok(environ) if !environ.is_empty() => return environ,
+            Err(ProcError::PermissionDenied(_)) => break,
+            _ => {}
+        }
+        let Ok(stat) = process.stat() else { break };
+        // The place of an environment is set last, and also where there is nothing in it.
+        bare += usize::from(stat.env_end.unwrap_or_default() > 0);
+        if "ZX".contains(stat.state) || bare == BARE {
+            break;
         }
         sleep(Duration::from_millis(1));
     }
@@ -82,4 +91,28 @@ fn environ(id: Pid) -> HashMap<OsString, OsString> {
 
 fn in_group(id: Pid, group: Pid) -> bool {
     read(id).and_then(|process| process.stat()).is_ok_and(|stat| stat.pgrp == group.as_raw_nonzero().get())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn an_environment_is_read_and_one_with_nothing_in_it_is_not_waited_for() {
+        let start = |mark: Option<&str>| {
+            let mut sleep = Command::new("sleep");
+            sleep.arg("60").env_clear().envs(mark.map(|mark| (MARK, mark))).spawn().unwrap()
+        };
+        let (mut marked, mut bare) = (start(Some("1-2c")), start(None));
+        let (began, id) = (Instant::now(), Pid::from_child(&bare));
+        assert!(has_mark(Pid::from_child(&marked), "1-2c") && !has_mark(Pid::from_child(&marked), "1-3c"));
+        assert!(environ(id).is_empty() && began.elapsed() < Duration::from_secs(1));
+        for child in [&mut marked, &mut bare] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
 }
