@@ -29,8 +29,8 @@ const MOST: u32 = 1 << 16;
 ///     Ok(sum)
 /// }
 ///
+/// assert_eq!(sum(&Context::background(), 1..=100).unwrap(), 5_050);
 /// let (ctx, _cancel) = Context::background().with_timeout(Duration::from_millis(5));
-/// assert_eq!(sum(&ctx, 1..=100).unwrap(), 5_050);
 /// assert!(sum(&ctx, 0..).unwrap_err().is_timeout());
 /// ```
 #[derive(Clone, Debug)]
