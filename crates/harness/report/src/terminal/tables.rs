@@ -7,7 +7,7 @@ use measure::registry;
 use measure::results::Results;
 use measure::table::{Cell, Table, Tone};
 use measure::text::{ABOUT, BARE_IS, list};
-use suite::document::Gap;
+use suite::document::{Gap, Row};
 use suite::verdict::Verdict;
 
 use super::render::{self, Screen, wrap_to};
@@ -50,7 +50,10 @@ pub fn print(results: &Results, screen: Screen, depth: Depth) -> String {
     printed.table(&matrix);
     match depth {
         Depth::Details => printed.list("Scenarios that did not pass", &misses),
-        _ => printed.list("Scenarios that failed without being expected to", &unexpected(results)),
+        _ => {
+            printed.list("Scenarios that failed without being expected to", &unexpected(results));
+            printed.list("Scenarios that failed as expected, or only warn", &excused(results));
+        }
     }
     for (name, tables) in registry::tables(results) {
         if depth == Depth::Terse && !KEY.contains(&name) {
@@ -226,6 +229,20 @@ fn unexpected(results: &Results) -> Vec<String> {
     let is_red = |verdict: Verdict| verdict.is_red() || verdict == Verdict::Error;
     let rows = results.misses().into_iter().map(|(_, row)| row.verdict);
     misses.into_iter().zip(rows).filter(|(_, verdict)| is_red(*verdict)).map(|(miss, _)| miss).collect()
+}
+
+/// Returns a sentence for each of the first checks that lower a score and are not red, and the number of the others.
+fn excused(results: &Results) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let is_excused = |verdict: Verdict| matches!(verdict, Verdict::Xfail | Verdict::Flaky | Verdict::Warn);
+    let misses: Vec<_> = results.misses().into_iter().filter(|(_, row)| is_excused(row.verdict)).collect();
+    let line = |(servers, row): &(Vec<&str>, &Row)| {
+        let why = row.expected.as_ref().unwrap_or(&row.observed);
+        format!("{} on {}: {why}", row.id, list(servers))
+    };
+    let more = misses.len().saturating_sub(SHOWN);
+    let others = (more > 0).then(|| format!("and {more} more."));
+    misses.iter().take(SHOWN).map(line).chain(others).collect()
 }
 
 /// Returns a sentence for each thing that could not be measured, or run.

@@ -176,3 +176,34 @@ fn what_few_rounds_cannot_tell_is_said_once_and_not_beside_each_table() {
     assert_eq!(text.matches("fewer than three rounds").count(), 1, "{text}");
     assert!(text.contains("Bare: a server that does nothing but answer"), "{text}");
 }
+
+#[test]
+fn a_score_that_is_not_full_has_a_word_beside_it_why() {
+    for (verdict, told) in [
+        (Verdict::Xfail, "work/drop on threads: no way to stop a thread"),
+        (Verdict::Flaky, "work/drop on threads: no way to stop a thread"),
+        (Verdict::Warn, "work/drop on threads: went on"),
+        (Verdict::Fail, "fail threads work/drop: went on"),
+    ] {
+        let mut results = measure::fixtures::whole();
+        let row = results.results.iter_mut().find(|row| row.verdict == Verdict::Xfail).unwrap();
+        row.verdict = verdict;
+        row.expected =
+            matches!(verdict, Verdict::Xfail | Verdict::Flaky).then(|| "no way to stop a thread".into());
+        for depth in [Depth::Terse, Depth::Screens] {
+            let text = print(&results, Screen::FILE, depth);
+            assert!(text.contains(told), "{verdict:?}, {depth:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn of_many_scores_that_are_not_full_the_first_are_explained_and_the_others_counted() {
+    let mut results = areas(&["tokio"]);
+    for row in results.results.iter_mut().take(7) {
+        row.verdict = Verdict::Warn;
+    }
+    let text = print(&results, Screen::FILE, Depth::Terse);
+    assert_eq!(text.matches(" on tokio: seen").count(), 5, "{text}");
+    assert!(text.contains("and 2 more."), "{text}");
+}
