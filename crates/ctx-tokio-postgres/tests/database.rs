@@ -191,14 +191,22 @@ async fn a_dropped_call_and_a_dropped_session_cancel_too() {
 
 async fn a_late_cancel_never_hits_the_next_query() {
     let postgres = database();
-    let mut session = session(postgres).await;
+    let (mut lent, mut answered) = (session(postgres).await, 0);
     for round in 0..300 {
         // It ends about when it is canceled.
         let (ctx, _cancel) = Context::background().with_timeout(Duration::from_micros(500));
         let query = format!("SELECT pg_sleep(0.000{})", round % 10);
-        let _ = session.run(&ctx, async |client| client.batch_execute(&query).await).await;
-        assert_eq!(answer(&mut session, round).await.expect("no cancel hits it"), round);
+        let _ = lent.run(&ctx, async |client| client.batch_execute(&query).await).await;
+        match answer(&mut lent, round).await {
+            // On a busy machine the database may take longer to end a query than it is given.
+            Err(Error::Closed) => lent = session(postgres).await,
+            outcome => {
+                assert_eq!(outcome.expect("no cancel hits it"), round);
+                answered += 1;
+            }
+        }
     }
+    assert!(answered > 100, "only {answered} connections were safe again");
 }
 
 async fn cancels_that_are_slow_on_their_way_never_hit_the_next_query() {
