@@ -1,10 +1,10 @@
 //! Phases of a connection: its bytes decide them, and not the packets that they come in.
 
 use std::env;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use testbed::abreast;
 use testbed::capability::Capability::{EndpointUpload, KeepAlive, ParamWork, Routing, StyleContext, Witness};
 use wire::{End, Request, Wire};
 
@@ -251,29 +251,22 @@ fn number(name: &str, default: u64) -> Result<u64, Failure> {
 fn any_split(bench: &Bench) -> Outcome {
     /// Connections at once; nearly all of their time is waiting.
     const JOBS: usize = 128;
-    let count = usize::try_from(number("LAB_SPLITS", 60)?).unwrap_or(usize::MAX);
+    /// More than the limit of the scenario leaves time for.
+    const MOST: u64 = 100_000;
+    let count = number("LAB_SPLITS", 60)?;
+    if count > MOST {
+        return Err(Failure::harness(format!("`LAB_SPLITS` takes at most {MOST}")));
+    }
     let seed = number("LAB_SPLITS_SEED", 1)?;
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                return Ok::<(), Failure>(());
-            }
-            split(bench, seed, number)?;
-        }
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..JOBS.min(count)).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("a worker returns its failure"))
-    })?;
+    let numbers: Vec<u64> = (0..count).collect();
+    abreast::try_each(JOBS, &numbers, |number| split(bench, seed, *number))?;
     Ok(format!("{count} splits of {} byte strings, seed {seed}", SENT.len()).into())
 }
 
 /// Sends byte string `number` in pieces that follow from `seed` and `number`, and checks what comes of it.
-fn split(bench: &Bench, seed: u64, number: usize) -> Result<(), Failure> {
-    let mut random = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
-    let (text, statuses, then) = SENT[number % SENT.len()];
+fn split(bench: &Bench, seed: u64, number: u64) -> Result<(), Failure> {
+    let mut random = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(number));
+    let (text, statuses, then) = SENT[number as usize % SENT.len()];
     let (one, two) = (random.usize(1..text.len()), random.usize(1..text.len()));
     let pieces = [&text[..one.min(two)], &text[one.min(two)..one.max(two)], &text[one.max(two)..]];
     let judge = || verdict(bench, pieces, statuses, then);
