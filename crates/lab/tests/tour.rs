@@ -4,8 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use testbed::abreast;
+
 /// A command may be unlucky on a machine with other work; what the page teaches shows within this many runs.
 const TRIES: usize = 3;
+/// Commands that run at once: each is one request, and waits nearly all of its time.
+const ABREAST: usize = 2;
+/// The servers of the lab.
+const SERVERS: [&str; 4] = ["tokio", "async-std", "smol", "threads"];
 /// The line that stands for lines which are not compared.
 const REST: &str = "…";
 
@@ -18,13 +24,20 @@ impl Repository {
         let built = Path::new(env!("CARGO_BIN_EXE_lab")).parent().expect("a program stands in a folder");
         let target = built.parent().expect("a profile's folder stands in the target folder");
         let profile = if built.ends_with("release") { " --release" } else { "" };
+        // Of the whole workspace, as its test run builds them: of one server alone, cargo would build its dependencies anew
+        // with fewer features.
         let build = format!(
-            "cargo build --quiet{profile} --manifest-path {} --target-dir {} ",
+            "cargo test --workspace --test conformance --no-run --locked --quiet{profile} --manifest-path {} --target-dir {}",
             root.join("Cargo.toml").display(),
             target.display()
         );
         let list = std::fs::read_to_string(root.join("servers.toml")).expect("the list can be read");
-        let list = list.replace("cargo build --release ", &build);
+        let list = SERVERS.iter().fold(list, |list, name| {
+            list.replace(
+                &format!("\"cargo build --release --locked -p server-{name}\""),
+                &format!("\"{build}\""),
+            )
+        });
         let list = list.replace("target/release/", &format!("{}/", built.display()));
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tour");
         std::fs::create_dir_all(&folder).expect("a test has a folder of its own");
@@ -122,17 +135,17 @@ fn differ(shown: &str, printed: &str) -> Option<String> {
 #[test]
 fn every_command_prints_what_the_page_shows() {
     let repository = Repository::new();
-    let mut wrong = Vec::new();
-    for (words, shown) in commands(&page()) {
+    let wrong = abreast::each(ABREAST, &commands(&page()), |(words, shown)| {
         let mut difference = None;
         for _ in 0..TRIES {
-            difference = differ(&shown, &repository.prints(&words));
+            difference = differ(shown, &repository.prints(words));
             if difference.is_none() {
                 break;
             }
         }
-        wrong.extend(difference.map(|difference| format!("lab {}: {difference}", words.join(" "))));
-    }
+        difference.map(|difference| format!("lab {}: {difference}", words.join(" ")))
+    });
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
