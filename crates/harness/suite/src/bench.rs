@@ -274,7 +274,7 @@ impl Bench {
     /// When the server has none.
     pub fn witness(&self) -> Result<&Witness, Failure> {
         let witness = self.server.witness().ok_or_else(|| Failure::unsupported("no heartbeats"))?;
-        witness.catch_up();
+        witness.catch_up().map_err(|error| Failure::harness(error.to_string()))?;
         Ok(witness)
     }
 

@@ -4,6 +4,7 @@
 //! its caller leaves and what it answers, and from the witness of its work. A run's document keeps them with the row of their
 //! scenario.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,10 @@ pub struct Hop {
 pub(crate) type Noted = Arc<Mutex<Vec<Hop>>>;
 
 /// Collects what is known so far of the request `id`, which was sent at `sent_at`.
-pub fn of(links: &[Link], id: &str, sent_at: Instant) -> Vec<Hop> {
+///
+/// # Errors
+/// When the lab could not hear all that was said so far.
+pub fn of(links: &[Link], id: &str, sent_at: Instant) -> io::Result<Vec<Hop>> {
     let since = |at: Instant| at.saturating_duration_since(sent_at).as_secs_f64() * 1e3;
     let hop = |link: &Link| {
         let (server, request_id) = (link.name.clone(), id.to_owned());
@@ -65,11 +69,11 @@ pub fn of(links: &[Link], id: &str, sent_at: Instant) -> Vec<Hop> {
             hop.left_ms = seen.left_at.map(since);
             (hop.answered_ms, hop.status) = (seen.answered_at.map(since), seen.status);
         }
-        link.witness.catch_up();
+        link.witness.catch_up()?;
         hop.began_ms = link.witness.started(id).map(since);
         hop.last_ms = link.witness.last(id).map(since);
         hop.ended = link.witness.ended(id).map(|(_, how): (_, Word)| how.to_string());
-        hop
+        Ok(hop)
     };
     links.iter().map(hop).collect()
 }

@@ -111,15 +111,27 @@ impl Witness {
 
     /// Waits until everything is heard that has come so far. Work that said a word before its request was answered is
     /// otherwise found silent by whoever reads the answer first.
-    pub fn catch_up(&self) {
+    ///
+    /// # Errors
+    /// When this machine stood still for so long that the witness did not hear itself.
+    pub fn catch_up(&self) -> io::Result<()> {
+        self.catch_up_within(MARK_GIVEN_UP)
+    }
+
+    fn catch_up_within(&self, limit: Duration) -> io::Result<()> {
         let address = self.address();
         let mark = self.state.marks.fetch_add(1, Ordering::Relaxed) + 1;
-        let until = Instant::now() + MARK_GIVEN_UP;
+        let until = Instant::now() + limit;
         let mut last = self.state.mark.lock();
         while *last < mark && Instant::now() < until {
             let _ = self.socket.send_to(format!("{MARK} beat {mark}").as_bytes(), address);
             self.state.marked.wait_while_for(&mut last, |last| *last < mark, MARK_LOST);
         }
+        if *last < mark {
+            let what = format!("the lab did not hear its own datagrams for {limit:?}");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+        }
+        Ok(())
     }
 
     /// Everything heard from the work of `id`, in the order it came.
@@ -267,7 +279,7 @@ mod tests {
                 work.send_to(format!("a-{round} beat {beat}").as_bytes(), witness.address())
                     .expect("it is sent");
             }
-            witness.catch_up();
+            witness.catch_up().expect("it hears itself");
             assert_eq!(witness.events(&format!("a-{round}")).len(), 20, "in round {round}");
         }
     }
@@ -276,7 +288,17 @@ mod tests {
     fn marks_are_no_words_of_any_work() {
         let witness = Witness::listen().expect("a port is free");
         let since = Instant::now();
-        witness.catch_up();
+        witness.catch_up().expect("it hears itself");
         assert_eq!(witness.since(since, ""), []);
+    }
+
+    #[test]
+    fn a_witness_that_does_not_hear_itself_says_so() {
+        let witness = Witness::listen().expect("a port is free");
+        witness.state.stop.store(true, Ordering::Relaxed);
+        // Its thread ends behind the next datagram, if it has not ended before.
+        let _ = witness.catch_up_within(MARK_LOST);
+        let missed = witness.catch_up_within(MARK_LOST).map_err(|error| error.kind());
+        assert_eq!(missed, Err(io::ErrorKind::TimedOut));
     }
 }

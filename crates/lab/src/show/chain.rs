@@ -105,7 +105,7 @@ fn asked(links: &[Link], request: &Request, args: &Show) -> Result<Vec<Hop>, wir
     {
         thread::sleep(GRACE / 10);
     }
-    Ok(hops::of(links, ID, sent_at))
+    hops::of(links, ID, sent_at).map_err(|source| wire::Error::Local { what: "hear the work", source })
 }
 
 /// Builds a server of the list that can be a link of a chain.

@@ -49,7 +49,7 @@ fn all_end(links: &[Link], id: &str, sent_at: Instant) -> Result<Vec<Hop>, Faile
         let ended = link.witness.wait_end(id, ms(10_000));
         ended.ok_or_else(|| format!("{id}: the work did not end in {}", link.name))?;
     }
-    Ok(hops::of(links, id, sent_at))
+    Ok(hops::of(links, id, sent_at)?)
 }
 
 fn millis(ms: f64) -> Duration {
@@ -117,7 +117,7 @@ pub(crate) fn budgets(subjects: &[&Subject], requests: usize) -> Result<(), Fail
     std::thread::sleep(ms(500));
     let (mut falling, mut whole, mut begun, mut none_left, mut behind) = (0, 0, 0, 0, 0);
     for (id, sent_at) in &sent {
-        let hops = hops::of(&links, id, *sent_at);
+        let hops = hops::of(&links, id, *sent_at)?;
         let budgets: Vec<f64> = hops.iter().filter_map(|hop| hop.budget_ms).collect();
         falling += usize::from(budgets.windows(2).all(|pair| pair[1] < pair[0]));
         whole += usize::from(budgets.len() == links.len());

@@ -128,10 +128,15 @@ pub(super) fn connect(bench: &Bench, links: &[Link]) -> Result<Wire, Failure> {
 }
 
 /// Returns the accounts of the request `id`, and keeps them for the run's document.
-pub(super) fn account(bench: &Bench, links: &[Link], id: &str, sent_at: Instant) -> Vec<Hop> {
-    let hops = hops::of(links, id, sent_at);
+pub(super) fn account(
+    bench: &Bench,
+    links: &[Link],
+    id: &str,
+    sent_at: Instant,
+) -> Result<Vec<Hop>, Failure> {
+    let hops = hops::of(links, id, sent_at).map_err(|error| Failure::harness(error.to_string()))?;
     bench.note_hops(&hops);
-    hops
+    Ok(hops)
 }
 
 /// Fails when a link broke the chain, by what names it.
@@ -143,7 +148,7 @@ fn unbroken(guilty: Option<String>) -> Result<(), Failure> {
 fn all_begin(bench: &Bench, links: &[Link], id: &str, sent_at: Instant) -> Result<(), Failure> {
     for (at, link) in links.iter().enumerate() {
         if link.witness.wait_start(id, bench.patience()).is_none() {
-            let hops = account(bench, links, id, sent_at);
+            let hops = account(bench, links, id, sent_at)?;
             return Err(Failure::broken(format!("{} has not begun the work", hops::named(&hops, at))));
         }
     }
@@ -187,7 +192,7 @@ fn answers(bench: &Bench) -> Outcome {
     for link in &links {
         link.witness.wait_end(&id, bench.patience());
     }
-    let hops = account(bench, &links, &id, sent_at);
+    let hops = account(bench, &links, &id, sent_at)?;
     unbroken(hops::unpassed(&hops, RESERVE))?;
     is_200(&answer)?;
     for (at, link) in links.iter().enumerate() {
@@ -206,7 +211,7 @@ fn budgets(bench: &Bench) -> Outcome {
     let mut wire = connect(bench, &links)?;
     let sent_at = wire.send_request(&request)?;
     let answer = wire.answer()?;
-    let hops = account(bench, &links, &id, sent_at);
+    let hops = account(bench, &links, &id, sent_at)?;
     unbroken(hops::unpassed(&hops, RESERVE))?;
     is_200(&answer)?;
     let (calls, timeout) = (links.len() - 1, bench.ms(900));
@@ -226,7 +231,7 @@ fn traceparent(bench: &Bench) -> Outcome {
         let mut wire = connect(bench, &links)?;
         let sent_at = wire.send_request(&request)?;
         let answer = wire.answer()?;
-        let hops = account(bench, &links, &id, sent_at);
+        let hops = account(bench, &links, &id, sent_at)?;
         ensure!(
             hops.first().and_then(|hop| hop.traceparent.as_deref()) == Some(TRACEPARENT),
             "{} was not given the traceparent",
@@ -253,7 +258,7 @@ fn deadline(bench: &Bench) -> Outcome {
     all_begin(bench, &links, &id, sent_at)?;
     let answer = wire.answer()?;
     all_end(bench, &links, &id, bench.patience());
-    let hops = account(bench, &links, &id, sent_at);
+    let hops = account(bench, &links, &id, sent_at)?;
     unbroken(hops::untimely(&hops, bench.outside_late()))?;
     let late = bench.is_504(&answer, bench.ms(600))?;
     let last = silent(bench, &hops, bench.ms(600).as_secs_f64() * 1e3)?;
@@ -271,7 +276,7 @@ fn leaves(bench: &Bench, leave: Leave) -> Outcome {
         all_begin(bench, &links, &id, sent_at)?;
         let (left_at, _) = leave.act(wire);
         all_end(bench, &links, &id, bench.patience());
-        let hops = account(bench, &links, &id, sent_at);
+        let hops = account(bench, &links, &id, sent_at)?;
         unbroken(hops::unstopped(&hops, bench.outside_late()))?;
         let left_ms = left_at.saturating_duration_since(sent_at).as_secs_f64() * 1e3;
         worst = worst.max(silent(bench, &hops, left_ms)?);

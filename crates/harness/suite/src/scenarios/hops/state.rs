@@ -91,7 +91,7 @@ fn through(
     let sent_at = wire.send_request(request)?;
     is_200(&wire.answer()?)?;
     let id = id(request);
-    let hops = account(bench, links, &id, sent_at);
+    let hops = account(bench, links, &id, sent_at)?;
     let seen: Vec<Exchange> = links.iter().filter_map(|link| link.tap.seen(&id).into_iter().next()).collect();
     ensure!(seen.len() == links.len(), "only {} of {} servers were asked", seen.len(), links.len());
     Ok((seen, hops))
