@@ -10,7 +10,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 rounds=${1:-5}
-filter=${2:-"^(token/)?(create/|err/|cancel_children/1000\$|B3/|B5/|B7/)"}
+filter=${2:-"^(token/)?(create/|err/|cancel_children/1000(/again|/polled)?\$|B3/|B5/|B7/)"}
 go=${GO:-go}
 base=${BASE-33e405073}
 out=$(mktemp -d)
@@ -117,7 +117,7 @@ awk '
         goal("^create/with_timeout/background$", 70, "", 6)
         goal("^create/with_timeout/parent$", 95, "", 5.5)
         goal("^create/with_cancel/parent$", "", "", "", 1 / 0.75)
-        goal("^cancel_children/1000$", 26000, 1.7)
+        goal("^cancel_children/1000(/again)?$", 26000, 1.7)
         goal("^create/with_value/get$", 45)
         goal("^create/with_timeout/parent/driven/all_cores$", 150)
         goal("^B[37]/", "", 1, 1)

@@ -77,44 +77,68 @@ type Waiting = Pin<Box<dyn Future<Output = ()>>>;
 struct Family {
     cancel: Cancel,
     _children: Vec<Cancel>,
-    _waiters: Vec<Waiting>,
+    waiters: Vec<Waiting>,
 }
 
-fn family(children: usize) -> Family {
+/// Makes children with one waiter each, polled `polls` times by one task.
+fn family(children: usize, polls: usize) -> Family {
     let (parent, cancel) = Context::background().with_cancel();
-    let mut task = Task::from_waker(Waker::noop());
     let (children, waiters) = (0..children)
         .map(|_| {
             let (child, handle) = parent.with_cancel();
-            let mut waiter: Waiting = Box::pin(async move { _ = child.done(never).await });
-            assert!(waiter.as_mut().poll(&mut task).is_pending());
-            (handle, waiter)
+            let waiter: Waiting = Box::pin(async move { _ = child.done(never).await });
+            (handle, waiting(waiter, polls))
         })
         .unzip();
-    Family { cancel, _children: children, _waiters: waiters }
+    Family { cancel, _children: children, waiters }
 }
 
-fn token_family(children: usize) -> (CancellationToken, Vec<Waiting>) {
+fn token_family(children: usize, polls: usize) -> (CancellationToken, Vec<Waiting>) {
     let parent = CancellationToken::new();
-    let mut task = Task::from_waker(Waker::noop());
-    let waiters = (0..children)
-        .map(|_| {
-            let mut waiter: Waiting = Box::pin(parent.child_token().cancelled_owned());
-            assert!(waiter.as_mut().poll(&mut task).is_pending());
-            waiter
-        })
-        .collect();
+    let waiter = |_| waiting(Box::pin(parent.child_token().cancelled_owned()), polls);
+    let waiters = (0..children).map(waiter).collect();
     (parent, waiters)
 }
 
+fn waiting(mut waiter: Waiting, polls: usize) -> Waiting {
+    let mut task = Task::from_waker(Waker::noop());
+    for _ in 0..polls {
+        assert!(waiter.as_mut().poll(&mut task).is_pending());
+    }
+    waiter
+}
+
+/// Polls all waiters once more, as their tasks do when they are woken.
+fn poll_all(waiters: &mut [Waiting]) {
+    let mut task = Task::from_waker(Waker::noop());
+    let ready = waiters.iter_mut().all(|waiter| waiter.as_mut().poll(&mut task).is_ready());
+    assert!(ready, "a waiter missed the end");
+}
+
+/// Cancels a parent whose children have one waiter each: polled once; twice (`/again`); or once, and again after the cancel
+/// (`/polled`). All have one waker, which does nothing.
 fn cancel(c: &mut Criterion) {
     for children in [10, 100, 1000] {
-        c.bench_function(&format!("cancel_children/{children}"), |b| {
-            b.iter_batched_ref(|| family(children), |family| family.cancel.cancel(), BatchSize::SmallInput);
-        });
-        c.bench_function(&format!("token/cancel_children/{children}"), |b| {
-            b.iter_batched_ref(|| token_family(children), |family| family.0.cancel(), BatchSize::SmallInput);
-        });
+        for (suffix, polls, after) in [("", 1, false), ("/again", 2, false), ("/polled", 1, true)] {
+            c.bench_function(&format!("cancel_children/{children}{suffix}"), |b| {
+                let end = |family: &mut Family| {
+                    family.cancel.cancel();
+                    if after {
+                        poll_all(&mut family.waiters);
+                    }
+                };
+                b.iter_batched_ref(|| family(children, polls), end, BatchSize::SmallInput);
+            });
+            c.bench_function(&format!("token/cancel_children/{children}{suffix}"), |b| {
+                let end = |(token, waiters): &mut (CancellationToken, Vec<Waiting>)| {
+                    token.cancel();
+                    if after {
+                        poll_all(waiters);
+                    }
+                };
+                b.iter_batched_ref(|| token_family(children, polls), end, BatchSize::SmallInput);
+            });
+        }
     }
 }
 

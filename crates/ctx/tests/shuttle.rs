@@ -5,13 +5,16 @@
 //! is printed, and `shuttle::replay` runs it again.
 #![cfg(all(loom, shuttle))]
 
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Wake, Waker};
+use std::time::{Duration, Instant};
 
-use ctx::{Cancel, Cause, Context, Error, Group};
+use ctx::{Cancel, Cause, Context, Driver, Error, Group};
 use shuttle::thread;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Runs a model under schedules drawn at random, and under as many that change priorities at three points.
 fn check(schedules: usize, model: impl Fn() + Send + Sync + Clone + 'static) {
@@ -94,6 +97,139 @@ fn waiters_that_give_up_leave_their_place_and_take_no_other_wake() {
         cancel.cancel();
         assert!(stays.join().unwrap() <= 1);
         assert_eq!(ctx.waiters(), 0);
+    });
+}
+
+/// A waiter, the number of wakes since its last poll, and the time of its timer.
+struct Polled {
+    done: Pin<Box<dyn Future<Output = Error> + Send>>,
+    ready: bool,
+    count: Arc<Count>,
+    timer: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Polled {
+    fn new(ctx: &Context) -> Self {
+        let timer = Arc::new(Mutex::new(None));
+        let set = timer.clone();
+        let sleep = move |at| {
+            *set.lock().unwrap() = Some(at);
+            std::future::pending::<()>()
+        };
+        let done = Box::pin(ctx.done_owned(sleep));
+        Self { done, ready: false, count: Arc::new(Count(AtomicUsize::new(0))), timer }.again()
+    }
+
+    fn wakes(&self) -> usize {
+        self.count.0.load(Ordering::SeqCst)
+    }
+
+    fn timer(&self) -> Option<Instant> {
+        *self.timer.lock().unwrap()
+    }
+
+    /// Polls it from a new task.
+    fn again(mut self) -> Self {
+        self.count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(self.count.clone());
+        self.ready = self.done.as_mut().poll(&mut Task::from_waker(&waker)).is_ready();
+        self
+    }
+
+    /// Tells whether the waiter was notified, which is not to happen twice.
+    fn was_notified(&self) -> bool {
+        assert!(self.wakes() <= 1);
+        self.ready || self.wakes() == 1
+    }
+}
+
+#[test]
+fn waiters_of_one_child_are_woken_whether_one_leaves_or_is_renewed_while_the_child_is_listed() {
+    for renews in [false, true] {
+        check(10_000, move || {
+            let (parent, cancel) = Context::background().with_cancel();
+            let (child, _child) = parent.with_cancel();
+            // The parent keeps this one, until the child is listed.
+            let first = Polled::new(&child);
+            let (lists, other) = (child.clone(), child.clone());
+            let lister = thread::spawn(move || lists.after_func(|| ()).keep());
+            let second = thread::spawn(move || Polled::new(&other));
+            let first = thread::spawn(move || if renews { Some(first.again()) } else { None });
+            cancel.cancel();
+            lister.join().unwrap();
+            // Whoever lists the child when the cancel returns has yet to wake those who came meanwhile.
+            let (first, second) = (first.join().unwrap(), second.join().unwrap());
+            assert!(second.was_notified() && first.is_none_or(|first| first.was_notified()));
+            assert_eq!((parent.registered(), child.registered(), child.waiters()), (0, 0, 0));
+        });
+    }
+}
+
+#[test]
+fn waiters_of_one_child_are_woken_or_set_a_timer_when_the_driver_stops_while_the_child_is_listed() {
+    check(10_000, || {
+        let (root, stop) = Context::background().with_cancel();
+        let driver = Driver::new();
+        let (parent, _parent) = driver.attach(&root).without_cancel().with_timeout(HOUR);
+        let (child, _child) = parent.with_cancel();
+        let mut run =
+            Box::pin(async move { driver.run_async(&root, |_| std::future::pending::<()>()).await });
+        assert!(run.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_pending());
+        let first = Polled::new(&child);
+        assert_eq!(first.timer(), None);
+        let (lists, other) = (child.clone(), child.clone());
+        let lister = thread::spawn(move || lists.after_func(|| ()).keep());
+        let second = thread::spawn(move || Polled::new(&other));
+        let first = thread::spawn(move || first.again());
+        stop.cancel();
+        assert!(run.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_ready());
+        drop(run);
+        lister.join().unwrap();
+        for waiter in [first.join().unwrap(), second.join().unwrap()] {
+            assert!(waiter.wakes() > 0 || waiter.timer().is_some());
+        }
+    });
+}
+
+#[test]
+fn waiters_of_one_child_learn_of_a_deadline_that_moves_while_the_child_is_listed() {
+    check(10_000, || {
+        let (parent, deadline) = Context::background().with_movable_timeout(HOUR);
+        let (child, _child) = parent.with_cancel();
+        let first = Polled::new(&child);
+        let (lists, other) = (child.clone(), child.clone());
+        let lister = thread::spawn(move || lists.after_func(|| ()).keep());
+        let second = thread::spawn(move || Polled::new(&other));
+        let first = thread::spawn(move || first.again());
+        let sooner = Instant::now() + HOUR / 2;
+        assert!(deadline.move_to(sooner));
+        lister.join().unwrap();
+        for waiter in [first.join().unwrap(), second.join().unwrap()] {
+            assert!(waiter.wakes() > 0 || waiter.timer() == Some(sooner));
+        }
+    });
+}
+
+#[test]
+fn a_waiter_that_leaves_takes_no_wake_of_another_that_came_while_the_child_was_listed() {
+    check(10_000, || {
+        let (parent, deadline) = Context::background().with_movable_timeout(HOUR);
+        let (child, _child) = parent.with_cancel();
+        let first = Polled::new(&child);
+        let (lists, from) = (child.clone(), child.clone());
+        let leaver = thread::spawn(move || drop(first.again()));
+        let second = thread::spawn(move || {
+            lists.after_func(|| ()).keep();
+            let second = Polled::new(&lists);
+            _ = lists.err();
+            second
+        });
+        deadline.move_to(Instant::now());
+        leaver.join().unwrap();
+        let second = second.join().unwrap();
+        from.wait();
+        assert!(second.ready || second.wakes() > 0);
+        assert_eq!((parent.registered(), child.registered(), child.waiters()), (0, 0, 0));
     });
 }
 

@@ -3,16 +3,16 @@
 //! An entry is made only while the node lives. Taking one back finds nothing once the end has emptied the lists,
 //! and that is no error.
 
-use std::sync::{Arc, TryLockError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use super::shards::Shards;
-use super::state::{LINKING, LISTED, MOVES, UNLINKED, UNNOTIFIED};
-use super::{Mode, NOWHERE, Node, Walk};
+use super::shards::{Children, Shards};
+use super::state::{LENT, LINKING, LISTED, MOVES, UNLINKED, UNNOTIFIED, WATCHED};
+use super::{Mode, NOWHERE, Node, Walk, contain, wake_all};
 use crate::error::Cause;
 use crate::few::Few;
 use crate::slab::Slab;
-use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock, try_lock};
 
 /// The index of the common list of children, which every node has.
 const COMMON: u8 = u8::MAX;
@@ -33,7 +33,7 @@ pub(super) struct Lists {
 /// The registrations of a node, but for its first waiter and the children in shards.
 #[derive(Default)]
 pub(super) struct Registered {
-    pub(super) children: Slab<Weak<Node>>,
+    pub(super) children: Children,
     pub(super) wakers: Slab<Waker>,
     pub(super) callbacks: Slab<Callback>,
     /// Registrations of this node with others than its parent.
@@ -42,11 +42,11 @@ pub(super) struct Registered {
     pub(super) unused: Vec<Cause>,
 }
 
-/// Where a child is listed.
+/// Where a child is listed, or the waiter that it has lent.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    list: u8,
-    index: u32,
+    pub(super) list: u8,
+    pub(super) index: u32,
 }
 
 /// A registration with somebody who is not the parent, taken back when dropped.
@@ -74,8 +74,8 @@ impl Drop for Link {
 impl Registered {
     /// Tells whether nothing foreign is registered.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { children: _, wakers, callbacks, links, unused } = self;
-        wakers.len() + callbacks.len() + links.len() + unused.len() == 0
+        let Self { children, wakers, callbacks, links, unused } = self;
+        children.lent.len() + wakers.len() + callbacks.len() + links.len() + unused.len() == 0
     }
 }
 
@@ -83,11 +83,7 @@ impl Lists {
     /// Locks the lists that every node has, and notes if that takes waiting.
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, Registered> {
-        match self.common.try_lock() {
-            Ok(common) => common,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => self.wait(),
-        }
+        try_lock(&self.common).unwrap_or_else(|| self.wait())
     }
 
     #[cold]
@@ -99,13 +95,18 @@ impl Lists {
     /// Returns the children that still exist.
     pub(super) fn children(&self) -> Vec<Arc<Node>> {
         let mut children = Vec::new();
-        let mut add = |list: &Slab<Weak<Node>>| {
-            children.reserve(list.len());
-            list.iter().filter_map(Weak::upgrade).for_each(|child| children.push(child));
-        };
-        add(&lock(&self.common).children);
-        self.shards.lists().for_each(|list| add(&lock(list)));
+        self.for_each(|list| {
+            children.reserve(list.nodes.len());
+            list.nodes.iter().filter_map(Weak::upgrade).for_each(|child| children.push(child));
+        });
         children
+    }
+
+    /// Looks at each list of children, under its lock.
+    #[inline]
+    pub(super) fn for_each(&self, mut look: impl FnMut(&Children)) {
+        look(&lock(&self.common).children);
+        self.shards.lists().for_each(|list| look(&lock(list)));
     }
 }
 
@@ -138,26 +139,42 @@ impl Node {
             _ = Walk::new(Mode::Notify).resolve(self, 0);
             return;
         };
-        self.list.store(place.list, Ordering::Relaxed);
-        self.place.store(place.index, Ordering::Relaxed);
         // While another thread still links the parent, an end may not find the way: keep looking up.
         let found = if parent.is(UNLINKED) || self.is(MOVES) { 0 } else { UNLINKED };
-        let shared = lock(&self.shared);
+        let mut shared = lock(&self.shared);
+        // Only after the node is listed, so that `wake_all` from above finds the waiter in the parent's list or here.
+        if self.is(LENT) {
+            self.take_back(&mut shared);
+        }
+        self.set_place(place);
         self.set(LISTED, found);
         drop(shared);
         // Whoever ended the node before this found no place to take back.
         if !self.lives() {
             self.leave_if_notified();
         }
+        // A driver that stops and a deadline that moves wake waiters through the lists. They missed those who registered
+        // here before this node was listed, and who may wait for a timer now.
+        if (self.is(WATCHED) || self.is_movable()) && self.alarm().is_some() {
+            contain(|| wake_all(self));
+        }
     }
 
     /// Lists `child` and returns its place; `None` if this node has ended.
     pub(crate) fn add_child(&self, child: &Arc<Self>) -> Option<Place> {
         let child = Arc::downgrade(child);
-        let lists = self.make_lists()?;
+        self.enter(self.make_lists()?, |children| Some(children.nodes.insert(child)))
+    }
+
+    /// Makes an entry in a list of children, and returns its place; `None` if this node has ended.
+    pub(super) fn enter(
+        &self,
+        lists: &Lists,
+        insert: impl FnOnce(&mut Children) -> Option<u32>,
+    ) -> Option<Place> {
         if let Some((list, children)) = lists.shards.mine() {
             let mut children = lock(children);
-            return self.lives().then(|| Place { list, index: children.insert(child) });
+            return if self.lives() { Some(Place { list, index: insert(&mut children)? }) } else { None };
         }
         let mut common = lists.lock();
         if !self.lives() {
@@ -166,7 +183,35 @@ impl Node {
         if lists.waits.load(Ordering::Relaxed) >= PATIENCE {
             lists.shards.open();
         }
-        Some(Place { list: COMMON, index: common.children.insert(child) })
+        Some(Place { list: COMMON, index: insert(&mut common.children)? })
+    }
+
+    /// Runs `change` on the list of children with that number, under its lock; `None` if there is none.
+    pub(super) fn change_children<R>(&self, list: u8, change: impl FnOnce(&mut Children) -> R) -> Option<R> {
+        let lists = self.lists.get()?;
+        match list {
+            COMMON => Some(change(&mut lists.lock().children)),
+            list => lists.shards.list(list).map(|children| change(&mut lock(children))),
+        }
+    }
+
+    /// Runs `look` on the list of children with that number; `None` if there is none, or if another thread has it.
+    pub(super) fn try_children<R>(&self, list: u8, look: impl FnOnce(&mut Children) -> R) -> Option<R> {
+        let lists = self.lists.get()?;
+        match list {
+            COMMON => Some(look(&mut try_lock(&lists.common)?.children)),
+            list => Some(look(&mut *try_lock(lists.shards.list(list)?)?)),
+        }
+    }
+
+    /// Returns where this node, or the waiter that it has lent, is listed.
+    pub(super) fn place(&self) -> Place {
+        Place { list: self.list.load(Ordering::Relaxed), index: self.place.load(Ordering::Relaxed) }
+    }
+
+    pub(super) fn set_place(&self, Place { list, index }: Place) {
+        self.list.store(list, Ordering::Relaxed);
+        self.place.store(index, Ordering::Relaxed);
     }
 
     /// Takes the child at `place` off its list.
@@ -174,11 +219,7 @@ impl Node {
         if !self.lives() {
             return;
         }
-        let Some(lists) = self.lists.get() else { return };
-        let gone = match place.list {
-            COMMON => lists.lock().children.remove(place.index),
-            list => lists.shards.list(list).and_then(|children| lock(children).remove(place.index)),
-        };
+        let gone = self.change_children(place.list, |children| children.nodes.remove(place.index));
         drop(gone);
     }
 
@@ -246,7 +287,8 @@ impl Node {
         let mut taken = std::mem::take(&mut *lock(&lists.common));
         for children in lists.shards.lists() {
             let more = std::mem::take(&mut *lock(children));
-            taken.children.append(more);
+            taken.children.nodes.append(more.nodes);
+            taken.children.lent.append(more.lent);
         }
         Some(taken)
     }

@@ -14,6 +14,10 @@
 //! 5. A node is listed by its parent only once somebody waits, calls back or is listed below it. Until then
 //!    `UNLINKED` is set, and a question looks up the chain. Where it is not set, no ancestor has it set. A node
 //!    whose deadline moves has it set for ever, and so has every node below: a question asks that deadline.
+//!    A node whose only registration is its first waiter, and that has no deadline of its own, is not listed. It
+//!    lends that waiter to its parent: it is `LENT` and `UNLINKED` then, and the parent's end wakes the waiter without
+//!    visiting the node, even if that is canceled by hand meanwhile. A thread that lists the node later moves the waiter
+//!    into it, but only after the node is in the parent's list.
 //! 6. A list of children is emptied only when all descendants are marked. So an end that meets an ended node
 //!    with children goes on below it, and has marked all descendants before it notifies anyone, whatever
 //!    other threads are ending meanwhile.
@@ -23,11 +27,14 @@
 //!
 //! # Deadlock safety
 //!
-//! No thread ever holds two of these locks, and of foreign code (wakers, callbacks, destructors) only the
-//! clone of a waker runs under one. Asking ([`Node::err`]) marks a tree and runs no foreign code; everything
-//! else that ends a tree marks it, wakes, calls back, and drops what is foreign, in this order.
+//! A thread that holds a node's own lock may take that of one of its parent's lists, and no other two locks are held at
+//! once. Of foreign code (wakers, callbacks, destructors) only the clone of a waker runs under one. Asking
+//! ([`Node::err`]) marks a tree and runs no foreign code; everything else that ends a tree marks it, wakes, calls back,
+//! and drops what is foreign, in this order. A node that gets into its parent's list wakes its waiters if they may lack a
+//! timer by then.
 
 mod due;
+mod lent;
 mod lists;
 mod moving;
 mod position;
@@ -42,12 +49,10 @@ mod walk;
 use std::sync::Arc;
 use std::task::Waker;
 
-use once_cell::race::OnceBox;
-
 use crate::clock;
 use crate::error::{Cause, Error};
 use crate::few::Few;
-use crate::sync::{AtomicU8, AtomicU16, AtomicU32, Mutex, Ordering, lock};
+use crate::sync::{AtomicU8, AtomicU16, AtomicU32, Mutex, OnceBox, Ordering, lock};
 
 pub(crate) use lists::Link;
 use lists::Lists;
@@ -63,7 +68,7 @@ use walk::{Mode, Walk};
 /// A context that can end.
 pub(crate) struct Node {
     state: AtomicU16,
-    /// Which of the parent's lists has this node, and where.
+    /// Which of the parent's lists has this node, or its lent waiter, and where.
     list: AtomicU8,
     place: AtomicU32,
     pub(crate) parent: Position,
@@ -81,7 +86,7 @@ struct Shared {
     cause: Option<Cause>,
     /// When the end was due on the system's clock; zero says before any deadline below.
     at: u64,
-    /// The first waiter; most contexts have at most one.
+    /// The first waiter, unless that is lent; most contexts have at most one.
     waiter: Option<Waker>,
 }
 
@@ -182,6 +187,9 @@ impl Node {
     /// Kept apart, so that the question far from a deadline needs no registers for it.
     #[inline(never)]
     fn look_closer(self: &Arc<Self>, mode: Mode, near: bool) -> Option<Error> {
+        if let Some(error) = self.end_as_parent() {
+            return Some(error);
+        }
         let passed = if near { clock::passed_exactly(self.deadline) } else { None };
         if passed.is_none() && !self.ended_above() {
             return None;

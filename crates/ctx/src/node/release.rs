@@ -174,7 +174,8 @@ impl Node {
     fn take_own(&self, state: u16) -> Option<Box<Own>> {
         let registered = self.take_registered().unwrap_or_default();
         let mut shared = lock(&self.shared);
-        let (waiter, cause) = (shared.waiter.take(), shared.cause.take());
+        let cause = shared.cause.take();
+        let waiter = self.take_first(shared);
         let nothing = registered.is_empty() && waiter.is_none() && cause.is_none();
         (!nothing).then(|| Box::new(Own { registered, waiter, cause, deadline: self.deadline, state }))
     }

@@ -5,6 +5,7 @@
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, Weak};
+use std::task::Waker;
 use std::thread::available_parallelism;
 
 use super::Node;
@@ -14,7 +15,13 @@ use crate::sync::Mutex;
 /// More cores than this share lists.
 const MOST: usize = 64;
 
-type Children = Mutex<Slab<Weak<Node>>>;
+/// A list of children: those that are listed, and the waiters lent by others.
+#[derive(Default)]
+pub(super) struct Children {
+    pub(super) nodes: Slab<Weak<Node>>,
+    /// The first waiter of each child that has lent it.
+    pub(super) lent: Slab<Waker>,
+}
 
 /// The lists of a node under which threads met; none of any other.
 #[derive(Default)]
@@ -23,7 +30,7 @@ pub(super) struct Shards(OnceLock<Box<[Padded]>>);
 /// Two cache lines, for processors fetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
-struct Padded(Children);
+struct Padded(Mutex<Children>);
 
 impl Shards {
     /// Makes the lists, if there are none yet.
@@ -32,19 +39,19 @@ impl Shards {
     }
 
     /// Returns the list that the calling thread puts children into, and its number.
-    pub(super) fn mine(&self) -> Option<(u8, &Children)> {
+    pub(super) fn mine(&self) -> Option<(u8, &Mutex<Children>)> {
         let lists = self.0.get()?;
         let number = thread_number() % lists.len();
         Some((number as u8, &lists[number].0))
     }
 
     /// Returns the list of that number.
-    pub(super) fn list(&self, number: u8) -> Option<&Children> {
+    pub(super) fn list(&self, number: u8) -> Option<&Mutex<Children>> {
         self.0.get()?.get(usize::from(number)).map(|list| &list.0)
     }
 
     /// Returns all lists.
-    pub(super) fn lists(&self) -> impl Iterator<Item = &Children> {
+    pub(super) fn lists(&self) -> impl Iterator<Item = &Mutex<Children>> {
         self.0.get().into_iter().flatten().map(|list| &list.0)
     }
 }

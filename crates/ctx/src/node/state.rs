@@ -34,6 +34,13 @@ pub(crate) const MERGED: u16 = 1 << 9;
 pub(crate) const WATCHED: u16 = 1 << 10;
 /// Has a deadline that moves, in the layer next outward.
 pub(crate) const MOVES: u16 = 1 << 11;
+/// The first waiter of this node is in a list of the parent's, at `place`; or a no-op waker, if that waiter has left; or it
+/// is nowhere, once the parent's end takes it. If `LISTED` is set too, `place` is the node's.
+pub(super) const LENT: u16 = 1 << 12;
+/// The lent waiter has left, and a no-op waker has its place.
+pub(super) const VACANT: u16 = 1 << 13;
+/// Ended with a cause.
+pub(super) const CAUSED: u16 = 1 << 14;
 
 impl Node {
     /// Ends a node that has nobody to notify, without its lock; false if that cannot be.
@@ -47,12 +54,15 @@ impl Node {
 
     /// Marks the end of a live node, and hands its waiter over.
     pub(super) fn mark(&self, end: &End, mode: Mode, wakers: &mut Few<Waker>) -> Marked {
-        let phase = phase_of(end.error);
+        let mut phase = phase_of(end.error);
         if end.cause.is_none() && self.mark_quietly(phase | self.left_above(mode)) {
             return Marked::Now;
         }
         let Some(mut shared) = self.lock_live() else { return Marked::Before };
         shared.at = end.at;
+        if end.cause.is_some() {
+            phase |= CAUSED;
+        }
         let unused = if shared.cause.is_some() || end.cause.is_some() {
             std::mem::replace(&mut shared.cause, end.cause.clone())
         } else {
@@ -61,10 +71,8 @@ impl Node {
         if mode == Mode::Mark {
             self.set(phase | UNNOTIFIED, 0);
         } else {
-            let waiter = shared.waiter.take();
             self.set(phase, 0);
-            drop(shared);
-            if let Some(waiter) = waiter {
+            if let Some(waiter) = self.take_first(shared) {
                 wakers.push(waiter);
             }
         }
@@ -83,10 +91,10 @@ impl Node {
         if !self.is(UNNOTIFIED) {
             return None;
         }
-        let mut shared = lock(&self.shared);
+        let shared = lock(&self.shared);
         // It may have had no entries, and not be `KNOWN`.
         let before = self.state.fetch_and(!UNNOTIFIED, Ordering::AcqRel);
-        (before & UNNOTIFIED != 0).then(|| shared.waiter.take())
+        (before & UNNOTIFIED != 0).then(|| self.take_first(shared))
     }
 
     /// Locks a live node and makes it `KNOWN`, so that it stays live until unlocked; `None` if it has ended.

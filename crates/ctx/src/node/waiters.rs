@@ -5,31 +5,48 @@ use std::task::Waker;
 
 use super::Node;
 use super::lists::Callback;
-use super::state::{UNLINKED, UNNOTIFIED};
+use super::state::{LENT, UNLINKED, UNNOTIFIED};
 use crate::sync::lock;
 
 /// No place in a list.
 pub(crate) const NOWHERE: u32 = u32::MAX;
-/// The place of the one waiter that fits into the node itself.
-const INLINE: u32 = u32::MAX - 1;
+/// The place of the first waiter, which the node itself keeps, or has lent to its parent.
+const FIRST: u32 = u32::MAX - 1;
 
 impl Node {
     /// Registers or renews a waiter; `None` if the node has ended.
     pub(crate) fn watch(self: &Arc<Self>, place: u32, waker: &Waker) -> Option<u32> {
         if place == NOWHERE && self.is(UNLINKED) {
+            if self.lend(waker) {
+                return Some(FIRST);
+            }
+            self.link();
+        } else if place == FIRST && self.is(LENT) {
+            let live = self.lock_live()?;
+            if self.has_lent(waker) {
+                return Some(FIRST);
+            }
+            drop(live);
+            // The task may change often, or many siblings may use the list. Once the node is listed, renewing its waiter
+            // takes only the node's own lock.
             self.link();
         }
-        if matches!(place, NOWHERE | INLINE) {
+        if matches!(place, NOWHERE | FIRST) {
             let mut shared = self.lock_live()?;
-            let Some(known) = &mut shared.waiter else {
-                shared.waiter = Some(waker.clone());
-                return Some(INLINE);
-            };
-            if place == INLINE {
-                let old = renew(known, waker);
+            if !self.is(LENT) {
+                let (is_first, old) = keep_first(&mut shared.waiter, place, waker);
                 drop(shared);
                 drop(old);
-                return Some(INLINE);
+                if is_first {
+                    return Some(FIRST);
+                }
+            } else if place == FIRST {
+                // Another thread is listing the node, or the parent's end has taken the waiter, or is about to.
+                let mut waker = Some(waker.clone());
+                let old = self.renew_lent(&mut waker, &mut shared);
+                drop(shared);
+                drop(old);
+                return Some(FIRST);
             }
         }
         let mut common = self.lock_common()?;
@@ -48,7 +65,10 @@ impl Node {
             return;
         }
         let gone = match place {
-            INLINE => lock(&self.shared).waiter.take(),
+            FIRST => {
+                let mut shared = lock(&self.shared);
+                if self.is(LENT) { self.vacate_lent() } else { shared.waiter.take() }
+            }
             place => self.lists.get().and_then(|lists| lock(&lists.common).wakers.remove(place)),
         };
         drop(gone);
@@ -71,22 +91,36 @@ impl Node {
     /// Counts the children and callbacks registered here.
     pub(crate) fn registered(&self) -> usize {
         let Some(lists) = self.lists.get() else { return 0 };
-        let shards: usize = lists.shards.lists().map(|children| lock(children).len()).sum();
-        let common = lock(&lists.common);
-        shards + common.children.len() + common.callbacks.len()
+        let mut count = lock(&lists.common).callbacks.len();
+        lists.for_each(|children| count += children.nodes.len() + children.lent.len());
+        count
     }
 
     /// Counts the waiters registered here.
     pub(crate) fn waiters(&self) -> usize {
-        let inline = usize::from(lock(&self.shared).waiter.is_some());
-        inline + self.lists.get().map_or(0, |lists| lock(&lists.common).wakers.len())
+        let first = usize::from(self.has_first(&lock(&self.shared)));
+        first + self.lists.get().map_or(0, |lists| lock(&lists.common).wakers.len())
     }
 
-    /// Adds clones of all wakers registered here.
+    /// Adds clones of all wakers registered here, and of those that children have lent.
     pub(super) fn clone_wakers(&self, wakers: &mut Vec<Waker>) {
         wakers.extend(lock(&self.shared).waiter.clone());
         if let Some(lists) = self.lists.get() {
             wakers.extend(lock(&lists.common).wakers.iter().cloned());
+            lists.for_each(|children| wakers.extend(children.lent.iter().cloned()));
+        }
+    }
+}
+
+/// Stores `waker` as the first waiter if `place` is `FIRST` or there is none. Returns whether it did, and the old waker,
+/// to be dropped without the lock.
+fn keep_first(first: &mut Option<Waker>, place: u32, waker: &Waker) -> (bool, Option<Waker>) {
+    match first {
+        Some(known) if place == FIRST => (true, renew(known, waker)),
+        Some(_) => (false, None),
+        None => {
+            *first = Some(waker.clone());
+            (true, None)
         }
     }
 }

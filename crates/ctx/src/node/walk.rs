@@ -12,6 +12,7 @@ use super::state::{MERGED, MOVES, Marked, TIMED};
 use super::{End, Node};
 use crate::error::{Cause, Error};
 use crate::few::Few;
+use crate::slab::Slab;
 
 /// The steps of an end: marks alone, or notifications too.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ enum Task {
 #[derive(Default)]
 struct Notices {
     wakers: Few<Waker>,
+    /// Waiters lent by children, in the slabs that held them.
+    lent: Few<Slab<Waker>>,
     callbacks: Vec<Callback>,
     links: Vec<Link>,
     /// Causes prepared for deadlines that did not come first.
@@ -261,6 +264,9 @@ impl Notices {
     fn take(&mut self, node: &Node) {
         let Some(registered) = node.take_registered() else { return };
         self.wakers.extend(registered.wakers.into_values());
+        if registered.children.lent.len() > 0 {
+            self.lent.push(registered.children.lent);
+        }
         self.callbacks.extend(registered.callbacks.into_values());
         self.links.extend(registered.links);
         self.unused.extend(registered.unused);
@@ -269,6 +275,7 @@ impl Notices {
     /// Wakes, calls back, and drops what is foreign, in this order; a panic of one stops no other.
     fn run(self) {
         contain_each(self.wakers, Waker::wake);
+        contain_each(self.lent.into_iter().flat_map(Slab::into_values), Waker::wake);
         contain_each(self.callbacks, |callback| callback());
         contain_each(self.links, drop);
         contain_each(self.unused, drop);
@@ -292,8 +299,9 @@ pub(crate) fn wake_all(top: &Arc<Node>) {
 }
 
 impl Node {
-    /// Counts the live nodes listed below; a merged one may be reached by several ways, and counts once.
-    pub(crate) fn descendants(&self) -> usize {
+    /// Counts the live nodes below that are listed or have lent a waiter; a merged one may be reached by several ways,
+    /// and counts once.
+    pub(crate) fn descendants(self: &Arc<Self>) -> usize {
         // Kept while they are looked for, so that no other node gets the address of one.
         let mut found = BTreeMap::new();
         let mut open = self.children();
@@ -303,8 +311,12 @@ impl Node {
                 vacant.insert(node);
             }
         }
-        let live = found.values().filter(|node| node.err().is_none()).count();
+        // An entry that is lent stands for a live child: a cancel or the drop of the child removes it.
+        let live = |node: &Arc<Self>| node.err().is_none();
+        let below = |node: &Arc<Self>| if live(node) { node.count_lent() } else { 0 };
+        let count = found.values().filter(|node| live(node)).count();
+        let count = count + found.values().chain([self]).map(below).sum::<usize>();
         contain_each(found, drop);
-        live
+        count
     }
 }

@@ -1,7 +1,9 @@
 //! Contexts that follow somebody else's signal.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context as Task, Waker};
 use std::time::Duration;
 
 use ctx::{Cancel, Cause, Context, Error, Foreign, OnEnd};
@@ -114,4 +116,12 @@ fn c75_the_hook_is_used_and_taken_back() {
     assert_eq!(late.err(), Some(Error::DeadlineExceeded));
     drop((expired, late, _e, _l));
     assert_eq!(signal.registered(), 0, "dropped handles leave a registration behind");
+    let (parent, cancel) = Context::background().with_cancel();
+    let (child, _c) = parent.with_foreign(&signal);
+    let mut done = pin!(child.done(|_| std::future::pending::<()>()));
+    let mut task = Task::from_waker(Waker::noop());
+    assert!(done.as_mut().poll(&mut task).is_pending());
+    cancel.cancel();
+    assert!(done.as_mut().poll(&mut task).is_ready());
+    assert_eq!(signal.registered(), 0, "a waiter that finds the parent's end leaves a registration behind");
 }

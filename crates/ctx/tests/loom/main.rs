@@ -4,6 +4,7 @@
 mod callbacks;
 mod children;
 mod ends;
+mod lent;
 mod moving;
 mod timers;
 mod waiters;

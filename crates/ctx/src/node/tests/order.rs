@@ -1,10 +1,10 @@
 //! An end is decided by when it was due, whoever notices first: random trees, asked in random order, against a
 //! model that notices everything at once.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context as Task, Waker};
+use std::task::{Context as Task, Wake, Waker};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -27,6 +27,14 @@ enum Op {
     Pass(u64),
     Ask(usize),
     Wait(usize),
+    /// A waiter that stays registered.
+    Stay(usize),
+    /// Polls its waiters again, each from a new task.
+    Renew(usize),
+    /// Polls its waiters again, each from the same task.
+    Again(usize),
+    /// Drops its last waiter.
+    Leave(usize),
     Call(usize),
     Stop(usize),
 }
@@ -77,6 +85,49 @@ struct Real {
     ctx: Context,
     cancel: Option<Cancel>,
     calls: Vec<(Arc<AtomicUsize>, Option<crate::Stop>)>,
+    waits: Vec<Stayer>,
+}
+
+/// A waiter, and the task that it was polled by last.
+struct Stayer {
+    wait: Pin<Box<dyn Future<Output = Error>>>,
+    task: Arc<Woken>,
+    ready: bool,
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Stayer {
+    fn new(ctx: &Context) -> Self {
+        let wait = Box::pin(ctx.done_owned(|_| std::future::pending::<()>()));
+        Self { wait, task: Arc::default(), ready: false }.polled()
+    }
+
+    /// Polls it, by a task that did not before.
+    fn polled(mut self) -> Self {
+        self.task = Arc::default();
+        self.again()
+    }
+
+    fn again(mut self) -> Self {
+        let waker = Waker::from(self.task.clone());
+        self.ready = self.ready || self.wait.as_mut().poll(&mut Task::from_waker(&waker)).is_ready();
+        self
+    }
+
+    /// Tells whether it was notified: it was ready, or its last task was woken.
+    fn knows(&self) -> bool {
+        let wakes = self.task.0.load(Ordering::Relaxed);
+        assert!(wakes <= 1, "a task was woken {wakes} times");
+        self.ready || wakes == 1
+    }
 }
 
 const START: u64 = 1_000_000_000_000;
@@ -97,6 +148,10 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (1..6_u64).prop_map(Op::Pass),
         2 => index.clone().prop_map(Op::Ask),
         2 => index.clone().prop_map(Op::Wait),
+        4 => index.clone().prop_map(Op::Stay),
+        1 => index.clone().prop_map(Op::Renew),
+        1 => index.clone().prop_map(Op::Again),
+        1 => index.clone().prop_map(Op::Leave),
         1 => index.clone().prop_map(Op::Call),
         1 => index.prop_map(Op::Stop),
     ]
@@ -108,7 +163,7 @@ fn is_done(ctx: &Context) -> bool {
 }
 
 fn add(real: &mut Vec<Real>, (ctx, cancel): (Context, Option<Cancel>)) {
-    real.push(Real { ctx, cancel, calls: Vec::new() });
+    real.push(Real { ctx, cancel, calls: Vec::new(), waits: Vec::new() });
 }
 
 fn apply(op: &Op, model: &mut Model, real: &mut Vec<Real>) {
@@ -149,6 +204,13 @@ fn apply(op: &Op, model: &mut Model, real: &mut Vec<Real>) {
         }
         Op::Ask(i) => _ = parent(i).err(),
         Op::Wait(i) => _ = is_done(&parent(i)),
+        Op::Stay(i) => {
+            let wait = Stayer::new(&parent(i));
+            real[i % count].waits.push(wait);
+        }
+        Op::Renew(i) => poll_each(&mut real[i % count].waits, Stayer::polled),
+        Op::Again(i) => poll_each(&mut real[i % count].waits, Stayer::again),
+        Op::Leave(i) => _ = real[i % count].waits.pop(),
         Op::Call(i) => {
             let calls = Arc::new(AtomicUsize::new(0));
             let inside = calls.clone();
@@ -159,6 +221,10 @@ fn apply(op: &Op, model: &mut Model, real: &mut Vec<Real>) {
             stop(model.nodes[i % count].end.is_some(), &mut real[i % count].calls);
         }
     }
+}
+
+fn poll_each(waits: &mut Vec<Stayer>, poll: fn(Stayer) -> Stayer) {
+    *waits = std::mem::take(waits).into_iter().map(poll).collect();
 }
 
 /// Ends one node by its handle, if it still has it, in the model and for real.
@@ -216,6 +282,10 @@ proptest! {
             check(i, &real.ctx, node)?;
             prop_assert_eq!(is_done(&real.ctx), node.end.is_some());
             prop_assert!(node.end.is_none() || real.ctx.registered() == 0, "{} keeps entries", i);
+        }
+        for (i, (real, node)) in real.iter().zip(&model.nodes).enumerate() {
+            let knows = real.waits.iter().filter(|wait| wait.knows()).count();
+            prop_assert_eq!(knows, if node.end.is_some() { real.waits.len() } else { 0 }, "waiters of {}", i);
         }
         for (i, (real, node)) in real.iter().zip(&model.nodes).enumerate() {
             for (calls, stop) in &real.calls {
