@@ -23,8 +23,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context as Task, Poll};
 use std::time::Instant;
 
-use ctx::wire::{self, Traceparent, Tracestate};
-use ctx::{Context, Ended};
+use ctx::{Context, Ended, wire};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
@@ -65,8 +64,8 @@ impl From<hyper::Error> for Error {
 /// Sends a request over a connection of its own, with what is left of the time in `grpc-timeout` and
 /// `x-envoy-expected-rq-timeout-ms`, and returns the answer, whose body is under the context too.
 ///
-/// The context's values [`Traceparent`] and [`Tracestate`] go out as headers, as they are. A request that has a `traceparent`
-/// keeps its own, with the `tracestate` that it has.
+/// The context's trace goes out as headers, by [`Context::trace_headers`]. A request that has a `traceparent` keeps its own,
+/// with the `tracestate` that it has.
 ///
 /// `sleep` is the runtime's own sleep-until.
 ///
@@ -115,13 +114,10 @@ where
 fn announce(ctx: &Context, headers: &mut HeaderMap) {
     let mut lines =
         vec![(wire::GRPC_TIMEOUT, ctx.grpc_timeout()), (wire::ENVOY_TIMEOUT_MS, ctx.envoy_timeout())];
-    if let Some(place) = ctx.value::<Traceparent>()
-        && !headers.contains_key(wire::TRACEPARENT)
-    {
+    if !headers.contains_key(wire::TRACEPARENT) {
         // One that stands there alone belongs to no trace.
         headers.remove(wire::TRACESTATE);
-        lines.push((wire::TRACEPARENT, Some(place.to_string())));
-        lines.push((wire::TRACESTATE, ctx.value::<Tracestate>().map(ToString::to_string)));
+        lines.extend(ctx.trace_headers().into_iter().map(|(name, value)| (name, Some(value))));
     }
     for (name, value) in lines {
         if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {

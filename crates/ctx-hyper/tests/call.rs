@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep_until};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const CHILD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01";
 const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -88,7 +89,10 @@ async fn sent(ctx: &Context, request: Request<Empty<Bytes>>, name: &str) -> Vec<
 #[tokio::test]
 async fn the_trace_of_the_context_goes_out_unless_the_request_has_its_own() {
     let ctx = Context::background().with_value(TRACE.parse::<Traceparent>().unwrap());
-    let with_state = ctx.with_value("rojo=1,congo=2".parse::<Tracestate>().unwrap());
+    let state = |text: &str| text.parse::<Tracestate>().unwrap();
+    let with_state = ctx.with_value(state("rojo=1,congo=2"));
+    let child = CHILD.parse::<Traceparent>().unwrap();
+    let restarted = with_state.with_value(OTHER.parse::<Traceparent>().unwrap());
     let stale = || {
         let mut request = request();
         request.headers_mut().insert(wire::TRACESTATE, "old=1".parse().unwrap());
@@ -106,6 +110,11 @@ async fn the_trace_of_the_context_goes_out_unless_the_request_has_its_own() {
         (&with_state, request(), Some(TRACE), Some("rojo=1,congo=2")),
         (&with_state, stale(), Some(TRACE), Some("rojo=1,congo=2")),
         (&with_state, own(), Some(OTHER), Some("old=1")),
+        // Further on in the same trace the state stays; where another begins, it is left out.
+        (&with_state.with_value(child), request(), Some(CHILD), Some("rojo=1,congo=2")),
+        (&restarted, request(), Some(OTHER), None),
+        (&restarted.with_value(state("new=1")), request(), Some(OTHER), Some("new=1")),
+        (&Context::background(), stale(), None, None),
     ];
     for (ctx, request, place, state) in cases {
         assert_eq!(sent(ctx, request.clone(), wire::TRACEPARENT).await, Vec::from_iter(place));

@@ -26,8 +26,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use ctx::wire::{self, Traceparent, Tracestate};
-use ctx::{Context, Error, Scope};
+use ctx::{Context, Error, Scope, wire};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -85,13 +84,8 @@ where
         let Some(budget) = budget(request.headers()) else {
             return Box::pin(async { Ok(status(StatusCode::BAD_REQUEST, false)) });
         };
-        let mut root = self.layer.root.clone();
-        if let Some(place) = traceparent(request.headers()) {
-            root = root.with_value(place);
-            if let Some(state) = tracestate(request.headers()) {
-                root = root.with_value(state);
-            }
-        }
+        let header = |name| request.headers().get_all(name);
+        let root = self.layer.root.with_trace(header(wire::TRACEPARENT), header(wire::TRACESTATE));
         let timeout = budget.map_or(self.layer.timeout, |budget| budget.min(self.layer.timeout));
         let scope = Scope::from(root.with_timeout(timeout));
         request.extensions_mut().insert(Context::clone(&scope));
@@ -128,19 +122,6 @@ fn budget(headers: &HeaderMap) -> Option<Option<Duration>> {
     let grpc = read(wire::GRPC_TIMEOUT, wire::parse_grpc_timeout)?;
     let envoy = read(wire::ENVOY_TIMEOUT_MS, wire::parse_envoy_timeout)?;
     Some(grpc.into_iter().chain(envoy).min())
-}
-
-/// Returns the one value of `traceparent`, if it is well formed.
-fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
-    let mut values = headers.get_all(wire::TRACEPARENT).iter();
-    let value = values.next()?;
-    if values.next().is_some() { None } else { value.to_str().ok()?.parse().ok() }
-}
-
-/// Returns the value of `tracestate`, if it is well formed. Several headers of that name are one list.
-fn tracestate(headers: &HeaderMap) -> Option<Tracestate> {
-    let values = headers.get_all(wire::TRACESTATE).iter().map(|value| value.to_str().ok());
-    values.collect::<Option<Vec<_>>>()?.join(",").parse().ok()
 }
 
 pin_project! {

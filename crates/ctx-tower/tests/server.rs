@@ -19,9 +19,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
 /// A server whose `/work` waits for ever; it tells the context of each request. `/kept` does too, and a task keeps its
-/// request. `/call` asks its `/trace` in turn.
+/// request. `/call` asks its `/trace` in turn, and `/restart` does in another trace.
 struct Server {
     at: std::net::SocketAddr,
     contexts: mpsc::UnboundedReceiver<Context>,
@@ -54,18 +55,21 @@ async fn server(timeout: Duration) -> Server {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
     let at = listener.local_addr().expect("loopback works");
-    let call = move |Ctx(ctx): Ctx| async move {
+    let call = move |ctx: Context| async move {
         let io = TokioIo::new(TcpStream::connect(at).await.expect("loopback works"));
         let request =
             Request::get("/trace").header("host", "x").body(Body::empty()).expect("it is a request");
         let sleep = |at: std::time::Instant| tokio::time::sleep_until(at.into());
         ctx_hyper::send(&ctx, io, request, sleep).await.expect("it answers").map(Body::new)
     };
+    let restart =
+        move |Ctx(ctx): Ctx| call(ctx.with_value(OTHER.parse::<Traceparent>().expect("it is a place")));
     let app = Router::new()
         .route("/work", any(work))
         .route("/kept", any(kept))
         .route("/trace", get(trace))
-        .route("/call", get(call))
+        .route("/call", get(move |Ctx(ctx): Ctx| call(ctx)))
+        .route("/restart", get(restart))
         .route("/stream", get(stream))
         .layer(ContextLayer::new(&root, timeout));
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -165,6 +169,9 @@ async fn a_trace_is_a_value_here_and_behind_a_call_and_what_is_malformed_is_none
             let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
             assert_eq!(body, Some(format!("{place} {state}").as_str()), "{path} with {headers}: {text}");
         }
+        // What was said of the old trace does not go along.
+        let text = answer(ask(&server, "/restart", &headers).await).await;
+        assert!(text.ends_with(&format!("\r\n\r\n{OTHER} ")), "/restart with {headers}: {text}");
     }
 }
 

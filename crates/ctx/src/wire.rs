@@ -89,6 +89,57 @@ impl Context {
     pub fn envoy_timeout(&self) -> Option<String> {
         self.remaining().map(format_envoy_timeout)
     }
+
+    /// Derives a context with the trace that came, from the values of the headers `traceparent` and `tracestate`: the values
+    /// [`Traceparent`] and below it [`Tracestate`]. A place that is malformed or came twice counts as absent, and the state
+    /// with it; several states are one list.
+    ///
+    /// ```
+    /// use ctx::{Context, wire};
+    ///
+    /// let place = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// let ctx = Context::background().with_trace([place], ["rojo=1", "congo=2"]);
+    /// let outgoing = [(wire::TRACEPARENT, place.to_owned()), (wire::TRACESTATE, "rojo=1,congo=2".to_owned())];
+    /// assert_eq!(ctx.trace_headers(), outgoing);
+    /// ```
+    #[must_use]
+    pub fn with_trace<T: AsRef<[u8]>>(
+        &self,
+        places: impl IntoIterator<Item = T>,
+        states: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let mut places = places.into_iter();
+        let place = places.next().filter(|_| places.next().is_none());
+        let Some(place) = place.and_then(|place| text(place.as_ref())?.parse::<Traceparent>().ok()) else {
+            return self.clone();
+        };
+        let ctx = self.with_value(place);
+        let states: Vec<T> = states.into_iter().collect();
+        let states: Option<Vec<&str>> = states.iter().map(|state| text(state.as_ref())).collect();
+        match states.and_then(|states| states.join(",").parse::<Tracestate>().ok()) {
+            Some(state) => ctx.with_value(state),
+            None => ctx,
+        }
+    }
+
+    /// Returns the headers of a request that passes the trace on, by name: the value [`Traceparent`], and the value [`Tracestate`]
+    /// if it was set below a place in the same trace. Below one that begins another trace, the old state is left out.
+    #[must_use]
+    pub fn trace_headers(&self) -> Vec<(&'static str, String)> {
+        let Some(place) = self.value::<Traceparent>() else { return Vec::new() };
+        let mut headers = vec![(TRACEPARENT, place.to_string())];
+        if let Some((state, beside)) = self.0.value_and_outer::<Tracestate>()
+            && beside.value::<Traceparent>().is_some_and(|beside| beside.trace() == place.trace())
+        {
+            headers.push((TRACESTATE, state.to_string()));
+        }
+        headers
+    }
+}
+
+/// Returns a header's value as text; `None` if it is not ASCII.
+fn text(value: &[u8]) -> Option<&str> {
+    str::from_utf8(value).ok().filter(|text| text.is_ascii())
 }
 
 /// A place in a trace, of W3C's Trace Context; carried by a context as a value.
@@ -188,7 +239,8 @@ const MEMBERS: usize = 32;
 const MEMBER: usize = 256;
 
 /// A list of what tracing systems say of a place in a trace, of W3C's Trace Context. It is passed on as it came, and never without
-/// the [`Traceparent`] beside which it came.
+/// the [`Traceparent`] beside which it came: a context has it below that, and [`Context::trace_headers`] leaves it out below one of
+/// another trace.
 ///
 /// ```
 /// use ctx::wire::Tracestate;

@@ -115,6 +115,18 @@ impl Position {
         }
     }
 
+    /// Returns the nearest value of type `T` outward, and the position that its layer was derived from.
+    pub(crate) fn value_and_outer<T: 'static>(&self) -> Option<(&T, &Self)> {
+        let mut position = (self.flags & mark::<T>() != 0).then_some(self)?;
+        loop {
+            let outer = position.outer()?;
+            if let Some(value) = position.layer.as_ref().and_then(|layer| layer.get::<T>()) {
+                return Some((value, outer));
+            }
+            position = outer;
+        }
+    }
+
     /// Returns who watches the deadlines set here.
     pub(crate) fn watcher(&self) -> Option<&Arc<dyn Watcher>> {
         if self.flags & WATCHER == 0 { None } else { self.value::<Watched>().map(|watched| &watched.0) }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::clocked;
+use ctx::Context;
 use ctx::wire::{
-    NoTraceparent, Traceparent, format_envoy_timeout, format_grpc_timeout, parse_envoy_timeout,
+    NoTraceparent, Traceparent, Tracestate, format_envoy_timeout, format_grpc_timeout, parse_envoy_timeout,
     parse_grpc_timeout,
 };
 
@@ -83,4 +84,54 @@ fn a_place_in_a_trace_reads_what_the_specification_allows_and_nothing_else() {
         (place.child(0), Traceparent::new(0, 1, true), Traceparent::new(1, 0, true)),
         (None, None, None)
     );
+}
+
+#[test]
+fn a_state_goes_out_with_a_place_of_the_trace_in_which_it_was_set_and_with_no_other() {
+    let place = |trace: u128, parent: u64| Traceparent::new(trace, parent, true).unwrap();
+    let state = |text: &str| text.parse::<Tracestate>().unwrap();
+    let sent = |ctx: &Context| {
+        let headers = ctx.trace_headers().into_iter();
+        headers.map(|(name, text)| format!("{name}: {text}")).collect::<Vec<_>>()
+    };
+    let parent = |trace: u128, parent: u64| format!("traceparent: {}", place(trace, parent));
+    let none = Context::background();
+    assert_eq!(sent(&none), [""; 0]);
+    // A state without a place is no trace, and one that was set before its place belongs to none.
+    let alone = none.with_value(state("a=1"));
+    assert_eq!(sent(&alone), [""; 0]);
+    assert_eq!(sent(&alone.with_value(place(1, 1))), [parent(1, 1)]);
+
+    let whole = none.with_value(place(1, 1)).with_value(state("a=1"));
+    let (below, _cancel) = whole.with_value(7_u32).with_cancel();
+    assert_eq!(sent(&below), [parent(1, 1), "tracestate: a=1".to_owned()]);
+    let (child, _cancel) = below.with_value(place(1, 2)).with_cancel();
+    assert_eq!(sent(&child), [parent(1, 2), "tracestate: a=1".to_owned()]);
+    let restarted = child.with_value(place(2, 1));
+    assert_eq!(sent(&restarted), [parent(2, 1)]);
+    let anew = restarted.with_value(state("b=2"));
+    assert_eq!(sent(&anew), [parent(2, 1), "tracestate: b=2".to_owned()]);
+}
+
+#[test]
+fn a_trace_that_comes_in_is_whole_or_counts_as_absent() {
+    let text = Traceparent::new(1, 1, true).unwrap().to_string();
+    let place = text.as_str();
+    for (places, states, is_there, state) in [
+        (&[][..], &[][..], false, None),
+        (&[], &["a=1"], false, None),
+        (&[place], &[], true, None),
+        (&[place], &["a=1", "b=2"], true, Some("a=1,b=2")),
+        (&[place], &["a=1", "a=2"], true, None),
+        (&[place], &["a=é"], true, None),
+        (&[place, place], &["a=1"], false, None),
+        (&["00-é"], &["a=1"], false, None),
+    ] {
+        let ctx = Context::background().with_trace(places.iter().copied(), states.iter().copied());
+        let there = (ctx.value::<Traceparent>().is_some(), ctx.value::<Tracestate>().map(Tracestate::as_str));
+        assert_eq!(there, (is_there, state), "{places:?} {states:?}");
+    }
+    // Bytes that are no text.
+    let ctx = Context::background().with_trace([place.as_bytes()], [&b"a=\xff"[..]]);
+    assert!(ctx.value::<Traceparent>().is_some() && ctx.value::<Tracestate>().is_none());
 }
