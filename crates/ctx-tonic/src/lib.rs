@@ -5,7 +5,9 @@
 //! | server | deadline | the smaller of the layer's timeout and the caller's `grpc-timeout`; then `DEADLINE_EXCEEDED`, in the middle of a stream too |
 //! | server | cancel | the caller resets the call or leaves: tonic drops its future or stream, and with it the context is canceled |
 //! | server | shutdown | the end of the layer's root ends every call with `UNAVAILABLE` |
+//! | server | trace | a `traceparent`, and the `tracestate` beside it, are values of the context; what is malformed counts as absent |
 //! | client | deadline | the time left goes out as `grpc-timeout` |
+//! | client | trace | the context's trace goes out as `traceparent` and `tracestate`, unless the request has a `traceparent` |
 //! | client | cancel | the end of the context drops the call, which resets it |
 //!
 //! tonic's own server answers `CANCELLED` once the caller's `grpc-timeout` has passed, whatever lies within. The caller's
@@ -51,7 +53,7 @@ pub fn status(ended: &Ended) -> Status {
     status
 }
 
-/// Makes a client's interceptor, which sends the time left of `ctx` as `grpc-timeout`; it ends no call: see [`call`].
+/// Makes a client's interceptor, which sends the time left of `ctx` as `grpc-timeout`, and its trace; it ends no call: see [`call`].
 pub fn outgoing(ctx: &Context) -> impl Fn(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
     let ctx = ctx.clone();
     move |mut request| {
@@ -61,7 +63,7 @@ pub fn outgoing(ctx: &Context) -> impl Fn(Request<()>) -> Result<Request<()>, St
     }
 }
 
-/// Sends a call under `ctx`: the request says the time left, and the end of the context resets the call.
+/// Sends a call under `ctx`: the request says the time left and the trace, and the end of the context resets the call.
 ///
 /// The function `send` is handed what a client's method takes: `call(ctx, request, |request| client.say_hello(request))`.
 /// A stream that is returned is no longer under the context: `ctx-stream` has `take_until_end`.
@@ -69,14 +71,11 @@ pub fn outgoing(ctx: &Context) -> impl Fn(Request<()>) -> Result<Request<()>, St
 /// # Errors
 ///
 /// The status of the call, or of the context that ended first.
-pub async fn call<M, T, F>(
+pub async fn call<M, T, F: Future<Output = Result<T, Status>>>(
     ctx: &Context,
     mut request: Request<M>,
     send: impl FnOnce(Request<M>) -> F,
-) -> Result<T, Status>
-where
-    F: Future<Output = Result<T, Status>>,
-{
+) -> Result<T, Status> {
     announce(ctx, request.metadata_mut());
     let answer = ctx.run(send(request), sleep).await;
     answer.unwrap_or_else(|kind| Err(status(&ctx.ended().unwrap_or_else(|| kind.into()))))
@@ -86,13 +85,19 @@ fn sleep(at: Instant) -> Sleep {
     sleep_until(at.into())
 }
 
-/// Writes the time left into the metadata of a request; a shorter one that is there stays.
+/// Writes the time left and the trace into the metadata of a request; a shorter time and a trace that are there stay.
 fn announce(ctx: &Context, metadata: &mut MetadataMap) {
     let there =
         metadata.get(wire::GRPC_TIMEOUT).and_then(|text| wire::parse_grpc_timeout(text.to_str().ok()?));
     let left = ctx.remaining().filter(|left| there.is_none_or(|there| *left < there));
-    if let Some(value) = left.and_then(|left| wire::format_grpc_timeout(left).parse().ok()) {
-        metadata.insert(wire::GRPC_TIMEOUT, value);
+    let mut lines = Vec::from_iter(left.map(|left| (wire::GRPC_TIMEOUT, wire::format_grpc_timeout(left))));
+    if !metadata.contains_key(wire::TRACEPARENT) {
+        // A state that stands there alone belongs to no trace.
+        metadata.remove(wire::TRACESTATE);
+        lines.extend(ctx.trace_headers());
+    }
+    for (name, text) in lines {
+        metadata.insert(name, text.parse().expect("a duration and a trace are ASCII without line breaks"));
     }
 }
 
@@ -112,8 +117,7 @@ impl ContextLayer {
 
     /// Returns the status for the end of a call's context.
     fn end(&self, ended: &Ended) -> Status {
-        let leaving = self.root.err().map(|_| Status::unavailable("the server is going away"));
-        leaving.unwrap_or_else(|| status(ended))
+        self.root.err().map_or_else(|| status(ended), |_| Status::unavailable("the server is going away"))
     }
 }
 
@@ -146,15 +150,17 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        let header = request.headers().get(wire::GRPC_TIMEOUT);
-        let budget = header.map(|value| value.to_str().ok().and_then(wire::parse_grpc_timeout));
+        let header = |name| request.headers().get_all(name).iter();
+        let budget = header(wire::GRPC_TIMEOUT).next();
+        let budget = budget.map(|value| value.to_str().ok().and_then(wire::parse_grpc_timeout));
         if budget == Some(None) {
             // As grpc-go answers it.
             return Box::pin(async { Ok(Under::only(Status::internal("malformed grpc-timeout"))) });
         }
         let layer = self.layer.clone();
         let timeout = budget.flatten().map_or(layer.timeout, |budget| budget.min(layer.timeout));
-        let scope = Scope::from(layer.root.with_timeout(timeout));
+        let root = layer.root.with_trace(header(wire::TRACEPARENT), header(wire::TRACESTATE));
+        let scope = Scope::from(root.with_timeout(timeout));
         request.extensions_mut().insert(Context::clone(&scope));
         let work = self.inner.call(request);
         Box::pin(async move {
@@ -171,12 +177,10 @@ where
 #[derive(Debug)]
 pub struct Under<R>(Option<Live<R>>);
 
-type End = DoneOwned<fn(Instant) -> Sleep, Sleep>;
-
 #[derive(Debug)]
 struct Live<R> {
     body: Pin<Box<R>>,
-    end: Pin<Box<End>>,
+    end: Pin<Box<DoneOwned<fn(Instant) -> Sleep, Sleep>>>,
     scope: Scope,
     layer: ContextLayer,
 }
@@ -197,21 +201,19 @@ impl<R: Body> Body for Under<R> {
     type Data = R::Data;
     type Error = R::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Task<'_>,
-    ) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
-        let Some(live) = &mut self.0 else { return Poll::Ready(None) };
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
+        let slot = &mut self.get_mut().0;
+        let Some(live) = slot else { return Poll::Ready(None) };
         if let Poll::Ready(kind) = live.end.as_mut().poll(cx) {
             let status = live.layer.end(&live.scope.ended().unwrap_or_else(|| kind.into()));
-            self.0 = None;
+            *slot = None;
             let mut trailers = status.into_http::<()>().into_parts().0.headers;
             trailers.remove(http::header::CONTENT_TYPE);
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         let frame = live.body.as_mut().poll_frame(cx);
         if let Poll::Ready(None | Some(Err(_))) = frame {
-            self.0 = None;
+            *slot = None;
         }
         frame
     }

@@ -6,7 +6,8 @@ use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
-use ctx::{Cancel, Context, Ended, Error, ManualClock, wire};
+use ctx::wire::{self, Traceparent, Tracestate};
+use ctx::{Cancel, Context, Ended, Error, ManualClock};
 use ctx_tonic::ContextLayer;
 use http::uri::PathAndQuery;
 use tokio::net::TcpListener;
@@ -22,6 +23,9 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tower::{Service, service_fn};
 
 const HOUR: Duration = Duration::from_secs(3600);
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const CHILD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01";
+const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 /// Long enough for a call to reach its server on a busy machine.
 const BRIEF: Duration = Duration::from_secs(1);
 
@@ -318,5 +322,67 @@ async fn a_malformed_timeout_is_an_error_of_the_protocol() {
         request.metadata_mut().insert(wire::GRPC_TIMEOUT, text.parse().expect("it is a header"));
         let status = unary(&lines.channel, "/lab.Lab/Echo", request).await.expect_err("it is malformed");
         assert_eq!(status.code(), Code::Internal, "{text}");
+    }
+}
+
+/// The trace of a context: its place and what is said of it.
+fn trace(ctx: &Context) -> (String, String) {
+    let place = ctx.value::<Traceparent>().map(ToString::to_string);
+    let state = ctx.value::<Tracestate>().map(ToString::to_string);
+    (place.unwrap_or_default(), state.unwrap_or_default())
+}
+
+/// Appends these pairs to the metadata of a request.
+fn with(pairs: &[(&'static str, &str)]) -> Request<Bytes> {
+    let mut request = hello();
+    for (name, text) in pairs {
+        request.metadata_mut().append(*name, text.parse().expect("it is a header"));
+    }
+    request
+}
+
+#[tokio::test]
+async fn a_trace_in_the_metadata_is_a_value_and_what_is_malformed_is_none() {
+    let mut lines = lines(HOUR).await;
+    let (place, state) = (wire::TRACEPARENT, wire::TRACESTATE);
+    for (pairs, there) in [
+        (&[][..], ("", "")),
+        (&[(place, TRACE)], (TRACE, "")),
+        (&[(place, TRACE), (state, "rojo=1,congo=2")], (TRACE, "rojo=1,congo=2")),
+        (&[(place, TRACE), (state, "rojo=1"), (state, "congo=2")], (TRACE, "rojo=1,congo=2")),
+        (&[(place, TRACE), (state, "ROJO=1")], (TRACE, "")),
+        (&[(state, "rojo=1")], ("", "")),
+        (&[(place, TRACE), (place, TRACE), (state, "rojo=1")], ("", "")),
+        (&[(place, "00-4bf9"), (state, "rojo=1")], ("", "")),
+    ] {
+        unary(&lines.channel, "/lab.Lab/Echo", with(pairs)).await.expect("it is answered");
+        let (seen, _) = soon(lines.seen.recv()).await.expect("it was called");
+        assert_eq!(trace(&seen), (there.0.to_owned(), there.1.to_owned()), "{pairs:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_trace_of_the_context_goes_out_unless_the_request_has_its_own_and_no_state_of_another() {
+    let mut lines = lines(HOUR).await;
+    let at = |ctx: &Context, text: &str| ctx.with_value(text.parse::<Traceparent>().expect("it is a place"));
+    let none = Context::background();
+    let place = at(&none, TRACE);
+    let whole = place.with_value("rojo=1".parse::<Tracestate>().expect("it is a state"));
+    let stale = [(wire::TRACESTATE, "old=1")];
+    let own = [(wire::TRACEPARENT, OTHER), stale[0]];
+    for (ctx, pairs, there) in [
+        (&none, &[][..], ("", "")),
+        (&place, &[], (TRACE, "")),
+        (&place, &stale, (TRACE, "")),
+        (&whole, &stale, (TRACE, "rojo=1")),
+        (&whole, &own, (OTHER, "old=1")),
+        (&at(&whole, CHILD), &[], (CHILD, "rojo=1")),
+        (&at(&whole, OTHER), &[], (OTHER, "")),
+    ] {
+        let sent =
+            ctx_tonic::call(ctx, with(pairs), |request| unary(&lines.channel, "/lab.Lab/Echo", request));
+        sent.await.expect("it is answered");
+        let (seen, _) = soon(lines.seen.recv()).await.expect("it was called");
+        assert_eq!(trace(&seen), (there.0.to_owned(), there.1.to_owned()), "{pairs:?}");
     }
 }
