@@ -177,10 +177,12 @@ where
 #[derive(Debug)]
 pub struct Under<R>(Option<Live<R>>);
 
+type End = DoneOwned<fn(Instant) -> Sleep, Sleep>;
+
 #[derive(Debug)]
 struct Live<R> {
     body: Pin<Box<R>>,
-    end: Pin<Box<DoneOwned<fn(Instant) -> Sleep, Sleep>>>,
+    end: Pin<Box<End>>,
     scope: Scope,
     layer: ContextLayer,
 }
