@@ -150,16 +150,15 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        let header = |name| request.headers().get_all(name).iter();
-        let budget = header(wire::GRPC_TIMEOUT).next();
-        let budget = budget.map(|value| value.to_str().ok().and_then(wire::parse_grpc_timeout));
+        let all = |name| request.headers().get_all(name).iter();
+        let budget = all(wire::GRPC_TIMEOUT).next().map(|text| wire::parse_grpc_timeout(text.to_str().ok()?));
         if budget == Some(None) {
             // As grpc-go answers it.
             return Box::pin(async { Ok(Under::only(Status::internal("malformed grpc-timeout"))) });
         }
         let layer = self.layer.clone();
         let timeout = budget.flatten().map_or(layer.timeout, |budget| budget.min(layer.timeout));
-        let root = layer.root.with_trace(header(wire::TRACEPARENT), header(wire::TRACESTATE));
+        let root = layer.root.with_trace(all(wire::TRACEPARENT), all(wire::TRACESTATE));
         let scope = Scope::from(root.with_timeout(timeout));
         request.extensions_mut().insert(Context::clone(&scope));
         let work = self.inner.call(request);
