@@ -327,9 +327,13 @@ impl<'a> Conn<'a> {
         let now = Instant::now();
         let patient = self.server.fault != Fault::WaitsForReaders;
         let late = patient.then(|| now + self.server.settings.write_timeout);
-        let at = late.into_iter().chain(self.streams_until).min();
+        let gives_up = self.streams_until.and(self.patience_at_work());
+        let at = late.into_iter().chain(self.streams_until).chain(gives_up).min();
         let left = self.streams_until.and(self.leaving()).map_or(PollFlags::empty(), |(_, left)| left);
         let woken = wait(Some((&self.stream, PollFlags::OUT | left)), &[&self.server.over], at)?;
+        if woken == Woken::Late && gives_up.is_some_and(|end| end <= Instant::now()) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         if woken != Woken::Ready {
             let _ = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
             self.reset = true;
