@@ -205,7 +205,7 @@ impl Context {
     ///
     /// It runs on the thread that ends the context, or whose waiter notices its deadline, after all descendants
     /// have ended and all waiters are woken. So it must be short: hand long work to your runtime from inside. Its
-    /// panic is caught. [`err`](Self::err) never runs it. To register one may wake who waits for the context already.
+    /// panic is caught. [`err`](Self::err) never runs it. Registering one may wake tasks that already wait for the context.
     ///
     /// A callback outlives the handles of its context: when the last one goes, it is handed to the parent, whose
     /// end would have ended the context, or to the driver or manual clock that watches the context's deadline.
